@@ -1,0 +1,213 @@
+# Makefile - make, make check, make check-san, make lint, make install, make uninstall, make dist
+#
+# Run tools/setup once before: it installs the libraries and builds mbedTLS into build/deps.
+# Variables: CC CFLAGS LDFLAGS PREFIX DESTDIR, BUILD (where results go), SEEDS (of the simulator),
+# V=1 (show the commands). Results of one BUILD never mix compilers or flags.
+
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+BUILD   ?= build
+DEPS    ?= build/deps
+SEEDS   ?= 100
+VERSION := $(shell sed -n 's/^.define HANDOFF_VERSION "\(.*\)"/\1/p' src/base/version.h)
+
+# --- What there is -----------------------------------------------------------------------------
+
+BASE    := $(wildcard src/base/*.c)
+WIRE    := $(wildcard src/wire/*.c)
+STORE   := $(wildcard src/store/*.c)
+NET     := $(wildcard src/net/*.c)
+CORE    := $(wildcard src/core/*.c)
+SESSION := $(wildcard src/session/*.c)
+SERVER  := $(wildcard src/server/*.c)
+CLIENT  := $(wildcard src/client/*.c)
+MAIN    := $(wildcard src/main.c)
+TOOL    := $(wildcard tools/handoff/*.c)
+HEADERS := $(wildcard include/handoff/*.h)
+MANUALS := $(wildcard man/*.[1-8])
+
+# These know the event loop: the broker's alone.
+NET_LOOP := $(addprefix src/net/,handshake.c listener.c watcher.c)
+LIBRARY := $(BASE) $(WIRE) $(filter-out $(NET_LOOP),$(NET)) $(CLIENT)
+ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(SERVER) $(CLIENT)
+
+UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
+HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
+SIM     := $(wildcard tests/sim/*.c)
+
+PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff)
+LIBRARIES := $(if $(CLIENT),$(addprefix $(BUILD)/,libhandoff.a libhandoff.so handoff.pc))
+TESTS     := $(UNITS:%.c=$(BUILD)/%)
+
+all: $(PROGRAMS) $(LIBRARIES)
+
+# --- How it is compiled ------------------------------------------------------------------------
+
+WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	     -ftrivial-auto-var-init=zero
+ifdef SANITIZE
+SAFETY := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+# What this compiler, on this processor, does not know is left out.
+SAFETY := $(foreach flag,$(HARDENING),$(shell \
+	$(CC) -Werror $(flag) -c -x c -o /dev/null /dev/null 2>/dev/null && echo $(flag)))
+SAFETY += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+endif
+
+# Debian 12 and 13 have msgpack-c under different names.
+MSGPACK      := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+MSGPACK_LIBS := $(shell pkg-config --libs $(MSGPACK))
+TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto
+LIBS         := $(TLS_LIBS) $(MSGPACK_LIBS) -lgcrypt -lev -llmdb -lconfuse
+
+COMPILE  = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -isystem $(DEPS)/include $(CPPFLAGS) \
+	   $(WARNINGS) $(SAFETY) -fPIC -ffunction-sections -fdata-sections $(CFLAGS)
+LINK     = $(CC) $(SAFETY) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
+say      = $(if $(V),,@echo '  $(1)	$@' &&)
+objects  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC) $(COMPILE) $(EXTRA) -MMD -MP -c -o $@ $<
+
+# Outside libhandoff.so nothing is visible but what src/client/libhandoff.map names.
+$(call objects,$(ROOMS)): private EXTRA := -fvisibility=hidden
+$(call objects,$(CLIENT)): private EXTRA :=
+$(call objects,$(wildcard tests/deps/stock_*.c)): private EXTRA := \
+	-DHANDOFF_STOCK_GCM -include tools/deps/stock_names.h
+
+# Changes when the compiler or its flags do; then everything is compiled again.
+$(BUILD)/flags: always | $(DEPS)/VERSION
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+$(DEPS)/VERSION:
+	@echo '$(DEPS) is missing: run tools/setup first' >&2; false
+
+-include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM)))
+
+# --- What comes of it --------------------------------------------------------------------------
+
+$(BUILD)/rooms.a: $(call objects,$(ROOMS))
+	@rm -f $@
+	$(call say,AR) $(AR) rcs $@ $^
+
+$(BUILD)/handoffd: $(call objects,$(MAIN)) $(BUILD)/rooms.a
+$(BUILD)/handoff:  $(call objects,$(TOOL)) $(BUILD)/rooms.a
+$(BUILD)/sim:      $(call objects,$(SIM)) $(BUILD)/rooms.a
+$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/sim:
+	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
+
+$(BUILD)/libhandoff.so: src/client/libhandoff.map $(call objects,$(LIBRARY))
+	$(call say,LINK) $(LINK) -shared -Wl,-soname,libhandoff.so.0,--version-script=$< \
+		-Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,-z,defs) \
+		-o $@ $(filter %.o,$^) $(TLS_LIBS) $(MSGPACK_LIBS) -lgcrypt
+
+# A single object with mbedTLS inside, in which only the interface is visible.
+$(BUILD)/libhandoff.a: $(call objects,$(LIBRARY))
+	@rm -f $@
+	$(call say,AR) $(LD) -r -o $(@:.a=.o) $^ $(TLS_LIBS) \
+		&& objcopy --wildcard --keep-global-symbol='handoff_*' $(@:.a=.o) \
+		&& $(AR) rcs $@ $(@:.a=.o)
+
+$(BUILD)/handoff.pc: src/base/version.h Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' \
+		'Name: handoff' 'Description: client library of the handoff batch broker' \
+		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lhandoff' \
+		'Libs.private: $(MSGPACK_LIBS) -lgcrypt' >$@
+
+# --- Tests -------------------------------------------------------------------------------------
+
+$(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms.a
+	@mkdir -p $(@D)
+	$(call say,LINK) $(LINK) -pie -o $@ $^ -lcmocka -L$(DEPS)/lib -lstockgcm $(LIBS)
+
+# Each of these ends with a line "N passed, M failed".
+CHECKS := check-unit $(if $(SIM),check-sim) $(if $(MAIN),check-system)
+check: $(CHECKS)
+check-unit: $(TESTS)
+	@tests/unit/run $^
+check-sim: $(BUILD)/sim
+	$(BUILD)/sim --seeds $(SEEDS)
+check-system: $(PROGRAMS)
+	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) tests/system/run
+
+# The same tests, with the sanitizers for addresses and undefined behaviour.
+check-san:
+	+@$(MAKE) check BUILD=$(BUILD)/san SANITIZE=address,undefined CFLAGS='-O1 -g' \
+		HANDOFF_TEST_PATIENCE=3
+
+# --- Static analysis ---------------------------------------------------------------------------
+
+ANALYSED := $(MAIN) $(ROOMS) $(TOOL)
+
+lint: lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
+
+lint-rooms:
+	@tools/lint/rooms $(wildcard src/*.c src/*/*.[ch] include/*/*.h tools/handoff/*.[ch])
+
+lint-shell:
+	@shellcheck $(shell grep -lsrE -m 1 '^#!/bin/(ba)?sh' tools tests .ci)
+
+lint-man:
+	@mandoc -T lint -W warning $(MANUALS)
+
+# Variables without a value: gcc and clang look for them, and understand loops.
+lint-cppcheck:
+	@mkdir -p $(BUILD)/cppcheck
+	@cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=uninitvar --library=tools/lint/cppcheck.cfg -Isrc -Iinclude \
+		--cppcheck-build-dir=$(BUILD)/cppcheck --error-exitcode=1 $(ANALYSED)
+
+# Leaks are left to LeakSanitizer: gcc 12 sees one in each HASH_ADD of uthash.
+lint-gcc:
+	+@$(MAKE) objects CC=gcc BUILD=$(BUILD)/analyse \
+		CFLAGS='-O1 -fanalyzer -Wno-analyzer-malloc-leak'
+
+lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(ANALYSED))
+$(BUILD)/tidy/%: %.c .clang-tidy $(wildcard src/*/*.h include/*/*.h tools/handoff/*.h)
+	@mkdir -p $(@D)
+	$(call say,TIDY) clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Isrc -Iinclude \
+		-isystem $(DEPS)/include 2>/dev/null && touch $@
+
+objects: $(call objects,$(ANALYSED))
+
+# --- Installing --------------------------------------------------------------------------------
+
+TO := $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d $(TO)/bin $(TO)/sbin $(TO)/lib/pkgconfig $(TO)/include/handoff $(TO)/share/handoff
+	install -m 755 $(BUILD)/handoffd $(TO)/sbin
+	install -m 755 $(BUILD)/handoff $(TO)/bin
+	install -m 644 $(BUILD)/libhandoff.a $(TO)/lib
+	install -m 755 $(BUILD)/libhandoff.so $(TO)/lib/libhandoff.so.0
+	ln -sf libhandoff.so.0 $(TO)/lib/libhandoff.so
+	install -m 644 $(BUILD)/handoff.pc $(TO)/lib/pkgconfig
+	install -m 644 $(HEADERS) $(TO)/include/handoff
+	install -m 644 conf/handoffd.conf $(TO)/share/handoff
+	$(foreach page,$(MANUALS),install -D -m 644 $(page) $(TO)/$(call manual,$(page))
+	)
+manual = share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+uninstall:
+	rm -f $(TO)/sbin/handoffd $(TO)/bin/handoff $(TO)/lib/libhandoff.a $(TO)/lib/libhandoff.so \
+		$(TO)/lib/libhandoff.so.0 $(TO)/lib/pkgconfig/handoff.pc \
+		$(foreach page,$(MANUALS),$(TO)/$(call manual,$(page)))
+	rm -rf $(TO)/include/handoff $(TO)/share/handoff
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --prefix=handoff-$(VERSION)/ -o $(BUILD)/handoff-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/handoff-$(VERSION).tar.gz
+
+# build/deps stays: it does not depend on anything here, and takes the network to make again.
+clean:
+	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+
+.PHONY: all always objects check check-unit check-sim check-system check-san install uninstall dist \
+	clean lint lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
+.DELETE_ON_ERROR:
+.SECONDARY:

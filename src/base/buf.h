@@ -1,0 +1,38 @@
+/* buf.h - a growing run of bytes that remembers its first failure */
+#ifndef HANDOFF_BASE_BUF_H
+#define HANDOFF_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * Bytes are appended at the end and taken from the front. When memory is refused or `max` would be
+ * passed, `failed` is set, the bytes are left as they were, and every later append does nothing:
+ * the caller writes a straight line and looks once.
+ */
+struct buf {
+	uint8_t *data;	/* owned; valid bytes are data[off .. off+len) */
+	size_t off;	/* bytes already taken from the front */
+	size_t len;	/* bytes that are there */
+	size_t cap;	/* bytes allocated */
+	size_t max;	/* ceiling of off+len, 0: none */
+	bool failed;	/* an append was refused */
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_finish(struct buf *b);			/* frees the bytes; the struct may be used again */
+void buf_clear(struct buf *b);			/* forgets bytes and failure, keeps the memory */
+/* Room for `n` more bytes, contiguous; NULL and failed when refused. buf_grow() makes them valid. */
+uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
+void buf_grow(struct buf *b, size_t n);
+void buf_put(struct buf *b, const void *p, size_t n);
+void buf_take(struct buf *b, size_t n);		/* drops n bytes from the front */
+static inline uint8_t *buf_bytes(const struct buf *b)
+{
+	return b->data + b->off;
+}
+
+#endif

@@ -1,0 +1,288 @@
+/* store.c - the turn's transaction, the intake inside it, and the tables' operations */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/internal.h"
+
+/* Pages that one change may dirty at most: a path of each tree that it touches. */
+#define PAGES_PER_CHANGE 4
+/* The reserve for ends: a sixteenth of the store. A turn may use half of it before it commits. */
+#define RESERVE_SHARE 16
+
+int store_open(const struct store_options *o, struct store **out, char *why, size_t size)
+{
+	struct store *s = xcalloc(1, sizeof *s);
+
+	s->lock_fd = -1;
+	int rc = store_file_open(s, o, why, size);
+	if (rc == 0)
+		rc = store_meta_load(s, why, size);
+	if (rc != 0) {
+		store_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	if (s->intake)
+		mdb_txn_abort(s->intake);
+	if (s->turn)
+		mdb_txn_abort(s->turn);
+	if (s->reader)
+		mdb_txn_abort(s->reader);
+	store_file_close(s);
+	free(s);
+}
+
+/* --- the turn ------------------------------------------------------------------------------- */
+
+void store_failed(struct store *s, int rc, const char *what)
+{
+	if (s->intake && (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL)) {
+		s->intake_full = true;
+		return;
+	}
+	if (s->intake && s->intake_full)	/* every later call on a full transaction fails too */
+		return;
+	if (s->failure == 0) {
+		s->failure = rc;
+		log_error("store change failed", "change=%s reason=%s", what,
+		    log_quote(mdb_strerror(rc), strlen(mdb_strerror(rc))));
+	}
+}
+
+MDB_txn *store_writer(struct store *s)
+{
+	if (s->intake)
+		return s->intake;
+	if (!s->turn) {
+		s->pages_free = store_pages_free(s);
+		s->pages_used = 0;
+		store_read_end(s);
+		int rc = mdb_txn_begin(s->env, NULL, 0, &s->turn);
+		if (rc != 0) {
+			s->turn = NULL;
+			store_failed(s, rc, "begin");
+			return NULL;
+		}
+	}
+	return s->turn;
+}
+
+MDB_txn *store_reader(struct store *s)
+{
+	if (s->intake)
+		return s->intake;
+	if (s->turn)
+		return s->turn;
+	if (!s->reading) {
+		int rc = s->reader ? mdb_txn_renew(s->reader)
+				   : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->reader);
+		if (rc != 0) {
+			store_failed(s, rc, "read");
+			return NULL;
+		}
+		s->reading = true;
+	}
+	return s->reader;
+}
+
+void store_read_end(struct store *s)
+{
+	if (s->reading)
+		mdb_txn_reset(s->reader);
+	s->reading = false;
+}
+
+bool store_is_in_turn(const struct store *s)
+{
+	return s->turn || s->reading;
+}
+
+bool store_has_failed(const struct store *s)
+{
+	return s->failure != 0;
+}
+
+int store_commit(struct store *s)
+{
+	if (s->failure == 0 && memcmp(&s->meta, &s->saved, sizeof s->meta) != 0)
+		store_meta_save(s);
+	store_read_end(s);
+	if (s->failure != 0)
+		return ERR_IO;
+	if (!s->turn)
+		return 0;
+	int rc = mdb_txn_commit(s->turn);
+	s->turn = NULL;			/* consumed, also when it failed */
+	if (rc != 0) {
+		store_failed(s, rc, "commit");
+		return ERR_IO;
+	}
+	s->saved = s->meta;
+	return 0;
+}
+
+void store_nudge(struct store *s)
+{
+	store_meta_save(s);
+}
+
+/* --- intake --------------------------------------------------------------------------------- */
+
+void store_intake_begin(struct store *s)
+{
+	MDB_txn *turn = store_writer(s);
+
+	s->before_intake = s->meta;
+	s->intake_full = false;
+	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
+	if (rc != 0) {
+		s->intake = NULL;
+		store_failed(s, rc, "begin intake");
+	}
+}
+
+int store_intake_end(struct store *s)
+{
+	if (!s->intake)
+		return ERR_IO;
+	if (s->intake_full) {
+		store_intake_abort(s);
+		return ERR_FULL;
+	}
+	int rc = mdb_txn_commit(s->intake);
+	s->intake = NULL;
+	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
+		s->meta = s->before_intake;
+		return ERR_FULL;
+	}
+	if (rc != 0) {
+		store_failed(s, rc, "end intake");
+		return ERR_IO;
+	}
+	return 0;
+}
+
+void store_intake_abort(struct store *s)
+{
+	if (s->intake)
+		mdb_txn_abort(s->intake);
+	s->intake = NULL;
+	s->meta = s->before_intake;
+}
+
+/* --- room ----------------------------------------------------------------------------------- */
+
+static uint64_t payload_pages(const struct store *s, uint64_t n)
+{
+	return (n + 64) / s->page_size + 1;
+}
+
+uint64_t store_reserve_bytes(const struct store *s)
+{
+	return s->size / RESERVE_SHARE;
+}
+
+uint64_t store_size_bytes(const struct store *s)
+{
+	return s->size;
+}
+
+bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
+{
+	if (!store_writer(s))
+		return false;
+	uint64_t need = s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE +
+	    (reserve + store_reserve_bytes(s)) / s->page_size;
+	return need <= s->pages_free;
+}
+
+bool store_turn_is_full(const struct store *s)
+{
+	return s->turn && s->pages_used > store_reserve_bytes(s) / s->page_size / 2;
+}
+
+/* --- the tables' operations ----------------------------------------------------------------- */
+
+void table_put(struct store *s, enum table t, const struct key *k, const void *p, size_t n)
+{
+	MDB_txn *txn = store_writer(s);
+	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
+	MDB_val value = { n, (void *)(uintptr_t)p };
+
+	if (!txn)
+		return;
+	s->operations++;
+	s->pages_used += PAGES_PER_CHANGE;
+	int rc = mdb_put(txn, s->tables[t], &key, &value, 0);
+	if (rc != 0)
+		store_failed(s, rc, "put");
+}
+
+void table_del(struct store *s, enum table t, const struct key *k)
+{
+	MDB_txn *txn = store_writer(s);
+	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
+
+	if (!txn)
+		return;
+	s->operations++;
+	s->pages_used += PAGES_PER_CHANGE;
+	int rc = mdb_del(txn, s->tables[t], &key, NULL);
+	if (rc != 0)
+		store_failed(s, rc, "delete");
+}
+
+bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v)
+{
+	MDB_txn *txn = store_reader(s);
+	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
+
+	if (!txn)
+		return false;
+	s->operations++;
+	int rc = mdb_get(txn, s->tables[t], &key, v);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_failed(s, rc, "get");
+	return rc == 0;
+}
+
+bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v)
+{
+	MDB_txn *txn = store_reader(s);
+	MDB_cursor *c;
+
+	if (!txn)
+		return false;
+	s->operations++;
+	int rc = mdb_cursor_open(txn, s->tables[t], &c);
+	if (rc == 0) {
+		found->mv_size = k->n;
+		found->mv_data = (void *)(uintptr_t)k->b;
+		rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
+		mdb_cursor_close(c);
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_failed(s, rc, "seek");
+	return rc == 0;
+}
+
+uint64_t store_operations(const struct store *s)
+{
+	return s->operations;
+}
+
+uint64_t store_payload_copies(const struct store *s)
+{
+	return s->payload_copies;
+}

@@ -1,0 +1,187 @@
+/* store.h - custody on disk: one write transaction a turn, and nothing leaves before its commit */
+#ifndef HANDOFF_STORE_STORE_H
+#define HANDOFF_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/uuid.h"
+#include "store/record.h"
+
+/*
+ * Order of use: store_open(); then, each turn, any of the functions below (the first change begins
+ * the turn's transaction) and store_commit(). A change that cannot be made remembers the failure:
+ * the functions go on as no-ops and store_commit() refuses, which ends the process. Only intake may
+ * be refused alone: between store_intake_begin() and store_intake_end() changes go to a child
+ * transaction.
+ *
+ * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h):
+ *
+ *	payload   id                      -> the frame's body as it came
+ *	queue     route, class, id        -> struct batch (READY by class, ASSIGNED, WAITING)
+ *	due       time, route, id         -> nothing; one for each WAITING batch
+ *	dead      route, id               -> struct batch, and the errors with it
+ *	ended     source instance, notice -> struct ended: history, and the source's mailbox
+ *	identity  route, batch_id         -> where it is now: id, or source and notice
+ *	sequence  route, instance         -> the highest sequence_number taken
+ *	instance, route, name, meta       -> the small things
+ */
+struct store;
+
+struct store_options {
+	const char *path;		/* directory; made when it does not exist */
+	uint64_t size;			/* bytes; the file is preallocated to it */
+};
+
+/*
+ * Opens or makes the store: takes the lock against a second broker, checks format and length of the
+ * file before anything is served. On failure the error and, in why[size], a sentence for people.
+ */
+int store_open(const struct store_options *o, struct store **out, char *why, size_t size) MUST_CHECK;
+/* Gives up what was not committed. NULL is fine. */
+void store_close(struct store *s);
+
+/* --- the turn ------------------------------------------------------------------------------- */
+
+/* Makes the turn's changes durable. Nothing to commit is a success. ERR_IO: exit, nothing is sure. */
+int store_commit(struct store *s) MUST_CHECK;
+/* Some transaction, write or read, is open: never when the process sleeps. */
+bool store_is_in_turn(const struct store *s);
+/* Ends the reading that deliveries did after the commit. */
+void store_read_end(struct store *s);
+/* Some change of this turn has failed: store_commit() will refuse. */
+bool store_has_failed(const struct store *s);
+
+/*
+ * Intake as a child transaction (design.md section 2). store_intake_end() returns 0, or ERR_FULL when
+ * there was no room: the batch is then gone without a trace and the turn lives.
+ */
+void store_intake_begin(struct store *s);
+int store_intake_end(struct store *s) MUST_CHECK;
+void store_intake_abort(struct store *s);
+
+/*
+ * Room. What an end, a retry or a move needs comes from a reserve that intake never touches, so that
+ * a full store still drains (reliability.md B1): store_has_room() says whether a payload of n bytes
+ * fits and leaves `reserve` bytes beside. Pages freed by the latest two commits do not count yet.
+ */
+bool store_has_room(struct store *s, uint64_t n, uint64_t reserve);
+/* The turn has changed as much as the reserve can carry: commit before taking in more. */
+bool store_turn_is_full(const struct store *s);
+/* What intake always leaves to ends, retries and moves, in bytes. */
+uint64_t store_reserve_bytes(const struct store *s);
+uint64_t store_size_bytes(const struct store *s);
+/* Makes the turn commit something small, so that pages freed before become usable (reliability.md M4). */
+void store_nudge(struct store *s);
+
+/* --- meta ----------------------------------------------------------------------------------- */
+
+const struct uuid *store_broker_id(const struct store *s);
+/* Rising numbers, each saved with the turn that took it. */
+uint64_t store_next_id(struct store *s);
+uint64_t store_next_lease(struct store *s);
+uint64_t store_next_notice(struct store *s);
+uint64_t store_last_notice(const struct store *s);
+uint64_t store_last_lease(const struct store *s);
+/* The custody clock as saved by the latest commit, and for the next one. Milliseconds. */
+uint64_t store_clock_ms(const struct store *s);
+void store_set_clock_ms(struct store *s, uint64_t now_ms);
+/* Bytes and rows of history. */
+uint64_t store_history_bytes(const struct store *s);
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+/* The number of a route's name, made when new. Never 0. */
+uint32_t store_route_number(struct store *s, const char *name);
+uint32_t store_module_number(struct store *s, const char *name);
+/* Calls f for each route the store knows, with its durable counters. Stops when f returns false. */
+void store_route_walk(struct store *s,
+    bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c), void *arg);
+void store_counters_get(struct store *s, uint32_t route, struct route_counters *c);
+void store_counters_put(struct store *s, uint32_t route, const struct route_counters *c);
+
+/* A new instance's number; never 0. */
+uint32_t store_instance_create(struct store *s);
+void store_instance_put(struct store *s, const struct instance_record *i);
+void store_instance_del(struct store *s, uint32_t number);
+void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i), void *arg);
+/* The highest sequence_number taken of an instance on a route; 0 none. */
+uint64_t store_sequence_get(struct store *s, uint32_t route, uint32_t instance);
+void store_sequence_put(struct store *s, uint32_t route, uint32_t instance, uint64_t number);
+void store_sequence_del(struct store *s, uint32_t route, uint32_t instance);
+
+/* --- a batch -------------------------------------------------------------------------------- */
+
+/* Where a batch_id of a route is now. */
+enum identity_kind { IDENTITY_NONE, IDENTITY_LIVE, IDENTITY_DEAD, IDENTITY_ENDED };
+struct identity {
+	enum identity_kind kind;
+	uint64_t id;		/* LIVE, DEAD */
+	uint32_t source;	/* ENDED: the row of history */
+	uint64_t notice;
+};
+void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id, struct identity *out);
+
+/*
+ * The arrows of design.md section 5, each in the turn's transaction. The state, flags and numbers of
+ * *b decide the key; `from` is the batch as it stands in the store.
+ */
+/* NEW -> READY or ASSIGNED: payload, queue and identity. Inside an intake. */
+void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *payload, size_t n);
+/* Between READY, ASSIGNED and WAITING, or rewritten in place. */
+void store_batch_move(struct store *s, const struct batch *from, const struct batch *b);
+/* -> ENDED: out of the queue, payload and all; a row of history in its stead. */
+void store_batch_end(struct store *s, const struct batch *from, const struct ended *e);
+/* -> DEAD: out of the queue, a dead letter with the payload kept, a row in the source's mailbox. */
+void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e);
+/*
+ * -> ENDED, but the whole batch is also kept as a dead letter, marked partial: the target processed
+ * it and rejected records of it (protocol.md section 6).
+ */
+void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e);
+
+/* The batch of an id that has not ended: READY, WAITING, ASSIGNED. ERR_NOTFOUND, ERR_CORRUPT. */
+int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b) MUST_CHECK;
+/* A dead letter and the end it was told with (errors borrowed). ERR_NOTFOUND, ERR_CORRUPT. */
+int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b, struct ended *e) MUST_CHECK;
+
+/* Where a READY batch queues. */
+enum ready_class { CLASS_CRITICAL, CLASS_NORMAL, CLASS_SUSPECT };
+enum ready_class batch_ready_class(const struct batch *b);
+/*
+ * The first READY batch of a route in a class, in the order of custody. ERR_NOTFOUND; ERR_CORRUPT
+ * with b->id set: its record cannot be read, and store_batch_set_aside() is what to do.
+ */
+int store_ready_first(struct store *s, uint32_t route, enum ready_class class, struct batch *b) MUST_CHECK;
+/* A READY batch whose record is damaged: out of the queue, its payload kept under a bare dead letter. */
+void store_batch_set_aside(struct store *s, uint32_t route, enum ready_class class, uint64_t id);
+/* The first WAITING batch that is due at now_ms. ERR_NOTFOUND. *next_ms gets the time of the next one
+ * that is not yet due, UINT64_MAX when there is none. */
+int store_due_first(struct store *s, uint64_t now_ms, struct batch *b, uint64_t *next_ms) MUST_CHECK;
+/* Calls f for each ASSIGNED batch of a route: what a restart must give back. */
+void store_assigned_walk(struct store *s, uint32_t route,
+    bool (*f)(void *arg, const struct batch *b), void *arg);
+
+/*
+ * The body of the frame as it came; good until the transaction ends. With `verify` its CRC is
+ * checked: ERR_CORRUPT when the stored bytes no longer match. ERR_NOTFOUND.
+ */
+int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t **p, size_t *n) MUST_CHECK;
+
+/* --- history and mailbox -------------------------------------------------------------------- */
+
+/* The first row of a source instance with a notice above `after`. ERR_NOTFOUND. */
+int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct ended *e) MUST_CHECK;
+int store_ended_get(struct store *s, uint32_t source, uint64_t notice, struct ended *e) MUST_CHECK;
+/* Moves a row that is still owed to another instance's mailbox, under a new notice. */
+void store_ended_move(struct store *s, const struct ended *from, uint32_t source, uint64_t notice);
+/* Forgets a row and, where the batch was PROCESSED, its identity. */
+void store_ended_del(struct store *s, const struct ended *e);
+
+/* B-tree operations since the store was opened: the cost budget counts them (tests/bench). */
+uint64_t store_operations(const struct store *s);
+uint64_t store_payload_copies(const struct store *s);
+
+#endif

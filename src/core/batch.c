@@ -1,0 +1,162 @@
+/* batch.c - a batch's life: the table of its arrows, and the one place where they are taken */
+#include <assert.h>
+#include <string.h>
+
+#include "core/internal.h"
+
+/*
+ * design.md section 5. A change that is not in this table is a broken invariant of ours, never a
+ * peer's doing: peers are refused before it comes to that.
+ */
+#define FROM(state) (1u << (state))
+#define IN_CUSTODY (FROM(BATCH_READY) | FROM(BATCH_ASSIGNED) | FROM(BATCH_WAITING))
+
+static const struct {
+	const char *name;
+	unsigned from;			/* states that it may leave */
+	unsigned to;			/* states that it may lead to */
+} arrows[CAUSE_COUNT] = {
+	[CAUSE_TAKEN] = { "taken", FROM(BATCH_NEW), FROM(BATCH_READY) | FROM(BATCH_ASSIGNED) },
+	[CAUSE_DELIVERED] = { "delivered", FROM(BATCH_READY), FROM(BATCH_ASSIGNED) },
+	[CAUSE_NOT_BEGUN] = { "not begun", FROM(BATCH_ASSIGNED), FROM(BATCH_READY) },
+	[CAUSE_LOST_FIRST] = { "lost first", FROM(BATCH_ASSIGNED), FROM(BATCH_READY) },
+	[CAUSE_LOST_SUSPECT] = { "lost suspect", FROM(BATCH_ASSIGNED), FROM(BATCH_WAITING) },
+	[CAUSE_GIVEN_BACK] = { "given back", FROM(BATCH_ASSIGNED), FROM(BATCH_WAITING) },
+	[CAUSE_NOT_RECLAIMED] = { "not reclaimed", FROM(BATCH_ASSIGNED), FROM(BATCH_READY) },
+	[CAUSE_RECLAIMED] = { "reclaimed", FROM(BATCH_ASSIGNED), FROM(BATCH_ASSIGNED) },
+	[CAUSE_REJECTED_TRANSIENT] = { "rejected transient", IN_CUSTODY, FROM(BATCH_WAITING) },
+	[CAUSE_REJECTED_PERMANENT] = { "rejected permanent", IN_CUSTODY, FROM(BATCH_DEAD) },
+	[CAUSE_EXHAUSTED] = { "exhausted", IN_CUSTODY, FROM(BATCH_DEAD) },
+	[CAUSE_PROCESSED] = { "processed", IN_CUSTODY, FROM(BATCH_ENDED) },
+	[CAUSE_DUE] = { "due", FROM(BATCH_WAITING), FROM(BATCH_READY) },
+	[CAUSE_REPEATED] = { "repeated", IN_CUSTODY, IN_CUSTODY },
+	[CAUSE_CORRUPT] = { "corrupt", FROM(BATCH_READY), FROM(BATCH_DEAD) },
+};
+
+const char *batch_cause_name(enum batch_cause cause)
+{
+	return arrows[cause].name;
+}
+
+bool core_arrow_exists(enum batch_state from, enum batch_cause cause)
+{
+	return arrows[cause].from & FROM(from);
+}
+
+uint64_t core_arrow_count(const struct core *c, enum batch_state from, enum batch_cause cause)
+{
+	return c->arrows[from][cause];
+}
+
+static void take_arrow(struct core *c, enum batch_state from, enum batch_state to, enum batch_cause cause)
+{
+	assert((arrows[cause].from & FROM(from)) && (arrows[cause].to & FROM(to)));
+	c->arrows[from][cause]++;
+}
+
+/* The counter that a batch in this state stands in; NULL where it stands in none. */
+static uint64_t *counter_of(struct route_counters *n, const struct batch *b)
+{
+	switch (b->state) {
+	case BATCH_READY:
+		switch (batch_ready_class(b)) {
+		case CLASS_CRITICAL:
+			return &n->ready_critical;
+		case CLASS_NORMAL:
+			return &n->ready_normal;
+		case CLASS_SUSPECT:
+			return &n->ready_suspect;
+		}
+		return NULL;
+	case BATCH_ASSIGNED:
+		return &n->assigned;
+	case BATCH_WAITING:
+		return &n->waiting;
+	default:
+		return NULL;
+	}
+}
+
+static void count(struct route *r, const struct batch *was, const struct batch *is)
+{
+	uint64_t *less = was ? counter_of(&r->counters, was) : NULL;
+	uint64_t *more = is ? counter_of(&r->counters, is) : NULL;
+
+	assert(!less || *less > 0);
+	if (less)
+		--*less;
+	if (more)
+		++*more;
+	r->dirty = true;
+}
+
+void batch_insert(struct core *c, const struct batch *b, const struct frame *frame)
+{
+	store_batch_insert(c->store, b, frame->data, frame->len);
+}
+
+void batch_taken(struct core *c, struct route *r, const struct batch *b)
+{
+	take_arrow(c, BATCH_NEW, b->state, CAUSE_TAKEN);
+	count(r, NULL, b);
+	r->counters.received_total++;
+	r->counters.bytes += b->payload_bytes;
+}
+
+void batch_move(struct core *c, struct route *r, const struct batch *was, const struct batch *b,
+    enum batch_cause cause)
+{
+	take_arrow(c, was->state, b->state, cause);
+	store_batch_move(c->store, was, b);
+	count(r, was, b);
+	if (b->state == BATCH_WAITING)
+		retry_note_due(c, b->due_ms);
+}
+
+void batch_kept(struct core *c, const struct batch *b)
+{
+	take_arrow(c, b->state, b->state, CAUSE_RECLAIMED);
+}
+
+static void ended_fill(struct core *c, const struct batch *b, struct ended *e)
+{
+	e->notice = store_next_notice(c->store);
+	e->source = b->source;
+	e->route = b->route;
+	e->holder = b->holder;
+	e->id = b->id;
+	e->lease = b->lease;
+	e->attempt = b->attempt;
+	e->ended_ms = c->now_ms;
+	e->received_at_us = b->received_at_us;
+	e->ended_at_us = c->wall_us;
+	e->record_count = b->record_count;
+	e->batch_id = b->batch_id;
+	memcpy(e->checksum, b->checksum, sizeof e->checksum);
+	memcpy(e->completes, b->completes, sizeof e->completes);
+	e->correlation_len = b->correlation_len;
+	memcpy(e->correlation, b->correlation, b->correlation_len);
+}
+
+void batch_finish(struct core *c, struct route *r, const struct batch *was, struct ended *e,
+    enum batch_cause cause)
+{
+	ended_fill(c, was, e);
+	take_arrow(c, was->state, e->dead ? BATCH_DEAD : BATCH_ENDED, cause);
+	count(r, was, NULL);
+	r->counters.bytes -= was->payload_bytes;
+	if (e->dead) {
+		r->counters.dead++;
+		r->counters.dead_total++;
+		r->counters.dead_bytes += was->payload_bytes;
+		store_batch_bury(c->store, was, e);
+	} else if (e->rejected > 0) {
+		r->counters.processed_total++;
+		r->counters.partial_total++;
+		store_batch_end_partly(c->store, was, e);
+	} else {
+		r->counters.processed_total++;
+		store_batch_end(c->store, was, e);
+	}
+	mailbox_told(c, e, r);
+}

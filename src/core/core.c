@@ -1,0 +1,166 @@
+/* core.c - the core's beginning and end, and the end of each turn */
+#include "core/core.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/internal.h"
+
+static void make_modules(struct core *c)
+{
+	c->modules = xcalloc(c->settings.module_count, sizeof *c->modules);
+	for (size_t n = 0; n < c->settings.module_count; n++) {
+		struct module *m = &c->modules[n];
+
+		m->settings = c->settings.modules[n];
+		m->number = store_module_number(c->store, m->settings.name);
+		TAILQ_INIT(&m->targeted);
+		TAILQ_INIT(&m->connected);
+	}
+}
+
+static void make_routes(struct core *c)
+{
+	c->routes = xcalloc(c->settings.route_count, sizeof *c->routes);
+	for (size_t n = 0; n < c->settings.route_count; n++) {
+		struct route *r = &c->routes[n];
+
+		r->settings = c->settings.routes[n];
+		r->number = store_route_number(c->store, r->settings.name);
+		r->source = module_by_name(c, span_of(r->settings.source));
+		r->target = module_by_name(c, span_of(r->settings.target));
+		store_counters_get(c->store, r->number, &r->counters);
+		TAILQ_INSERT_TAIL(&r->target->targeted, r, of_target);
+	}
+}
+
+struct stranded {
+	struct core *core;
+	char *why;
+	size_t size;
+	bool found;
+};
+
+/* A route that still has batches cannot just vanish from the configuration. */
+static bool check_stranded(void *arg, uint32_t number, const char *name, const struct route_counters *n)
+{
+	struct stranded *s = arg;
+	uint64_t held = n->ready_critical + n->ready_normal + n->ready_suspect + n->assigned + n->waiting;
+
+	if (held == 0 || route_by_number(s->core, number))
+		return true;
+	snprintf(s->why, s->size, "the store has %llu batches in custody on route %s, which the "
+	    "configuration does not declare: declare it until they are processed",
+	    (unsigned long long)held, name);
+	s->found = true;
+	return false;
+}
+
+struct core *core_create(struct store *store, const struct peer_ops *ops,
+    const struct core_settings *settings, uint64_t now_ms, uint64_t seed, char *why, size_t size)
+{
+	struct core *c = xcalloc(1, sizeof *c);
+	struct stranded stranded = { c, why, size, false };
+
+	c->store = store;
+	c->ops = ops;
+	c->settings = *settings;
+	c->now_ms = now_ms;
+	rng_seed(&c->rng, seed);
+	TAILQ_INIT(&c->reclaiming);
+	TAILQ_INIT(&c->behind);
+	TAILQ_INIT(&c->changed);
+	make_modules(c);
+	make_routes(c);
+	store_route_walk(store, check_stranded, &stranded);
+	if (stranded.found) {
+		core_destroy(c);
+		return NULL;
+	}
+	instance_recover(c);
+	return c;
+}
+
+void core_destroy(struct core *c)
+{
+	if (!c)
+		return;
+	instance_destroy_all(c);
+	heap_finish(&c->confirmed);
+	heap_finish(&c->unconfirmed);
+	free(c->routes);
+	free(c->modules);
+	free(c);
+}
+
+void core_set_time(struct core *c, uint64_t now_ms, int64_t wall_us)
+{
+	assert(now_ms >= c->now_ms);
+	c->now_ms = now_ms;
+	c->wall_us = wall_us;
+}
+
+uint64_t core_next_due_ms(const struct core *c)
+{
+	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
+	uint64_t due_ms = c->next_due_ms < c->next_prune_ms ? c->next_due_ms : c->next_prune_ms;
+
+	return i && i->reclaim_until_ms < due_ms ? i->reclaim_until_ms : due_ms;
+}
+
+static void save_routes(struct core *c)
+{
+	for (size_t n = 0; n < c->settings.route_count; n++) {
+		struct route *r = &c->routes[n];
+
+		if (r->dirty)
+			store_counters_put(c->store, r->number, &r->counters);
+		r->dirty = false;
+	}
+}
+
+bool core_turn_close(struct core *c)
+{
+	bool more = retry_release_due(c);
+
+	instance_expire_reclaims(c);
+	more |= dispatch(c);
+	more |= mailbox_feed(c);
+	more |= history_prune(c);
+	save_routes(c);
+	instance_save(c);
+	store_set_clock_ms(c->store, c->now_ms);
+	return more;
+}
+
+void core_check(const struct core *c)
+{
+	size_t assigned = 0, held = 0;
+	uint64_t counted = 0;
+
+	for (const struct instance *i = c->instances; i; i = i->by_number.next) {
+		size_t n = 0;
+		const struct assignment *a;
+
+		TAILQ_FOREACH(a, &i->held, of_holder) {
+			assert(a->holder == i && a->batch.state == BATCH_ASSIGNED);
+			assert(!a->batch.suspect || a->route->target->suspect == a);
+			n++;
+		}
+		assert(n == i->held_count);
+		assert(n == 0 || i->peer || i->reclaim_until_ms);
+		held += n;
+	}
+	assigned = HASH_COUNT(c->assigned);
+	assert(assigned == held);
+	for (size_t n = 0; n < c->settings.route_count; n++)
+		counted += c->routes[n].counters.assigned;
+	assert(counted == assigned);
+	for (size_t n = 0; n < c->settings.module_count; n++) {
+		const struct module *m = &c->modules[n];
+		assert(!m->suspect || m->suspect->holder->held_count == 1);
+	}
+}

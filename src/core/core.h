@@ -1,0 +1,153 @@
+/* core.h - the broker's decisions: what happens to a batch, and why */
+#ifndef HANDOFF_CORE_CORE_H
+#define HANDOFF_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/peer.h"
+#include "core/settings.h"
+#include "store/store.h"
+#include "wire/message.h"
+
+/*
+ * Deterministic code over its memory, the store's open transaction, an event, the time and seeded
+ * randomness (design.md section 3). No socket, no TLS, no event loop, no clock.
+ *
+ * A turn: core_set_time(), then any number of events, then core_turn_close() and store_commit().
+ * What the events owe to peers is handed to them through peer_ops while the transaction is open; the
+ * peers let none of it out before the commit.
+ */
+struct core;
+struct instance;
+struct route;
+
+/*
+ * Recovers from the store, which is what every start does: reads counters and instances, and takes
+ * back what was assigned (it waits reclaim_ms for its instance). Commits nothing itself. NULL and a
+ * sentence in why[size] when the store has batches on a route that the settings do not know.
+ */
+struct core *core_create(struct store *store, const struct peer_ops *ops,
+    const struct core_settings *settings, uint64_t now_ms, uint64_t seed, char *why, size_t size);
+void core_destroy(struct core *c);
+
+/* The custody clock (milliseconds; never goes back) and the wall clock, for what follows. */
+void core_set_time(struct core *c, uint64_t now_ms, int64_t wall_us);
+/* When core_turn_close() is needed although nothing happens: custody clock, UINT64_MAX never. */
+uint64_t core_next_due_ms(const struct core *c);
+/*
+ * The turn's last changes: what is due, deliveries, outcomes, history's end, counters. True when
+ * there is more of it than one turn should do: take another turn without sleeping.
+ */
+bool core_turn_close(struct core *c);
+
+/* --- modules and routes ---------------------------------------------------------------------- */
+
+/* The name of a declared module as the settings have it, NULL when it is none. */
+const char *core_module_name(const struct core *c, struct span name);
+const struct route_settings *route_settings(const struct route *r);
+/* The routes that a module is on, as source or target, in the order of the settings. */
+size_t core_routes_of(struct core *c, struct instance *i, struct welcome_route *out, size_t max);
+
+/* --- instances ------------------------------------------------------------------------------- */
+
+struct hello {
+	const char *module;
+	struct span instance_id;
+	uint32_t max_in_flight;
+	bool mailbox;
+	bool has_seen;			/* with the broker_id of this store */
+	uint64_t seen;
+	const uint64_t *holds;
+	size_t hold_count;
+};
+
+/*
+ * An instance says HELLO on a connection. One that is connected already is replaced: its peer is
+ * dismissed with REPLACED. NULL when the module remembers as many instances as it may and can forget
+ * none of them.
+ */
+struct instance *core_join(struct core *c, const struct hello *h, struct peer *peer);
+
+enum leave_how {
+	LEAVE_LOST,		/* the connection broke: what was held is under suspicion */
+	LEAVE_GIVEN_BACK,	/* it said GOODBYE: goes back after retry_delay_ms, at no cost */
+	LEAVE_EXPECTED,		/* we ended it (REKEY, KICKED): waits reclaim_ms for the instance */
+};
+/* The connection has ended; the peer is forgotten. */
+void core_leave(struct core *c, struct instance *i, enum leave_how how);
+/* GOODBYE DRAINING: deliver no more. */
+void core_drain(struct core *c, struct instance *i);
+/* The instance has got its notices up to `seen`. */
+void core_seen(struct core *c, struct instance *i, uint64_t seen);
+uint32_t instance_max_in_flight(const struct instance *i);
+uint32_t instance_number(const struct instance *i);
+
+/* --- a batch comes --------------------------------------------------------------------------- */
+
+/* What the source is answered. `route` is NULL where there is none. */
+struct offer_answer {
+	const struct route *route;
+	enum ack_status status;
+	bool duplicate;
+	struct fault fault;		/* why it is REJECTED, where it is no duplicate */
+	struct fault warning;		/* code INT_BATCH_004, or INT_NONE */
+	bool has_end;			/* a duplicate that has ended: `end` says how (errors borrowed) */
+	struct ended end;
+};
+/*
+ * BATCH_TRANSFER from `i` (protocol.md section 5's checks in their order, sections 6 to 8). `frame` is
+ * the body that the message's spans point into; a reference is taken where it is kept.
+ */
+void core_offer(struct core *c, struct instance *i, const struct message *m, struct frame *frame,
+    struct offer_answer *out);
+
+/* --- a target answers ------------------------------------------------------------------------ */
+
+struct ack_answer {
+	const struct route *route;
+	struct fault fault;		/* INT_NONE, or why it is refused */
+	bool echo;			/* PROCESSED and REJECTED are echoed, once durable */
+	bool duplicate;
+};
+/* ACKNOWLEDGMENT from `i` (protocol.md section 6). */
+void core_acknowledge(struct core *c, struct instance *i, const struct message *m, struct ack_answer *out);
+
+/* --- deliveries ------------------------------------------------------------------------------ */
+
+/* The first byte is about to be handed over. False: no longer to be made, drop it. */
+bool core_delivery_begin(struct core *c, struct instance *i, uint64_t lease);
+
+/* --- for reports and tests ------------------------------------------------------------------- */
+
+/* Why a batch changed its state. The report of the simulator names each by from-state and cause. */
+enum batch_cause {
+	CAUSE_TAKEN,		/* into custody */
+	CAUSE_DELIVERED,	/* assigned to an instance */
+	CAUSE_NOT_BEGUN,	/* taken back before a byte was handed over */
+	CAUSE_LOST_FIRST,	/* a connection was lost with it: a suspect, at no cost */
+	CAUSE_LOST_SUSPECT,	/* lost again, alone: that counts */
+	CAUSE_GIVEN_BACK,	/* the instance said GOODBYE */
+	CAUSE_NOT_RECLAIMED,	/* its instance did not come back for it, or does not hold it */
+	CAUSE_RECLAIMED,	/* its instance came back and still works on it */
+	CAUSE_REJECTED_TRANSIENT,
+	CAUSE_REJECTED_PERMANENT,
+	CAUSE_EXHAUSTED,	/* no retries left */
+	CAUSE_PROCESSED,
+	CAUSE_DUE,		/* has waited */
+	CAUSE_REPEATED,		/* sent again by another instance, whose outcome it now is */
+	CAUSE_CORRUPT,		/* stored bytes do not match their checksum */
+	CAUSE_COUNT,
+};
+const char *batch_cause_name(enum batch_cause cause);
+/* How often a batch left `from` for that cause. */
+uint64_t core_arrow_count(const struct core *c, enum batch_state from, enum batch_cause cause);
+/* Whether a batch may leave `from` for that cause at all. */
+bool core_arrow_exists(enum batch_state from, enum batch_cause cause);
+/* A route's counters as they are now. */
+const struct route_counters *core_counters(const struct core *c, const char *route);
+/* Recounts from memory what can be and asserts it: held lists, suspects, credit. */
+void core_check(const struct core *c);
+
+#endif

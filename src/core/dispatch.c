@@ -1,0 +1,232 @@
+/* dispatch.c - who gets which batch, and when (protocol.md sections 6 and 7) */
+#include "base/log.h"
+#include "core/internal.h"
+
+/*
+ * A module's instances share the deliveries of all routes that target it. Each gets no more than its
+ * credit; the one with the most free credit comes first, and one that just failed a batch comes last
+ * for that batch. On a route CRITICAL goes before NORMAL, each in the order of custody; the routes of
+ * a module take turns.
+ *
+ * Suspects (batches whose connection was lost) are tried one at a time a module, on an instance that
+ * holds nothing else: the loss of that connection then says who did it. When no instance is idle, the
+ * one that holds least gets nothing new until it is.
+ */
+#define DELIVERIES_PER_TURN 4096
+
+static bool may_have_more(const struct instance *i)
+{
+	return i->peer && !i->draining && i->held_count < i->max_in_flight && i != i->module->host &&
+	    !(i->module->suspect && i->module->suspect->holder == i);
+}
+
+/* The instance with the most free credit; `failed` (0 none) only when there is no other. */
+static struct instance *pick(struct module *m, uint32_t failed)
+{
+	struct instance *best = NULL, *last = NULL, *i;
+
+	TAILQ_FOREACH(i, &m->connected, connected) {
+		if (!may_have_more(i))
+			continue;
+		if (i->record.number == failed)
+			last = i;
+		else if (!best || i->max_in_flight - i->held_count > best->max_in_flight - best->held_count)
+			best = i;
+	}
+	return best ? best : last;
+}
+
+struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical)
+{
+	(void)c;
+	if (r->counters.ready_critical || (!critical && r->counters.ready_normal))
+		return NULL;		/* others have been waiting longer */
+	return pick(r->target, 0);
+}
+
+void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i)
+{
+	if (b->failed || b->attempt == 0)
+		b->attempt++;
+	b->failed = false;
+	b->answered = false;
+	b->state = BATCH_ASSIGNED;
+	b->lease = store_next_lease(c->store);
+	b->holder = i->record.number;
+}
+
+void dispatch_deliver(struct core *c, struct assignment *a, struct frame *frame)
+{
+	c->ops->deliver(a->holder->peer, &(struct delivery){
+		.id = a->batch.id,
+		.lease = a->batch.lease,
+		.attempt = a->batch.attempt,
+		.redelivered = a->batch.redelivered,
+		.received_at_us = a->batch.received_at_us,
+		.route = a->route,
+		.frame = frame,
+	});
+}
+
+static void assign(struct core *c, struct route *r, const struct batch *was, struct instance *i)
+{
+	struct batch b = *was;
+
+	dispatch_prepare(c, &b, i);
+	batch_move(c, r, was, &b, CAUSE_DELIVERED);
+	dispatch_deliver(c, assignment_add(c, r, &b, i), NULL);
+}
+
+/* Corruption is reported and never delivered; the route goes on. */
+static void bury_corrupt(struct core *c, struct route *r, const struct batch *was)
+{
+	struct ended e = { .dead = true, .rejected = was->record_count, .error_code = INT_STORE_002 };
+
+	log_error("stored batch does not match its checksum", "route=%s batch=%llu", r->settings.name,
+	    (unsigned long long)was->id);
+	batch_finish(c, r, was, &e, CAUSE_CORRUPT);
+}
+
+static void set_aside(struct core *c, struct route *r, enum ready_class class, uint64_t id)
+{
+	uint64_t *ready[] = { [CLASS_CRITICAL] = &r->counters.ready_critical,
+		[CLASS_NORMAL] = &r->counters.ready_normal, [CLASS_SUSPECT] = &r->counters.ready_suspect };
+
+	log_error("stored record does not match its checksum", "route=%s batch=%llu", r->settings.name,
+	    (unsigned long long)id);
+	store_batch_set_aside(c->store, r->number, class, id);
+	--*ready[class];
+	r->counters.dead++;
+	r->counters.dead_total++;
+	r->dirty = true;
+}
+
+/* The first batch of a class that is whole; what is damaged on the way is buried. */
+static bool first_ready(struct core *c, struct route *r, enum ready_class class, struct batch *b)
+{
+	const uint8_t *p;
+	size_t n;
+
+	for (;;) {
+		int rc = store_ready_first(c->store, r->number, class, b);
+		if (rc == ERR_NOTFOUND)
+			return false;
+		if (rc != 0)
+			set_aside(c, r, class, b->id);
+		else if (store_payload_get(c->store, b->id, true, &p, &n) != 0)
+			bury_corrupt(c, r, b);
+		else
+			return true;
+	}
+}
+
+/* --- suspects -------------------------------------------------------------------------------- */
+
+static struct instance *idle_instance(struct module *m, uint32_t failed)
+{
+	struct instance *best = NULL, *last = NULL, *i;
+
+	TAILQ_FOREACH(i, &m->connected, connected) {
+		if (i->draining || i->max_in_flight == 0 || i->held_count > 0)
+			continue;
+		if (i->record.number == failed)
+			last = i;
+		else if (!best || i->max_in_flight > best->max_in_flight)
+			best = i;
+	}
+	return best ? best : last;
+}
+
+static struct instance *least_busy(struct module *m)
+{
+	struct instance *best = NULL, *i;
+
+	if (m->host && m->host->peer && !m->host->draining)
+		return m->host;
+	TAILQ_FOREACH(i, &m->connected, connected)
+		if (!i->draining && i->max_in_flight > 0 && (!best || i->held_count < best->held_count))
+			best = i;
+	return best;
+}
+
+/* The oldest suspect of all routes to the module. */
+static struct route *oldest_suspect(struct core *c, struct module *m, struct batch *b)
+{
+	struct route *found = NULL, *r;
+	struct batch one;
+
+	TAILQ_FOREACH(r, &m->targeted, of_target)
+		if (r->counters.ready_suspect && first_ready(c, r, CLASS_SUSPECT, &one) &&
+		    (!found || one.id < b->id)) {
+			found = r;
+			*b = one;
+		}
+	return found;
+}
+
+static void dispatch_suspect(struct core *c, struct module *m)
+{
+	uint64_t suspects = 0;
+	struct batch b;
+	struct route *r;
+
+	TAILQ_FOREACH(r, &m->targeted, of_target)
+		suspects += r->counters.ready_suspect;
+	if (m->suspect || suspects == 0) {
+		m->host = NULL;
+		return;
+	}
+	m->host = least_busy(m);
+	if (!m->host || !idle_instance(m, 0))
+		return;
+	r = oldest_suspect(c, m, &b);
+	if (!r)
+		return;
+	m->host = NULL;
+	assign(c, r, &b, idle_instance(m, b.failed ? b.holder : 0));
+}
+
+/* --- the others ------------------------------------------------------------------------------ */
+
+static bool dispatch_one(struct core *c, struct route *r)
+{
+	struct batch b;
+
+	if (r->counters.ready_critical + r->counters.ready_normal == 0 || !pick(r->target, 0))
+		return false;
+	if (!(r->counters.ready_critical && first_ready(c, r, CLASS_CRITICAL, &b)) &&
+	    !(r->counters.ready_normal && first_ready(c, r, CLASS_NORMAL, &b)))
+		return false;
+	assign(c, r, &b, pick(r->target, b.failed ? b.holder : 0));
+	return true;
+}
+
+/* The first route that has something goes to the end of the line. False when none has. */
+static bool dispatch_next(struct core *c, struct module *m)
+{
+	struct route *r;
+
+	TAILQ_FOREACH(r, &m->targeted, of_target)
+		if (dispatch_one(c, r)) {
+			TAILQ_REMOVE(&m->targeted, r, of_target);
+			TAILQ_INSERT_TAIL(&m->targeted, r, of_target);
+			return true;
+		}
+	return false;
+}
+
+bool dispatch(struct core *c)
+{
+	unsigned left = DELIVERIES_PER_TURN;
+
+	for (size_t n = 0; n < c->settings.module_count; n++) {
+		struct module *m = &c->modules[n];
+
+		if (TAILQ_EMPTY(&m->connected))
+			continue;
+		dispatch_suspect(c, m);
+		while (left > 0 && dispatch_next(c, m))
+			left--;
+	}
+	return left == 0;
+}

@@ -1,0 +1,40 @@
+/* peer.h - how the core reaches a connection: declared here, implemented by session/ */
+#ifndef HANDOFF_CORE_PEER_H
+#define HANDOFF_CORE_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/record.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+
+struct peer;		/* one connection; the core only passes it back */
+struct route;
+
+/* A delivery to be made. The peer copies it, and takes a reference of `frame` where it keeps it. */
+struct delivery {
+	uint64_t id;			/* the batch's, for core_payload() */
+	uint64_t lease;
+	uint32_t attempt;
+	bool redelivered;
+	int64_t received_at_us;
+	const struct route *route;
+	struct frame *frame;		/* the body, when it is still in memory; else NULL */
+};
+
+/*
+ * Whatever is handed over here may leave the process only after the turn has been committed.
+ */
+struct peer_ops {
+	/* Queues a delivery. Before its first byte is handed over, core_delivery_begin() is asked. */
+	void (*deliver)(struct peer *p, const struct delivery *d);
+	/* Queues the outcome of a batch that this instance sent. */
+	void (*outcome)(struct peer *p, const struct ended *e, const struct route *route);
+	/* Whether another outcome may be queued now: a peer that does not read gets no more. */
+	bool (*has_room)(const struct peer *p);
+	/* Says GOODBYE and ends the connection; the core has already let go of it. */
+	void (*dismiss)(struct peer *p, enum goodbye_reason reason);
+};
+
+#endif

@@ -1,0 +1,273 @@
+/* server.c - the broker as a process: assembly in the order of life, and the end */
+#include "server/server.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/datetime.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "net/handshake.h"
+#include "net/listener.h"
+#include "net/tls.h"
+#include "server/notify.h"
+#include "server/settings.h"
+#include "server/turn.h"
+
+#define STOP_MS 2000			/* last frames have so long to leave */
+#define ADDRESSES_REMEMBERED 4096	/* for the limit of handshakes per address */
+
+struct server {
+	const struct config *config;
+	struct settings *settings;
+	struct tls_context *tls;
+	struct listener *listener;
+	struct handshakes *handshakes;
+	struct turn turn;
+	ev_signal on_term, on_int;
+	int stop_signal;		/* 0: go on */
+};
+
+static struct tls_context *load_tls(const struct config *c)
+{
+	char why[512];
+	struct tls_context *tls = tls_server_create(c->tls_ca, c->tls_certificate, c->tls_key, why, sizeof why);
+
+	if (!tls)
+		fprintf(stderr, "handoffd: %s\n", why);
+	return tls;
+}
+
+int server_check(const struct config *config)
+{
+	digest_init();
+	tls_init();
+	struct tls_context *tls = load_tls(config);
+	tls_destroy(tls);
+	return tls ? 0 : EX_CONFIG;
+}
+
+/* --- before anything is served ---------------------------------------------------------------- */
+
+/* No core files with keys and batches in them, no signal for a closed pipe, as many descriptors as allowed. */
+static void harden(void)
+{
+	struct rlimit none = { 0, 0 }, files;
+
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* The store's file was cut under us: nothing can be saved, but it can be said. */
+static void on_sigbus(int signal_number)
+{
+	static const char text[] = "handoffd: the store's file cannot be read any more (SIGBUS): is it cut "
+	    "short, or is the disk failing?\n";
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) { /* nothing more can be done */ }
+	_exit(EX_IOERR);
+}
+
+static int open_store(struct server *s)
+{
+	struct store_options o = { s->config->store_path, (uint64_t)s->config->store_size };
+	char why[1024];
+	int rc = store_open(&o, &s->turn.store, why, sizeof why);
+
+	if (rc == 0)
+		return 0;
+	log_error("store not opened", "path=%s reason=%s",
+	    log_quote(o.path, strlen(o.path)), log_quote(why, strlen(why)));
+	fprintf(stderr, "handoffd: %s\n", why);
+	return rc == ERR_IO ? EX_IOERR : EX_CONFIG;
+}
+
+/* Recovery is what every start does; what it changed is durable before anybody is served. */
+static int recover(struct server *s)
+{
+	struct turn *t = &s->turn;
+	char why[512];
+	uint64_t seed;
+
+	rng_system(&seed, sizeof seed);
+	clock_start(&t->clock, store_clock_ms(t->store), datetime_now_us() / 1000);
+	t->core = core_create(t->store, &session_peer_ops, &s->settings->core, t->clock.now_ms, seed, why,
+	    sizeof why);
+	if (!t->core) {
+		fprintf(stderr, "handoffd: %s\n", why);
+		return EX_CONFIG;
+	}
+	if (store_commit(t->store) != 0) {
+		log_error("recovery not committed", "path=%s", s->config->store_path);
+		return EX_IOERR;
+	}
+	t->sessions = sessions_create(t->loop, t->core, t->store, &s->settings->sessions, seed);
+	return 0;
+}
+
+/* --- the door --------------------------------------------------------------------------------- */
+
+static void on_established(void *arg, struct stream *stream, const char *address)
+{
+	struct server *s = arg;
+
+	sessions_add(s->turn.sessions, stream, address);
+}
+
+static void on_accepted(void *arg, int fd, const char *address)
+{
+	struct server *s = arg;
+
+	handshakes_add(s->handshakes, s->tls, fd, address);
+}
+
+static int open_door(struct server *s)
+{
+	const struct config *c = s->config;
+	struct handshakes_settings limits = { (unsigned)c->max_handshakes, c->handshake_timeout_ms };
+	char port[16], why[512];
+	struct listener_settings door = {
+		.host = c->listen.host,
+		.port = port,
+		.per_address = (unsigned)c->max_address_handshake_rate,
+		.total = (unsigned)c->max_handshake_rate,
+		.addresses = ADDRESSES_REMEMBERED,
+	};
+
+	snprintf(port, sizeof port, "%u", c->listen.port);
+	s->handshakes = handshakes_create(s->turn.loop, &limits, on_established, s);
+	s->listener = listener_create(s->turn.loop, &door, on_accepted, s, why, sizeof why);
+	if (s->listener)
+		return 0;
+	fprintf(stderr, "handoffd: %s\n", why);
+	return EX_OSERR;
+}
+
+/* --- life and end ----------------------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
+{
+	struct server *s = w->data;
+
+	(void)events;
+	s->stop_signal = w->signum;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_timeout(void *arg)
+{
+	(void)arg;		/* being awake is all it is for: the turn finds out what is due */
+}
+
+static void watch_signals(struct server *s)
+{
+	ev_signal_init(&s->on_term, on_signal, SIGTERM);
+	ev_signal_init(&s->on_int, on_signal, SIGINT);
+	s->on_term.data = s->on_int.data = s;
+	ev_signal_start(s->turn.loop, &s->on_term);
+	ev_signal_start(s->turn.loop, &s->on_int);
+}
+
+static void say_ready(struct server *s)
+{
+	char status[128];
+
+	snprintf(status, sizeof status, "serving %s:%u", s->config->listen.host, listener_port(s->listener));
+	log_info("ready", "address=%s port=%u store=%s routes=%zu", s->config->listen.host,
+	    listener_port(s->listener), log_quote(s->config->store_path, strlen(s->config->store_path)),
+	    s->config->route_count);
+	notify_ready(status);
+}
+
+static bool serve(struct server *s)
+{
+	while (!s->stop_signal)
+		if (!turn_run(&s->turn))
+			return false;
+	return true;
+}
+
+/* Stop accepting, commit, GOODBYE; last frames get STOP_MS to leave. A second signal ends it at once. */
+static bool stop(struct server *s)
+{
+	int64_t until_ms = clock_monotonic_ms() + STOP_MS;
+
+	log_info("stopping", "signal=%s", s->stop_signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	notify_stopping("stopping");
+	listener_destroy(s->listener);
+	s->listener = NULL;
+	sessions_shut_down(s->turn.sessions);
+	s->stop_signal = 0;
+	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 && clock_monotonic_ms() < until_ms)
+		if (!turn_run(&s->turn))
+			return false;
+	return true;
+}
+
+static int start(struct server *s)
+{
+	int rc;
+
+	s->turn.loop = ev_default_loop(EVFLAG_AUTO);
+	if (!s->turn.loop)
+		return EX_OSERR;
+	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
+	watch_signals(s);
+	s->tls = load_tls(s->config);
+	if (!s->tls)
+		return EX_CONFIG;
+	if ((rc = open_store(s)) != 0 || (rc = recover(s)) != 0)
+		return rc;
+	return open_door(s);
+}
+
+static void finish(struct server *s)
+{
+	listener_destroy(s->listener);
+	handshakes_destroy(s->handshakes);
+	sessions_destroy(s->turn.sessions);
+	core_destroy(s->turn.core);
+	store_close(s->turn.store);
+	tls_destroy(s->tls);
+	timeout_destroy(s->turn.timeout);
+	settings_destroy(s->settings);
+}
+
+int server_run(const struct config *config)
+{
+	struct server s = { .config = config, .settings = settings_create(config) };
+	int rc;
+
+	harden();
+	signal(SIGBUS, on_sigbus);
+	digest_init();
+	tls_init();
+	rc = start(&s);
+	if (rc == 0) {
+		say_ready(&s);
+		if (!serve(&s) || !stop(&s)) {
+			log_error("store failed", "path=%s", config->store_path);
+			rc = EX_IOERR;
+		} else {
+			log_info("stopped", "commits=%llu", (unsigned long long)s.turn.commits);
+		}
+	}
+	if (rc == EX_IOERR)
+		return rc;	/* nothing is sure: touch nothing more, the next start recovers */
+	finish(&s);
+	return rc;
+}

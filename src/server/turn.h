@@ -1,0 +1,32 @@
+/* turn.h - one turn of the broker */
+#ifndef HANDOFF_SERVER_TURN_H
+#define HANDOFF_SERVER_TURN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "net/watcher.h"
+#include "server/clock.h"
+#include "session/session.h"
+#include "store/store.h"
+
+struct turn {
+	struct ev_loop *loop;
+	struct store *store;
+	struct core *core;
+	struct sessions *sessions;
+	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
+	struct custody_clock clock;
+	bool more;			/* the latest turn left work: do not sleep */
+	uint64_t commits;
+	int64_t commit_us;		/* the latest one's duration */
+};
+
+/*
+ * Sleeps until something is to be done, then does it. False when the commit failed: nothing is sure
+ * then, nothing was let out, and the process has to end (design.md section 2).
+ */
+bool turn_run(struct turn *t);
+
+#endif

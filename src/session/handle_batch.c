@@ -1,0 +1,16 @@
+/* handle_batch.c - a batch is offered: custody decides, the answer says what came of it */
+#include <string.h>
+
+#include "base/log.h"
+#include "session/internal.h"
+
+void handle_batch(struct session *s, const struct message *m, struct frame *frame)
+{
+	struct offer_answer answer;
+
+	core_offer(s->all->core, s->instance, m, frame, &answer);
+	if (answer.fault.code != INT_NONE && log_allow("batch refused", 10))
+		log_warning("batch refused", "session=%u module=%s code=%s field=%s", s->id, s->module,
+		    error_code_info(answer.fault.code)->name, log_quote(answer.fault.field_name, strlen(answer.fault.field_name)));
+	send_offer_answer(s, m, &answer);
+}

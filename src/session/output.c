@@ -1,0 +1,271 @@
+/* output.c - what a peer is owed, in order: encoded frames, and deliveries fetched when they can go */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "session/internal.h"
+
+/*
+ * Runs after the commit only. A delivery is a reference until its turn comes: its bytes are those of
+ * the frame that is still in memory, or of the store, and go from there into a TLS record. Small
+ * pieces are gathered first, so that many frames leave in one record; `record` of all sessions serves,
+ * as it is empty again when a session's turn to write ends.
+ */
+#define RECORD_BYTES 16384
+#define ROOM_NEEDED (RECORD_BYTES + 1024)	/* of the stream, before more is put into a record */
+
+static struct output *add_output(struct session *s, bool is_delivery)
+{
+	struct output *o = xcalloc(1, sizeof *o);
+
+	o->is_delivery = is_delivery;
+	if (output_is_empty(s))
+		s->progress_ms = s->all->now_ms;	/* from now on it can be slow */
+	TAILQ_INSERT_TAIL(&s->out, o, next);
+	session_make_dirty(s);
+	return o;
+}
+
+static void free_output(struct session *s, struct output *o)
+{
+	if (o->delivery.frame)
+		s->all->kept_bytes -= o->delivery.frame->len;
+	frame_unref(o->delivery.frame);
+	if (!o->is_delivery)
+		s->out_bytes -= o->bytes.len;
+	buf_finish(&o->bytes);
+	buf_finish(&o->tail);
+	free(o);
+}
+
+bool output_is_empty(const struct session *s)
+{
+	return TAILQ_EMPTY(&s->out);
+}
+
+struct buf *output_frames(struct session *s)
+{
+	struct output *last = TAILQ_LAST(&s->out, output_queue);
+
+	if (!last || last->is_delivery || last->begun)
+		last = add_output(s, false);
+	s->out_bytes -= last->bytes.len;
+	return &last->bytes;
+}
+
+void output_done(struct session *s)
+{
+	struct output *last = TAILQ_LAST(&s->out, output_queue);
+
+	s->out_bytes += last->bytes.len;
+	if (last->bytes.failed)
+		session_close(s, LEAVE_LOST, "no memory for an answer");
+	else if (s->out_bytes > ANSWER_BYTES_MAX)
+		session_close(s, LEAVE_LOST, "does not read its answers");
+}
+
+void output_delivery(struct session *s, const struct delivery *d)
+{
+	struct output *o = add_output(s, true);
+
+	o->delivery = *d;
+	if (d->frame && s->all->kept_bytes + d->frame->len <= KEPT_BYTES_MAX) {
+		frame_ref(d->frame);
+		s->all->kept_bytes += d->frame->len;
+	} else {
+		o->delivery.frame = NULL;
+	}
+}
+
+void output_drop_deliveries(struct session *s)
+{
+	struct output *o, *next;
+
+	for (o = TAILQ_FIRST(&s->out); o; o = next) {
+		next = TAILQ_NEXT(o, next);
+		if (!o->is_delivery || o->begun)
+			continue;
+		TAILQ_REMOVE(&s->out, o, next);
+		free_output(s, o);
+	}
+}
+
+void output_finish(struct session *s)
+{
+	struct output *o;
+
+	while ((o = TAILQ_FIRST(&s->out))) {
+		TAILQ_REMOVE(&s->out, o, next);
+		free_output(s, o);
+	}
+}
+
+/* --- into TLS records ------------------------------------------------------------------------- */
+
+static bool write_record(struct session *s)
+{
+	struct buf *r = &s->all->record;
+	int rc = r->len ? stream_write(s->stream, buf_bytes(r), r->len) : 0;
+
+	buf_clear(r);
+	return rc == 0;
+}
+
+static size_t room(const struct session *s)
+{
+	size_t free_bytes = stream_room(s->stream), gathered = s->all->record.len;
+
+	return free_bytes > gathered + ROOM_NEEDED ? free_bytes - gathered - ROOM_NEEDED : 0;
+}
+
+/* Whole records go straight from where the bytes are, the rest is gathered. Returns how many went. */
+static size_t write_part(struct session *s, const uint8_t *p, size_t n, bool *failed)
+{
+	struct buf *r = &s->all->record;
+	size_t done = 0;
+
+	while (done < n && room(s) > 0 && !*failed) {
+		size_t part = n - done;
+
+		if (r->len == 0 && part >= RECORD_BYTES) {
+			part = RECORD_BYTES;
+			*failed = stream_write(s->stream, p + done, part) != 0;
+		} else {
+			if (part > RECORD_BYTES - r->len)
+				part = RECORD_BYTES - r->len;
+			buf_put(r, p + done, part);
+			*failed = r->failed || (r->len == RECORD_BYTES && !write_record(s));
+		}
+		done += part;
+	}
+	return done;
+}
+
+/* --- deliveries ------------------------------------------------------------------------------- */
+
+static bool delivery_body(struct session *s, const struct output *o, const uint8_t **p, size_t *n)
+{
+	if (o->delivery.frame) {
+		*p = o->delivery.frame->data;
+		*n = o->delivery.frame->len;
+		return true;
+	}
+	return store_payload_get(s->all->store, o->delivery.id, false, p, n) == 0;
+}
+
+/* The first byte is about to go: false when the delivery is no longer to be made. */
+static bool begin_delivery(struct session *s, struct output *o, const uint8_t *body, size_t n)
+{
+	const struct delivery *d = &o->delivery;
+	struct delivery_out out = {
+		.route = span_of(route_settings(d->route)->name),
+		.attempt = d->attempt,
+		.redelivered = d->redelivered,
+		.lease = d->lease,
+		.received_at_us = d->received_at_us,
+	};
+
+	if (!s->instance || !core_delivery_begin(s->all->core, s->instance, d->lease))
+		return false;
+	encode_delivery(&o->bytes, &o->tail, body, n, &o->body_skip, &out);
+	o->body_len = n;
+	o->begun = true;
+	return true;
+}
+
+/* One of the three parts: what of it has not gone yet. Returns false when the peer takes no more. */
+static bool send_part(struct session *s, struct output *o, size_t *before, const uint8_t *p, size_t n,
+    bool *failed)
+{
+	if (o->sent < *before + n) {
+		size_t at = o->sent - *before;
+		o->sent += write_part(s, p + at, n - at, failed);
+	}
+	*before += n;
+	return o->sent >= *before && !*failed;
+}
+
+/* True when all of it has gone, or it is not to be made. */
+static bool send_delivery(struct session *s, struct output *o, bool *failed)
+{
+	const uint8_t *body;
+	size_t n, before = 0;
+	bool there = delivery_body(s, o, &body, &n);
+
+	if (!o->begun && (!there || !begin_delivery(s, o, body, n)))
+		return true;
+	if (!there || n != o->body_len) {	/* ended under a lease that the peer guessed */
+		*failed = true;
+		return false;
+	}
+	return send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed) &&
+	    send_part(s, o, &before, body + o->body_skip, n - o->body_skip, failed) &&
+	    send_part(s, o, &before, buf_bytes(&o->tail), o->tail.len, failed);
+}
+
+static bool send_frames(struct session *s, struct output *o, bool *failed)
+{
+	size_t before = 0;
+
+	o->begun = true;
+	return send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed);
+}
+
+/* --- to the socket ---------------------------------------------------------------------------- */
+
+/* As much as the stream has room for. False when it has failed. */
+static bool fill_stream(struct session *s)
+{
+	struct output *o;
+	bool failed = false;
+
+	while (!failed && room(s) > 0 && (o = TAILQ_FIRST(&s->out))) {
+		bool done = o->is_delivery ? send_delivery(s, o, &failed) : send_frames(s, o, &failed);
+		if (!done)
+			break;
+		TAILQ_REMOVE(&s->out, o, next);
+		free_output(s, o);
+	}
+	return write_record(s) && !failed;
+}
+
+static void note_progress(struct session *s)
+{
+	uint64_t sent = stream_sent_bytes(s->stream);
+
+	if (sent != s->progress_bytes)
+		s->progress_ms = s->all->now_ms;
+	s->progress_bytes = sent;
+}
+
+/* All is out: our half closes, and what the peer still says is discarded until it closes too. */
+static void shut_down(struct session *s)
+{
+	int rc = stream_shutdown(s->stream);
+
+	if (rc == ERR_AGAIN)
+		return;
+	s->shut = true;
+	s->broken = rc != 0;
+	session_make_ready(s);
+}
+
+void output_pump(struct session *s)
+{
+	size_t queued;
+	int rc;
+
+	if (s->broken)
+		return;
+	do {
+		queued = stream_unsent(s->stream);
+		rc = fill_stream(s) ? stream_flush(s->stream) : ERR_IO;
+	} while (rc == 0 && !output_is_empty(s) && stream_unsent(s->stream) < queued + 1);
+	note_progress(s);
+	if (rc != 0 && rc != ERR_AGAIN) {
+		s->broken = true;	/* what that means for its batches is the next turn's to decide */
+		session_make_ready(s);
+	} else if (s->state == SESSION_CLOSING && output_is_empty(s) && !s->shut) {
+		shut_down(s);
+	}
+}

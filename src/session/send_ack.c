@@ -1,0 +1,114 @@
+/* send_ack.c - RECEIVED, the outcome of a batch, and the echo to a target */
+#include <stdio.h>
+
+#include "session/send.h"
+
+static void encode(struct session *s, const struct envelope *e, const struct ack_out *a)
+{
+	encode_ack(output_frames(s), e, a);
+	output_done(s);
+}
+
+/* How a batch has ended, as its source is told: the broker's error first, then the target's. */
+static void fill_end(struct ack_out *a, const struct ended *end)
+{
+	a->status = end->dead ? ACK_REJECTED : ACK_PROCESSED;
+	a->records_accepted = end->accepted;
+	a->records_rejected = end->rejected;
+	a->processing_duration_ms = end->duration_ms;
+	a->more_errors = (struct span){ (const char *)end->errors, end->errors_len };
+	a->more_error_count = end->error_count;
+}
+
+static bool end_fault(const struct ended *end, struct fault *f)
+{
+	if (end->error_code == INT_NONE)
+		return false;
+	fault_set(f, (enum error_code)end->error_code, "", "%s", "");
+	return true;
+}
+
+static void send_end(struct session *s, struct envelope *e, struct ack_out *a, const struct ended *end)
+{
+	struct error_texts texts;
+	struct error_out error;
+	struct fault f;
+
+	fill_end(a, end);
+	send_texts(&texts, e, &a->batch_id);
+	if (end_fault(end, &f)) {
+		error = send_error(s, e, &f, &texts);
+		a->errors = &error;
+		a->error_count = 1;
+	}
+	encode(s, e, a);
+}
+
+static void send_received(struct session *s, struct envelope *e, struct ack_out *a,
+    const struct offer_answer *answer, uint64_t record_count)
+{
+	struct error_texts texts;
+	struct error_out warning;
+
+	a->status = ACK_RECEIVED;
+	a->records_accepted = record_count;
+	send_texts(&texts, e, &a->batch_id);
+	if (answer->warning.code != INT_NONE) {
+		warning = send_error(s, e, &answer->warning, &texts);
+		a->errors = &warning;
+		a->error_count = 1;
+	}
+	encode(s, e, a);
+}
+
+void send_offer_answer(struct session *s, const struct message *m, const struct offer_answer *answer)
+{
+	if (answer->fault.code != INT_NONE) {
+		send_refusal(s, m, &answer->fault);
+		return;
+	}
+	struct envelope e = send_envelope(s, m);
+	struct ack_out a = {
+		.batch_id = m->batch.batch_id,
+		.duplicate = answer->duplicate,
+		.route = span_of(route_settings(answer->route)->name),
+	};
+	if (answer->has_end)
+		send_end(s, &e, &a, &answer->end);
+	else
+		send_received(s, &e, &a, answer, m->batch.record_count);
+	for (size_t n = 0; !answer->duplicate && n < m->batch.complete_count; n++)
+		send_echo(s, m, &m->batch.completes[n], NULL, false);
+}
+
+void send_echo(struct session *s, const struct message *m, const struct message_ack *of,
+    const struct route *route, bool duplicate)
+{
+	struct envelope e = send_envelope(s, m);
+	struct ack_out a = {
+		.batch_id = of->batch_id,
+		.status = of->status,
+		.records_accepted = of->records_accepted,
+		.records_rejected = of->records_rejected,
+		.processing_duration_ms = of->processing_duration_ms,
+		.lease = of->lease,
+		.duplicate = duplicate,
+	};
+
+	if (route)
+		a.route = span_of(route_settings(route)->name);
+	encode(s, &e, &a);
+}
+
+void send_outcome(struct session *s, const struct ended *end, const struct route *route)
+{
+	struct envelope e = send_envelope(s, NULL);
+	struct ack_out a = {
+		.batch_id = end->batch_id,
+		.route = span_of(route_settings(route)->name),
+	};
+
+	e.notice = end->notice;
+	e.correlation_id = (struct span){ end->correlation, end->correlation_len };
+	send_end(s, &e, &a, end);
+}

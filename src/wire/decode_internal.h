@@ -1,0 +1,150 @@
+/*
+ * decode_internal.h - what the decoder's files share
+ *
+ *	decode.c         the order of the checks, and what is saved of a message with a fault
+ *	decode_tables.c  what the maps of the protocol page look like: shapes, which are tables of fields
+ *	decode_shape.c   a map is walked against its shape
+ *	decode_list.c    the same for lists, and for maps whose keys are content
+ *	decode_value.c   one value that is no container, by msgpack-c
+ *	decode_item.c    finding items in bytes that mpcheck has passed
+ *	decode_fault.c   saying where a fault is, what was expected, what was found
+ *
+ * Containers are walked here, not by msgpack-c: it would build a tree of a size that a stranger
+ * chooses, and it refuses nesting that the protocol allows. So it is given single values only.
+ */
+#ifndef HANDOFF_WIRE_DECODE_INTERNAL_H
+#define HANDOFF_WIRE_DECODE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <msgpack.h>
+
+#include "wire/decode.h"
+#include "wire/mpcheck.h"
+#include "wire/spanset.h"
+
+enum field_kind {
+	FIELD_READ_BEFORE,	/* known, and dealt with elsewhere */
+	FIELD_REFUSED,		/* must not be there, not even as nil */
+	FIELD_STRING,		/* struct span; min..max bytes, max 0: any */
+	FIELD_MODULE,		/* struct span; the form of a module's name */
+	FIELD_UUID,		/* struct uuid */
+	FIELD_DATETIME,		/* int64_t, microseconds since 1970 */
+	FIELD_INTEGER,		/* uint64_t; at least min */
+	FIELD_FLOAT,		/* double */
+	FIELD_BOOLEAN,		/* bool */
+	FIELD_BYTES,		/* struct span */
+	FIELD_ENUM,		/* an enum by its position in names; min..max of it, max 0: any */
+	FIELD_CHECKSUM,		/* uint8_t[32] */
+	FIELD_VERSION,		/* unsigned: the major version */
+	FIELD_MESSAGE_TYPE,	/* struct span; the name of any type, known or not */
+	FIELD_MAP,		/* the struct that shape is for; 0: goes on in this one */
+	FIELD_LIST,		/* pointer to const structs that shape is for */
+	FIELD_INTEGERS,		/* pointer to const uint64_t; at most max of them */
+	FIELD_STRINGS,		/* a list; checked, not kept */
+	FIELD_COUNTS,		/* a map of string to integer; checked, not kept */
+};
+
+/* Where a member is, for `into`, `has`, `count` and `raw`: one more, since 0 means nowhere. */
+#define INTO(type, member) (offsetof(struct type, member) + 1)
+
+struct decoder;
+
+struct field {
+	const char *name;
+	enum field_kind kind;
+	bool optional;			/* may be absent or nil */
+	size_t into;			/* the value; 0: checked only */
+	size_t has;			/* a bool, set when the value is there */
+	size_t count;			/* a size_t: the list's length */
+	size_t raw;			/* a struct span: the value's bytes, encoded */
+	uint64_t min, max;
+	const char *const *names;
+	const struct shape *shape;
+	/* After a list was read: whether its items agree with each other; else the fault. */
+	bool (*agree)(struct decoder *d, const void *list, size_t n);
+};
+
+struct shape {
+	const struct field *fields;
+	size_t count;			/* at most 64 */
+	size_t size;			/* of the struct, where it stands in lists */
+	size_t raw;			/* a struct span: the map's own bytes */
+};
+
+/* The longest: completes, its item, errors, its item, context, upstream_errors, its item. */
+#define PATH_STEPS_MAX 8
+
+/* One step of a dotted path: a key, or where its p is NULL a position. */
+struct path_step {
+	struct span key;
+	size_t position;
+};
+
+struct decoder {
+	enum decode_side side;
+	msgpack_zone zone;		/* the lists of the message */
+	struct span_set keys;		/* of the one map whose keys are compared just now */
+	struct path_step path[PATH_STEPS_MAX];
+	unsigned depth;
+	struct fault *fault;		/* the caller's */
+};
+
+/* One item of a frame. */
+struct item {
+	const uint8_t *p;
+	size_t n;
+	struct mp_head head;
+};
+
+/* The item at *p, which moves behind it; false when the bytes up to `end` are none. */
+bool item_take(const uint8_t **p, const uint8_t *end, struct item *v);
+/* A str's, bin's or ext's content. */
+struct span item_text(const struct item *v);
+/* The value of a key of a map, unjudged; false when `map` is no map or has no such key. */
+bool item_find(const struct item *map, const char *key, struct item *v);
+
+/* The path to what is looked at. Every push is followed by a pop, or by a refusal. */
+void path_push_key(struct decoder *d, struct span key);
+void path_push_position(struct decoder *d, size_t position);
+void path_pop(struct decoder *d);
+
+/* Sets the fault at the end of the path, INT_PROTOCOL_005. Always false. */
+__attribute__((format(printf, 3, 4)))
+bool refuse(struct decoder *d, const char *actual, const char *expected, ...);
+/* The same for a value: what is expected is what the field's kind says; v NULL: it is missing. */
+bool refuse_value(struct decoder *d, const struct item *v, const struct field *f);
+/* "nil", "a boolean", "an integer", … */
+const char *item_type_text(const struct item *v);
+
+/* Reads a map into the struct at `base`; false with the fault when it does not have the shape. */
+bool shape_read(struct decoder *d, const struct item *map, const struct shape *shape, void *base);
+/* The parts of it that other maps share: number of keys, their type, none twice. */
+bool check_map(struct decoder *d, const struct item *map);
+bool check_key(struct decoder *d, const struct item *key, size_t position);
+bool check_keys_differ(struct decoder *d, const struct item *map);
+
+/* One value of the kind that the name says. */
+bool list_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
+bool integers_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
+bool strings_read(struct decoder *d, const struct item *v, const struct field *f);
+bool counts_read(struct decoder *d, const struct item *v, const struct field *f);
+/* Whether `completes`, a list of struct message_ack, names each lease once (section 8). */
+bool leases_differ(struct decoder *d, const void *list, size_t n);
+/* One value of a kind that is no container. */
+bool value_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
+/* A message_type's position in the names; MESSAGE_UNKNOWN when it has none. */
+enum message_type message_type_parse(struct span name);
+
+extern const struct shape header_shape;
+/* What a message of this type looks like to this side, read into a struct message. */
+const struct shape *message_shape(enum message_type type, enum decode_side side);
+
+static inline void *member(void *base, size_t into)
+{
+	return into == 0 ? NULL : (char *)base + (into - 1);
+}
+
+#endif

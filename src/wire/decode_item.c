@@ -1,0 +1,40 @@
+/* decode_item.c - finding items in the bytes of a frame */
+#include "wire/decode_internal.h"
+
+bool item_take(const uint8_t **p, const uint8_t *end, struct item *v)
+{
+	size_t n = (size_t)(end - *p);
+	enum mp_verdict verdict;
+
+	if (mp_head_read(*p, n, &v->head) != MP_OK)
+		return false;
+	/* Nesting was judged when the frame was walked; here also what is too deep is passed over. */
+	verdict = mp_item_walk(*p, n, 1, &v->n, NULL);
+	if (verdict != MP_OK && verdict != MP_TOO_DEEP)
+		return false;
+	v->p = *p;
+	*p += v->n;
+	return true;
+}
+
+struct span item_text(const struct item *v)
+{
+	return (struct span){ (const char *)v->p + v->head.size, (size_t)v->head.count };
+}
+
+bool item_find(const struct item *map, const char *key, struct item *v)
+{
+	const uint8_t *at = map->p + map->head.size;
+	const uint8_t *end = map->p + map->n;
+	struct item k;
+
+	if (map->head.type != MP_MAP)
+		return false;
+	for (uint64_t i = 0; i < map->head.count; i++) {
+		if (!item_take(&at, end, &k) || !item_take(&at, end, v))
+			return false;
+		if (k.head.type == MP_STR && span_is(item_text(&k), key))
+			return true;
+	}
+	return false;
+}

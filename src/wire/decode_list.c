@@ -1,0 +1,175 @@
+/* decode_list.c - lists, and maps whose keys are content */
+#include "wire/decode_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_FIRST_ITEMS 4
+
+/* Structs in the zone, as many as have passed. */
+struct list {
+	char *items;
+	size_t n;
+	size_t room;
+};
+
+/*
+ * The place of one more struct, zeroed; NULL when memory is refused. Memory grows with what has
+ * passed, never by what a list's head announces. What is outgrown is the zone's until it is cleared.
+ */
+static void *list_add(struct decoder *d, struct list *l, size_t size)
+{
+	if (l->n == l->room) {
+		size_t room = l->room > 0 ? l->room * 2 : LIST_FIRST_ITEMS;
+		char *items = room < SIZE_MAX / size ? msgpack_zone_malloc(&d->zone, room * size)
+						     : NULL;
+
+		if (items == NULL)
+			return NULL;
+		if (l->n > 0)
+			memcpy(items, l->items, l->n * size);
+		l->items = items;
+		l->room = room;
+	}
+	return memset(l->items + l->n++ * size, 0, size);
+}
+
+static bool refuse_memory(struct decoder *d)
+{
+	return refuse(d, "more than there is memory for", "a shorter list");
+}
+
+bool list_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+{
+	const uint8_t *at = v->p + v->head.size;
+	const uint8_t *end = v->p + v->n;
+	struct list list = { 0 };
+	struct item element;
+	size_t *count = member(base, f->count);
+
+	if (v->head.type != MP_ARRAY)
+		return refuse_value(d, v, f);
+	for (size_t i = 0; item_take(&at, end, &element); i++) {
+		void *place = list_add(d, &list, f->shape->size);
+
+		path_push_position(d, i);
+		if (place == NULL)
+			return refuse_memory(d);
+		if (!shape_read(d, &element, f->shape, place))
+			return false;
+		path_pop(d);
+	}
+	memcpy(member(base, f->into), &list.items, sizeof(list.items));
+	*count = list.n;
+	return f->agree == NULL || f->agree(d, list.items, list.n);
+}
+
+bool integers_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+{
+	static const struct field integer = { .kind = FIELD_INTEGER, .into = 1 };
+	const uint8_t *at = v->p + v->head.size;
+	const uint8_t *end = v->p + v->n;
+	struct list list = { 0 };
+	struct item element;
+	size_t *count = member(base, f->count);
+	char found[32];
+
+	if (v->head.type != MP_ARRAY)
+		return refuse_value(d, v, f);
+	if (v->head.count > f->max) {
+		snprintf(found, sizeof(found), "%" PRIu64 " of them", v->head.count);
+		return refuse(d, found, "a list of at most %" PRIu64 " integers", f->max);
+	}
+	for (size_t i = 0; item_take(&at, end, &element); i++) {
+		void *place = list_add(d, &list, sizeof(uint64_t));
+
+		path_push_position(d, i);
+		if (place == NULL)
+			return refuse_memory(d);
+		if (!value_read(d, &element, &integer, place))
+			return false;
+		path_pop(d);
+	}
+	memcpy(member(base, f->into), &list.items, sizeof(list.items));
+	*count = list.n;
+	return true;
+}
+
+bool strings_read(struct decoder *d, const struct item *v, const struct field *f)
+{
+	static const struct field string = { .kind = FIELD_STRING };
+	const uint8_t *at = v->p + v->head.size;
+	const uint8_t *end = v->p + v->n;
+	struct item element;
+
+	if (v->head.type != MP_ARRAY)
+		return refuse_value(d, v, f);
+	for (size_t i = 0; item_take(&at, end, &element); i++) {
+		path_push_position(d, i);
+		if (!value_read(d, &element, &string, NULL))
+			return false;
+		path_pop(d);
+	}
+	return true;
+}
+
+bool counts_read(struct decoder *d, const struct item *v, const struct field *f)
+{
+	static const struct field integer = { .kind = FIELD_INTEGER };
+	const uint8_t *at = v->p + v->head.size;
+	const uint8_t *end = v->p + v->n;
+	struct item key, value;
+
+	if (v->head.type != MP_MAP)
+		return refuse_value(d, v, f);
+	if (!check_map(d, v))
+		return false;
+	for (size_t i = 0; item_take(&at, end, &key) && item_take(&at, end, &value); i++) {
+		if (!check_key(d, &key, i))
+			return false;
+		path_push_key(d, item_text(&key));
+		if (!value_read(d, &value, &integer, NULL))
+			return false;
+		path_pop(d);
+	}
+	return check_keys_differ(d, v);
+}
+
+struct lease_place {
+	uint64_t lease;
+	size_t position;
+};
+
+static int lease_place_compare(const void *a, const void *b)
+{
+	const struct lease_place *x = a, *y = b;
+
+	if (x->lease != y->lease)
+		return x->lease < y->lease ? -1 : 1;
+	return x->position < y->position ? -1 : x->position > y->position;
+}
+
+bool leases_differ(struct decoder *d, const void *list, size_t n)
+{
+	const struct message_ack *completes = list;
+	struct lease_place *places;
+
+	if (n < 2)
+		return true;
+	places = msgpack_zone_malloc(&d->zone, n * sizeof(*places));
+	if (places == NULL)
+		return refuse_memory(d);
+	for (size_t i = 0; i < n; i++)
+		places[i] = (struct lease_place){ completes[i].lease, i };
+	qsort(places, n, sizeof(*places), lease_place_compare);
+	for (size_t i = 1; i < n; i++) {
+		if (places[i].lease != places[i - 1].lease)
+			continue;
+		path_push_position(d, places[i].position);
+		path_push_key(d, span_of("lease"));
+		return refuse(d, "twice", "each lease once");
+	}
+	return true;
+}

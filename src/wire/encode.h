@@ -1,0 +1,109 @@
+/* encode.h - messages to frames: four bytes of length, then one MessagePack map */
+#ifndef HANDOFF_WIRE_ENCODE_H
+#define HANDOFF_WIRE_ENCODE_H
+
+#include "base/buf.h"
+#include "wire/message.h"
+
+/* What stands in every message of ours, beside what it says. */
+struct envelope {
+	struct uuid message_id;
+	struct span correlation_id;	/* p NULL: the message_id's own text */
+	struct span source_module;	/* "BROKER", or the module */
+	struct span target_module;
+	int64_t timestamp_us;
+	const struct uuid *in_reply_to;	/* NULL: answers nothing */
+	uint64_t notice;		/* 0: none */
+	bool has_seen;			/* the client's */
+	uint64_t seen;
+};
+
+/* An IntegrationError of our own. Empty spans (p NULL) are left out of the context. */
+struct error_out {
+	struct uuid error_id;
+	enum error_code code;
+	struct span correlation_id;
+	int64_t timestamp_us;
+	struct span source_module;	/* BROKER at the broker */
+	struct span message;		/* p NULL: the code's own meaning */
+	struct span batch_id;		/* text */
+	struct span record_id;
+	struct span field_name;
+	struct span expected_value;
+	struct span actual_value;
+	bool transient;			/* INT_BATCH_004 on an ordered route */
+	enum scope scope;		/* as given; error_code_info() has the usual one */
+};
+
+struct ack_out {
+	struct uuid batch_id;
+	enum ack_status status;
+	uint64_t records_accepted;
+	uint64_t records_rejected;
+	uint64_t processing_duration_ms;
+	uint64_t lease;			/* 0: left out */
+	bool duplicate;			/* written only when true */
+	struct span route;		/* p NULL: left out */
+	const struct error_out *errors;	/* ours, written first */
+	size_t error_count;
+	struct span more_errors;	/* IntegrationErrors already encoded, one after the other */
+	size_t more_error_count;
+};
+
+struct goodbye_out {
+	enum goodbye_reason reason;
+	uint64_t reconnect_delay_ms;
+	const char *message;		/* NULL: none */
+};
+
+struct hello_out {
+	struct span instance_id;
+	uint64_t max_in_flight;
+	bool mailbox;
+	const struct uuid *broker_id;	/* NULL: none */
+	const uint64_t *holds;
+	size_t hold_count;
+	struct span client;
+};
+
+struct batch_out {
+	struct uuid batch_id;
+	uint64_t sequence_number;
+	uint64_t record_count;
+	uint8_t checksum[32];
+	int64_t created_at_us;
+	struct span records;		/* the content of the bin */
+	enum priority priority;
+	bool with_validation_summary;		/* alpha-beta */
+	bool with_transformation_summaries;	/* beta-gamma: both */
+	const struct ack_out *completes;
+	size_t complete_count;
+};
+
+/* Each appends one whole frame; a failure shows in out->failed. */
+void encode_welcome(struct buf *out, const struct envelope *e, const struct message_welcome *w);
+void encode_goodbye(struct buf *out, const struct envelope *e, const struct goodbye_out *g);
+void encode_ack(struct buf *out, const struct envelope *e, const struct ack_out *a);
+void encode_error_notification(struct buf *out, const struct envelope *e,
+    const struct error_out *errors, size_t n, enum action_required action);
+void encode_hello(struct buf *out, const struct envelope *e, const struct hello_out *h);
+void encode_batch(struct buf *out, const struct envelope *e, const struct batch_out *b);
+/* One IntegrationError map, without a frame around it. */
+void encode_error(struct buf *out, const struct error_out *e);
+
+/*
+ * A delivery is the source's frame with one key more. encode_delivery() appends what stands around
+ * the source's bytes: into `head` the new length and map head, into `tail` the `delivery` key and
+ * its map. Between the two go body[*skip .. n): nothing of it is copied here.
+ */
+struct delivery_out {
+	struct span route;
+	uint64_t attempt;
+	bool redelivered;
+	uint64_t lease;
+	int64_t received_at_us;
+};
+void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n, size_t *skip,
+    const struct delivery_out *d);
+
+#endif

@@ -1,0 +1,122 @@
+/* encode_ack.c - acknowledgments, and the errors they and ERROR_NOTIFICATION carry */
+#include "wire/encode.h"
+
+#include "wire/names.h"
+#include "wire/pack.h"
+
+/* ErrorContext: what is empty is left out. */
+static void pack_error_context(struct packer *p, const struct error_out *e)
+{
+	const struct {
+		const char *key;
+		struct span value;
+	} pairs[] = {
+		{ "record_id", e->record_id },
+		{ "batch_id", e->batch_id },
+		{ "field_name", e->field_name },
+		{ "expected_value", e->expected_value },
+		{ "actual_value", e->actual_value },
+	};
+	const size_t count = sizeof(pairs) / sizeof(pairs[0]);
+	size_t present = 0;
+
+	for (size_t i = 0; i < count; i++)
+		present += pairs[i].value.p != NULL;
+	pack_text(p, "context");
+	pack_map(p, present);
+	for (size_t i = 0; i < count; i++)
+		if (pairs[i].value.p != NULL)
+			pack_key_span(p, pairs[i].key, pairs[i].value);
+}
+
+/* On an ordered route a sequence number that is out of turn is refused, and may be tried again. */
+static struct error_code_info classify(const struct error_out *e)
+{
+	struct error_code_info info = *error_code_info(e->code);
+
+	if (e->code == INT_BATCH_004 && e->transient) {
+		info.severity = SEVERITY_ERROR;
+		info.recoverability = RECOVERABILITY_TRANSIENT;
+	}
+	return info;
+}
+
+static void pack_error(struct packer *p, const struct error_out *e)
+{
+	const struct error_code_info info = classify(e);
+
+	pack_map(p, 11);
+	pack_key_uuid(p, "error_id", &e->error_id);
+	pack_key_span(p, "correlation_id", e->correlation_id);
+	pack_key_datetime(p, "timestamp", e->timestamp_us);
+	pack_key_span(p, "source_module", e->source_module);
+	pack_key_text(p, "severity", severity_names[info.severity]);
+	pack_key_text(p, "recoverability", recoverability_names[info.recoverability]);
+	pack_key_text(p, "scope", scope_names[e->scope]);
+	pack_key_text(p, "error_code", info.name);
+	pack_key_span(p, "error_message", e->message.p != NULL ? e->message : span_of(info.meaning));
+	pack_error_context(p, e);
+	pack_key_boolean(p, "retry_eligible", info.recoverability == RECOVERABILITY_TRANSIENT);
+}
+
+void encode_error(struct buf *out, const struct error_out *e)
+{
+	struct packer p;
+
+	pack_init(&p, out);
+	pack_error(&p, e);
+}
+
+void pack_errors(struct packer *p, const struct error_out *errors, size_t n, struct span more,
+    size_t more_count)
+{
+	pack_text(p, "errors");
+	pack_list(p, n + more_count);
+	for (size_t i = 0; i < n; i++)
+		pack_error(p, &errors[i]);
+	pack_raw(p, more);
+}
+
+void pack_ack_payload(struct packer *p, const struct ack_out *a)
+{
+	pack_key_uuid(p, "batch_id", &a->batch_id);
+	pack_key_text(p, "status", ack_status_name(a->status));
+	pack_key_integer(p, "records_accepted", a->records_accepted);
+	pack_key_integer(p, "records_rejected", a->records_rejected);
+	pack_key_integer(p, "processing_duration_ms", a->processing_duration_ms);
+}
+
+void encode_ack(struct buf *out, const struct envelope *e, const struct ack_out *a)
+{
+	const bool has_lease = a->lease != 0, has_route = a->route.p != NULL;
+	const bool has_errors = a->error_count + a->more_error_count > 0;
+	struct packer p;
+
+	frame_begin(&p, out);
+	pack_envelope(&p, MESSAGE_ACKNOWLEDGMENT, e, 1 + (size_t)has_lease + (size_t)a->duplicate +
+	    (size_t)has_route + (size_t)has_errors);
+	pack_text(&p, "payload");
+	pack_map(&p, ACK_PAYLOAD_PAIRS);
+	pack_ack_payload(&p, a);
+	if (has_lease)
+		pack_key_integer(&p, "lease", a->lease);
+	if (a->duplicate)
+		pack_key_boolean(&p, "duplicate", true);
+	if (has_route)
+		pack_key_span(&p, "route", a->route);
+	if (has_errors)
+		pack_errors(&p, a->errors, a->error_count, a->more_errors, a->more_error_count);
+	frame_end(&p);
+}
+
+void encode_error_notification(struct buf *out, const struct envelope *e,
+    const struct error_out *errors, size_t n, enum action_required action)
+{
+	struct packer p;
+
+	frame_begin(&p, out);
+	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, e, 2);
+	pack_errors(&p, errors, n, (struct span){ 0 }, 0);
+	pack_key_text(&p, "action_required", action_required_names[action]);
+	frame_end(&p);
+}

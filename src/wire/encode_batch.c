@@ -1,0 +1,136 @@
+/* encode_batch.c - a source's batch, and what the broker puts around it on delivery */
+#include "wire/encode.h"
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "wire/frame.h"
+#include "wire/mpcheck.h"
+#include "wire/names.h"
+#include "wire/pack.h"
+
+static void pack_metadata(struct packer *p, const struct batch_out *b)
+{
+	char checksum[SHA256_HEX_LEN + 1];
+
+	hex_format(b->checksum, sizeof(b->checksum), checksum);
+	pack_text(p, "metadata");
+	pack_map(p, 5);
+	pack_key_uuid(p, "batch_id", &b->batch_id);
+	pack_key_integer(p, "sequence_number", b->sequence_number);
+	pack_key_integer(p, "record_count", b->record_count);
+	pack_key_text(p, "checksum", checksum);
+	pack_key_datetime(p, "created_at", b->created_at_us);
+}
+
+/*
+ * The summaries that alpha-beta and beta-gamma require, of a source that has judged its records
+ * only by sending them: all of them passed, none has a score below the best.
+ */
+static void pack_validation_summary(struct packer *p, uint64_t record_count)
+{
+	pack_text(p, "validation_summary");
+	pack_map(p, 4);
+	pack_key_integer(p, "total_records_validated", record_count);
+	pack_key_integer(p, "records_passed", record_count);
+	pack_key_integer(p, "records_failed", 0);
+	pack_key_float(p, "average_quality_score", 1.0);
+}
+
+static void pack_transformation_summaries(struct packer *p, uint64_t record_count)
+{
+	pack_text(p, "transformation_summary");
+	pack_map(p, 3);
+	pack_key_integer(p, "total_records_transformed", record_count);
+	pack_key_integer(p, "transformations_applied", record_count);
+	pack_key_float(p, "enrichment_cache_hit_rate", 0.0);
+	pack_text(p, "quality_summary");
+	pack_map(p, 4);
+	pack_key_float(p, "average_quality_score", 1.0);
+	pack_key_float(p, "min_quality_score", 1.0);
+	pack_key_float(p, "max_quality_score", 1.0);
+	pack_key_integer(p, "records_below_threshold", 0);
+}
+
+static void pack_complete(struct packer *p, const struct ack_out *a)
+{
+	const bool has_errors = a->error_count + a->more_error_count > 0;
+
+	pack_map(p, ACK_PAYLOAD_PAIRS + 1 + (size_t)has_errors);
+	pack_ack_payload(p, a);
+	pack_key_integer(p, "lease", a->lease);
+	if (has_errors)
+		pack_errors(p, a->errors, a->error_count, a->more_errors, a->more_error_count);
+}
+
+void encode_batch(struct buf *out, const struct envelope *e, const struct batch_out *b)
+{
+	const bool is_critical = b->priority == PRIORITY_CRITICAL;
+	const bool has_completes = b->complete_count > 0;
+	struct packer p;
+
+	frame_begin(&p, out);
+	pack_envelope(&p, MESSAGE_BATCH_TRANSFER, e, 2 + (size_t)b->with_validation_summary +
+	    2 * (size_t)b->with_transformation_summaries + (size_t)is_critical +
+	    (size_t)has_completes);
+	pack_metadata(&p, b);
+	if (b->with_validation_summary)
+		pack_validation_summary(&p, b->record_count);
+	if (b->with_transformation_summaries)
+		pack_transformation_summaries(&p, b->record_count);
+	if (is_critical)
+		pack_key_text(&p, "priority", priority_names[b->priority]);
+	if (has_completes) {
+		pack_text(&p, "completes");
+		pack_list(&p, b->complete_count);
+		for (size_t i = 0; i < b->complete_count; i++)
+			pack_complete(&p, &b->completes[i]);
+	}
+	pack_key_bytes(&p, "records", b->records);
+	frame_end(&p);
+}
+
+/* How many bytes msgpack-c takes for the head of a map: its shortest form. */
+static size_t map_head_bytes(uint64_t pairs)
+{
+	if (pairs <= 15)
+		return 1;
+	return pairs <= UINT16_MAX ? 3 : 5;
+}
+
+static void pack_delivery(struct buf *tail, const struct delivery_out *d)
+{
+	struct packer p;
+
+	pack_init(&p, tail);
+	pack_text(&p, "delivery");
+	pack_map(&p, 5);
+	pack_key_span(&p, "route", d->route);
+	pack_key_integer(&p, "attempt", d->attempt);
+	pack_key_boolean(&p, "redelivered", d->redelivered);
+	pack_key_integer(&p, "lease", d->lease);
+	pack_key_datetime(&p, "received_at", d->received_at_us);
+}
+
+void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
+    size_t *skip, const struct delivery_out *d)
+{
+	const size_t tail_start = tail->len;
+	uint8_t length[FRAME_LENGTH_BYTES];
+	struct packer p;
+	struct mp_head map;
+	size_t frame;
+
+	if (mp_head_read(body, n, &map) != MP_OK || map.type != MP_MAP)
+		fatalx("a batch in custody does not begin with a map");
+	*skip = map.size;
+	pack_delivery(tail, d);
+	frame = map_head_bytes(map.count + 1) + (n - map.size) + (tail->len - tail_start);
+	if (tail->failed || frame > UINT32_MAX) {
+		head->failed = true;
+		return;
+	}
+	frame_length_put(length, (uint32_t)frame);
+	pack_init(&p, head);
+	buf_put(head, length, sizeof(length));
+	pack_map(&p, (size_t)map.count + 1);
+}

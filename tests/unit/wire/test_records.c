@@ -1,0 +1,168 @@
+/* test_records.c - looking into the content of `records` */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "notation.h"
+#include "wire/decode.h"
+
+static struct span encoded(struct buf *b, const char *text)
+{
+	buf_clear(b);
+	notation_encode(b, text);
+	return (struct span){ (const char *)buf_bytes(b), b->len };
+}
+
+static void a_list_of_the_right_length_passes(void **state)
+{
+	struct buf b;
+	int64_t found;
+
+	(void)state;
+	buf_init(&b, 0);
+	assert_true(records_check(encoded(&b, "[{'record_id': 'a'}, {}]"), 2, &found));
+	assert_int_equal(found, 2);
+	assert_true(records_check(encoded(&b, "[]"), 0, &found));
+	assert_int_equal(found, 0);
+	assert_true(records_check(encoded(&b, "[1, nil, 'records are not looked into']"), 3, &found));
+	buf_finish(&b);
+}
+
+static void anything_else_is_refused_and_counted(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t found;
+	} cases[] = {
+		{ "[{}]", 1 },			/* fewer than announced */
+		{ "[{}, {}, {}]", 3 },
+		{ "{'a': 1, 'b': 2}", -1 },
+		{ "'two'", -1 },
+		{ "nil", -1 },
+		{ "~92c0~", 2 },		/* cut short */
+		{ "~92c0c0c0~", 2 },		/* something after it */
+		{ "~92c0c1~", 2 },
+		{ "~c1~", -1 },
+		{ "~dd10000000~", 0x10000000 },
+	};
+	struct buf b;
+	int64_t found;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_false(records_check(encoded(&b, cases[i].text), 2, &found));
+		assert_int_equal(found, cases[i].found);
+	}
+	assert_false(records_check((struct span){ "", 0 }, 2, &found));
+	assert_int_equal(found, -1);
+	buf_finish(&b);
+}
+
+static void nesting_counts_from_the_list(void **state)
+{
+	char bytes[66];
+	int64_t found;
+
+	(void)state;
+	memset(bytes, 0x91, sizeof(bytes));
+	bytes[63] = (char)0xc0;
+	assert_true(records_check((struct span){ bytes, 64 }, 1, &found));
+	bytes[63] = (char)0x91;
+	bytes[64] = (char)0xc0;
+	assert_true(records_check((struct span){ bytes, 65 }, 1, &found));
+	bytes[64] = (char)0x91;
+	bytes[65] = (char)0xc0;
+	assert_false(records_check((struct span){ bytes, 66 }, 1, &found));
+	assert_int_equal(found, 1);
+}
+
+static const char records_text[] =
+	"[{'record_id': 'r-1', 'x': [1, {'record_id': 'inner'}]}, 'r-2', {'record_id': 3},"
+	" {'other': 'r-4'}, {'x': 'record_id', 'record_id': 'r-5'}, {1: 2, 'record_id': ''}, {}]";
+
+static void ids_are_found_in_the_records(void **state)
+{
+	static const struct span ids[] = { { "r-5", 3 }, { "", 0 }, { "r-1", 3 }, { "r-5", 3 } };
+	struct span records;
+	struct buf b;
+	size_t missing;
+
+	(void)state;
+	buf_init(&b, 0);
+	records = encoded(&b, records_text);
+	assert_true(records_have_ids(records, ids, 4, &missing));
+	assert_true(records_have_ids(records, NULL, 0, &missing));
+	buf_finish(&b);
+}
+
+static void the_first_that_is_missing_is_named(void **state)
+{
+	static const char *const absent[] = { "r-2", "3", "r-4", "inner", "x", "record_id", "r-" };
+	struct span ids[] = { { "r-1", 3 }, { NULL, 0 }, { "r-0", 3 } };
+	struct span records;
+	struct buf b;
+	size_t missing;
+
+	(void)state;
+	buf_init(&b, 0);
+	records = encoded(&b, records_text);
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+		ids[1] = span_of(absent[i]);
+		assert_false(records_have_ids(records, ids, 3, &missing));
+		assert_int_equal(missing, 1);
+	}
+	assert_false(records_have_ids(encoded(&b, "{'record_id': 'r-1'}"), ids, 1, &missing));
+	assert_int_equal(missing, 0);
+	/* Bytes that nobody has checked do no harm. */
+	assert_false(records_have_ids(encoded(&b, "~dd10000000~"), ids, 1, &missing));
+	assert_false(records_have_ids(encoded(&b, "~918fa9~"), ids, 1, &missing));
+	buf_finish(&b);
+}
+
+static void many_ids_are_found_too(void **state)
+{
+	enum { MANY = 5000 };
+	static char names[MANY][24];
+	static struct span ids[MANY];
+	char record[64];
+	struct buf b;
+	size_t missing;
+
+	(void)state;
+	buf_init(&b, 0);
+	notation_encode(&b, "~dc1388~");	/* the head of a list of 5000 */
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "record-%zu", i);
+		ids[MANY - 1 - i] = span_of(names[i]);
+		snprintf(record, sizeof(record), "{'record_id': 'record-%zu'}", i);
+		notation_encode(&b, record);
+	}
+	assert_true(records_have_ids((struct span){ (const char *)buf_bytes(&b), b.len }, ids, MANY,
+	    &missing));
+	names[0][0] = 'R';
+	assert_false(records_have_ids((struct span){ (const char *)buf_bytes(&b), b.len }, ids, MANY,
+	    &missing));
+	assert_int_equal(missing, MANY - 1);
+	buf_finish(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_list_of_the_right_length_passes),
+		cmocka_unit_test(anything_else_is_refused_and_counted),
+		cmocka_unit_test(nesting_counts_from_the_list),
+		cmocka_unit_test(ids_are_found_in_the_records),
+		cmocka_unit_test(the_first_that_is_missing_is_named),
+		cmocka_unit_test(many_ids_are_found_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

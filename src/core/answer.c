@@ -269,7 +269,8 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 	memset(out, 0, sizeof *out);
 	answer_find(c, i, a, &p);
 	out->route = p.kind == LEASE_STALE ? NULL : p.route;
-	if (p.kind == LEASE_STALE || (a->status == ACK_RECEIVED && !p.assignment)) {
+	bool holds = p.assignment && p.assignment->holder == i;
+	if (p.kind == LEASE_STALE || (a->status == ACK_RECEIVED && !holds)) {
 		refuse_stale(a, out);
 		return;
 	}

@@ -225,8 +225,8 @@ bool dispatch(struct core *c)
 		if (TAILQ_EMPTY(&m->connected))
 			continue;
 		dispatch_suspect(c, m);
-		while (left > 0 && dispatch_next(c, m))
+		while (left > 0 && !turn_is_spent(c) && dispatch_next(c, m))
 			left--;
 	}
-	return left == 0;
+	return left == 0 || turn_is_spent(c);
 }

@@ -74,7 +74,7 @@ bool history_prune(struct core *c)
 {
 	if (!is_over_budget(c) && c->now_ms < c->next_prune_ms)
 		return false;
-	for (int n = 0; n < ROWS_PER_TURN; n++) {
+	for (int n = 0; n < ROWS_PER_TURN && !turn_is_spent(c); n++) {
 		struct instance *i;
 		struct ended e;
 

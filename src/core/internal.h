@@ -100,6 +100,12 @@ struct core {
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 };
 
+/* The store's turn can carry no more changes: what is left is the next turn's. */
+static inline bool turn_is_spent(const struct core *c)
+{
+	return store_turn_has_used(c->store, STORE_TURN_PERCENT);
+}
+
 /* --- route.c --------------------------------------------------------------------------------- */
 struct route *route_between(struct core *c, const struct module *source, struct span target);
 struct route *route_by_number(struct core *c, uint32_t number);

@@ -47,7 +47,7 @@ bool retry_release_due(struct core *c)
 
 	if (c->now_ms < c->next_due_ms)
 		return false;
-	for (int n = 0; n < RELEASES_PER_TURN; n++) {
+	for (int n = 0; n < RELEASES_PER_TURN && !turn_is_spent(c); n++) {
 		if (store_due_first(c->store, c->now_ms, &was, &c->next_due_ms) != 0)
 			return false;
 		struct route *r = route_by_number(c, was.route);

@@ -255,7 +255,7 @@ void listener_destroy(struct listener *l)
 
 unsigned listener_port(const struct listener *l)
 {
-	union peer own;
+	union peer own = { .any.sa_family = AF_UNSPEC };
 	socklen_t size = sizeof(own);
 
 	if (getsockname(l->fd, &own.any, &size) != 0)

@@ -64,7 +64,7 @@ bool stream_has_pending(const struct stream *s);
 size_t stream_room(const struct stream *s);
 /* Encrypts n bytes (at most stream_room()) into the stream; 0 or ERR_TLS, ERR_NOMEM. */
 int stream_write(struct stream *s, const void *p, size_t n) MUST_CHECK;
-/* Ciphertext to the socket, in one call: 0 all is out, ERR_AGAIN some is left, ERR_IO, ERR_CLOSED. */
+/* Ciphertext to the socket, one call: 0 all is out, ERR_AGAIN some is left, ERR_IO, ERR_CLOSED. */
 int stream_flush(struct stream *s) MUST_CHECK;
 /* Ciphertext that the socket has not taken yet, in bytes. */
 size_t stream_unsent(const struct stream *s);

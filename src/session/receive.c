@@ -40,8 +40,10 @@ static bool begin_frame(struct session *s)
 	}
 	s->starved = budgeted(length) && ss->assembly_bytes > 0 &&
 	    ss->assembly_bytes + length > ss->settings.max_assembly_bytes;
-	if (s->starved)
+	if (s->starved) {
+		ss->any_starved = true;
 		return false;
+	}
 	s->frame = frame_create(length < FRAME_FIRST_BYTES ? length : FRAME_FIRST_BYTES);
 	if (!s->frame) {
 		session_goodbye(s, GOODBYE_TIMEOUT, LEAVE_LOST, 1000, "no memory for a frame");
@@ -63,6 +65,9 @@ static void end_assembly(struct session *s)
 	if (!budgeted(s->frame_len))
 		return;
 	s->all->assembly_bytes -= budgeted(s->frame_len);
+	if (!s->all->any_starved)
+		return;
+	s->all->any_starved = false;
 	TAILQ_FOREACH(other, &s->all->sessions, entry)
 		if (other->starved)
 			session_make_ready(other);

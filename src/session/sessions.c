@@ -126,7 +126,8 @@ void sessions_receive(struct sessions *ss)
 	struct session *s;
 
 	ss->pass++;
-	while (left > 0 && !store_turn_is_full(ss->store) && (s = next_ready(ss))) {
+	while (left > 0 && !store_turn_has_used(ss->store, STORE_INTAKE_PERCENT) &&
+	    (s = next_ready(ss))) {
 		size_t budget = left < PEER_BYTES_PER_TURN ? left : PEER_BYTES_PER_TURN;
 		size_t taken = session_receive(s, budget);
 

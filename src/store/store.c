@@ -10,7 +10,7 @@
 
 /* Pages that one change may dirty at most: a path of each tree that it touches. */
 #define PAGES_PER_CHANGE 4
-/* The reserve for ends: a sixteenth of the store. A turn may use half of it before it commits. */
+/* The reserve for ends: a sixteenth of the store. */
 #define RESERVE_SHARE 16
 
 int store_open(const struct store_options *o, struct store **out, char *why, size_t size)
@@ -207,9 +207,9 @@ bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 	return need <= s->pages_free;
 }
 
-bool store_turn_is_full(const struct store *s)
+bool store_turn_has_used(const struct store *s, unsigned percent)
 {
-	return s->turn && s->pages_used > store_reserve_bytes(s) / s->page_size / 2;
+	return s->turn && s->pages_used * 100 > s->pages_free * percent;
 }
 
 /* --- the tables' operations ----------------------------------------------------------------- */

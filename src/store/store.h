@@ -68,8 +68,13 @@ void store_intake_abort(struct store *s);
  * fits and leaves `reserve` bytes beside. Pages freed by the latest two commits do not count yet.
  */
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve);
-/* The turn has changed as much as the reserve can carry: commit before taking in more. */
-bool store_turn_is_full(const struct store *s);
+/*
+ * The turn may have used so much of the pages there were at its beginning: commit before doing more.
+ * Who takes in stops at STORE_INTAKE_PERCENT, so that there is something left for what has to follow.
+ */
+#define STORE_INTAKE_PERCENT 50
+#define STORE_TURN_PERCENT 75
+bool store_turn_has_used(const struct store *s, unsigned percent);
 /* What intake always leaves to ends, retries and moves, in bytes. */
 uint64_t store_reserve_bytes(const struct store *s);
 uint64_t store_size_bytes(const struct store *s);

@@ -95,7 +95,7 @@ static const struct shape goodbye_shape = { FIELDS(goodbye_fields) };
 /* Section 4: IntegrationError with its ErrorContext, in ACKNOWLEDGMENT and ERROR_NOTIFICATION. */
 static const struct field error_context_fields[] = {
 	OPTIONAL("record_id", STRING, .into = INTO(message_error, record_id)),
-	OPTIONAL("batch_id", STRING),
+	OPTIONAL("batch_id", STRING, .into = INTO(message_error, batch_id)),
 	OPTIONAL("field_name", STRING, .into = INTO(message_error, field_name)),
 	OPTIONAL("expected_value", STRING, .into = INTO(message_error, expected_value)),
 	OPTIONAL("actual_value", STRING, .into = INTO(message_error, actual_value)),

@@ -200,12 +200,18 @@ static bool boolean_read(const msgpack_object *o, bool *to)
 	return true;
 }
 
-static bool bytes_read(const msgpack_object *o, struct span *to)
+/* What msgpack-c found; it gives no place to what is empty, and for us no place means absent. */
+static struct span content_of(const struct item *v, const char *p, size_t n)
+{
+	return n > 0 ? (struct span){ p, n } : item_text(v);
+}
+
+static bool bytes_read(const struct item *v, const msgpack_object *o, struct span *to)
 {
 	if (o->type != MSGPACK_OBJECT_BIN)
 		return false;
 	if (to != NULL)
-		*to = (struct span){ o->via.bin.ptr, o->via.bin.size };
+		*to = content_of(v, o->via.bin.ptr, o->via.bin.size);
 	return true;
 }
 
@@ -228,11 +234,11 @@ bool value_read(struct decoder *d, const struct item *v, const struct field *f, 
 		ok = boolean_read(&o, to);
 		break;
 	case FIELD_BYTES:
-		ok = bytes_read(&o, to);
+		ok = bytes_read(v, &o, to);
 		break;
 	default:
 		ok = o.type == MSGPACK_OBJECT_STR &&
-		    text_read((struct span){ o.via.str.ptr, o.via.str.size }, f, to);
+		    text_read(content_of(v, o.via.str.ptr, o.via.str.size), f, to);
 		break;
 	}
 	return ok || refuse_value(d, v, f);

@@ -111,6 +111,7 @@ struct message_error {
 	struct span error_message;
 	struct span correlation_id;
 	struct span record_id;		/* context.record_id; p NULL when absent */
+	struct span batch_id;		/* context.batch_id, as text */
 	struct span field_name;
 	struct span expected_value;
 	struct span actual_value;

@@ -1,0 +1,160 @@
+/*
+ * events.c - what is told to the caller
+ *
+ * A queue. Taking an event confirms the one before it: so `seen`, which makes the broker forget an
+ * outcome, is said only when the caller has come back from dealing with it. Outcomes that are still
+ * in the queue when a connection breaks come again after the next WELCOME, since `seen` is below
+ * them; they are recognised by their number.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/internal.h"
+
+struct event *event_create(struct handoff_client *c, enum handoff_event_type type)
+{
+	struct event *e = calloc(1, sizeof(*e));
+
+	if (e == NULL) {
+		client_lose(c, "out of memory: an event");
+		return NULL;
+	}
+	e->shown.type = type;
+	e->shown.state = c->state;
+	e->shown.text = e->text;
+	e->shown.route = e->route;
+	e->shown.batch_id = e->batch_id;
+	return e;
+}
+
+void event_destroy(struct event *e)
+{
+	if (e == NULL)
+		return;
+	free(e->errors);
+	free(e->error_texts);
+	free(e);
+}
+
+void event_set_batch(struct event *e, const struct uuid *batch_id, const char *route)
+{
+	uuid_format(batch_id, e->batch_id);
+	snprintf(e->route, sizeof(e->route), "%s", route);
+}
+
+bool event_set_errors(struct handoff_client *c, struct event *e, const struct message_error *errors,
+    size_t n)
+{
+	if (n > HANDOFF_EVENT_ERRORS_MAX)
+		n = HANDOFF_EVENT_ERRORS_MAX;
+	if (n == 0)
+		return true;
+	if (!errors_copy(errors, n, &e->errors, &e->error_texts)) {
+		client_lose(c, "out of memory: an event");
+		return false;
+	}
+	e->shown.errors = e->errors;
+	e->shown.error_count = n;
+	return true;
+}
+
+void event_post(struct handoff_client *c, struct event *e)
+{
+	TAILQ_INSERT_TAIL(&c->events, e, link);
+	c->event_count++;
+}
+
+void event_post_error(struct handoff_client *c, const struct handoff_error *error,
+    const struct uuid *batch_id, const char *route)
+{
+	struct event *e = event_create(c, HANDOFF_EVENT_ERRORS);
+
+	if (e == NULL)
+		return;
+	e->errors = malloc(sizeof(*e->errors));
+	if (e->errors == NULL) {
+		event_destroy(e);
+		return;
+	}
+	*e->errors = *error;
+	e->shown.errors = e->errors;
+	e->shown.error_count = 1;
+	event_set_batch(e, batch_id, route);
+	event_post(c, e);
+}
+
+bool events_are_full(const struct handoff_client *c)
+{
+	return c->event_count >= EVENTS_MAX;
+}
+
+static void remove_event(struct handoff_client *c, struct event *e)
+{
+	TAILQ_REMOVE(&c->events, e, link);
+	c->event_count--;
+}
+
+void events_forget_delivery(struct handoff_client *c, const struct handoff_delivery *d)
+{
+	struct event *e, *next;
+
+	for (e = TAILQ_FIRST(&c->events); e != NULL; e = next) {
+		next = TAILQ_NEXT(e, link);
+		if (e->shown.delivery != d)
+			continue;
+		remove_event(c, e);
+		event_destroy(e);
+	}
+}
+
+bool events_have_notice(const struct handoff_client *c, uint64_t notice)
+{
+	const struct event *e;
+
+	TAILQ_FOREACH(e, &c->events, link)
+		if (e->notice == notice)
+			return true;
+	return c->current != NULL && c->current->notice == notice;
+}
+
+void events_destroy(struct handoff_client *c)
+{
+	struct event *e;
+
+	while ((e = TAILQ_FIRST(&c->events)) != NULL) {
+		remove_event(c, e);
+		event_destroy(e);
+	}
+	event_destroy(c->current);
+	c->current = NULL;
+}
+
+/* The caller has dealt with the event that was taken last. */
+static void confirm(struct handoff_client *c)
+{
+	struct event *e = c->current;
+
+	c->current = NULL;
+	if (e != NULL && e->notice > c->seen) {
+		c->seen = e->notice;
+		c->has_seen = true;
+	}
+	event_destroy(e);
+}
+
+const struct handoff_event *handoff_take_event(struct handoff_client *c)
+{
+	struct event *e = TAILQ_FIRST(&c->events);
+
+	confirm(c);
+	if (e == NULL)
+		return NULL;
+	remove_event(c, e);
+	c->current = e;
+	if (e->shown.type == HANDOFF_EVENT_DELIVERY)
+		e->shown.delivery->state = DELIVERY_OPEN;
+	if (e->shown.delivery != NULL)
+		e->shown.user = handoff_delivery_user(e->shown.delivery);
+	return &e->shown;
+}

@@ -1,0 +1,67 @@
+/* library.c - what is done once for all clients of the process, and the library's words */
+#include "client/library.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "base/version.h"
+#include "handoff/handoff.h"
+#include "net/tls.h"
+
+void library_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, tls_init);
+}
+
+const char *handoff_version(void)
+{
+	return HANDOFF_VERSION;
+}
+
+const char *handoff_result_text(int result)
+{
+	switch (result) {
+	case 0: return "success";
+	case HANDOFF_AGAIN: return "not now";
+	case HANDOFF_INVALID: return "invalid argument";
+	case HANDOFF_NO_MEMORY: return "out of memory";
+	case HANDOFF_TOO_LARGE: return "too large for one frame of the broker";
+	case HANDOFF_NO_ROUTE: return "the broker knows no such route of this module";
+	case HANDOFF_NOT_CONNECTED: return "not connected yet";
+	case HANDOFF_CLOSED: return "the client is closed";
+	case HANDOFF_STALE: return "the lease is no longer current";
+	default: return "unknown result";
+	}
+}
+
+const char *handoff_event_name(enum handoff_event_type type)
+{
+	switch (type) {
+	case HANDOFF_EVENT_STATE: return "STATE";
+	case HANDOFF_EVENT_RECEIVED: return "RECEIVED";
+	case HANDOFF_EVENT_REFUSED: return "REFUSED";
+	case HANDOFF_EVENT_PROCESSED: return "PROCESSED";
+	case HANDOFF_EVENT_REJECTED: return "REJECTED";
+	case HANDOFF_EVENT_DELIVERY: return "DELIVERY";
+	case HANDOFF_EVENT_DONE: return "DONE";
+	case HANDOFF_EVENT_STALE: return "STALE";
+	case HANDOFF_EVENT_NOT_DONE: return "NOT_DONE";
+	case HANDOFF_EVENT_LOST: return "LOST";
+	case HANDOFF_EVENT_ERRORS: return "ERRORS";
+	}
+	return "unknown";
+}
+
+const char *handoff_state_name(enum handoff_state state)
+{
+	switch (state) {
+	case HANDOFF_CONNECTING: return "connecting";
+	case HANDOFF_CONNECTED: return "connected";
+	case HANDOFF_WAITING: return "waiting";
+	case HANDOFF_CLOSING: return "closing";
+	case HANDOFF_ENDED: return "ended";
+	}
+	return "unknown";
+}

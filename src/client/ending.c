@@ -78,7 +78,7 @@ static void say(struct handoff_delivery *d)
 	d->state = DELIVERY_SAID;
 	events_forget_delivery(d->client, d);
 	ending_say(d);
-	client_settle(d->client);
+	client_push(d->client);
 }
 
 int handoff_processed(struct handoff_delivery *d, uint64_t records_rejected,

@@ -10,6 +10,7 @@
  *	routes.c     the broker's settings
  *	records.c    records, and lists of them
  *	sender.c     records to batches
+ *	batch.c      a finished batch of the caller's
  *	outbox.c     batches until they are RECEIVED
  *	delivery.c   a delivery, as the caller sees it
  *	receiver.c   deliveries until the caller ends them
@@ -160,6 +161,7 @@ struct handoff_client {
 	int64_t connected_at_ms;
 	unsigned attempts;		/* since a connection that lasted */
 	bool has_work;			/* something to write may have come since the last flush */
+	int64_t flushed_at_ms;
 
 	char broker[BROKER_TEXT_SIZE];
 	struct uuid broker_id;
@@ -197,6 +199,13 @@ void client_set_state(struct handoff_client *c, enum handoff_state state);
 void client_proceed(struct handoff_client *c);
 /* Acts on what was noted down, and takes the next step of draining. Ends every entry. */
 void client_settle(struct handoff_client *c);
+/*
+ * Writes at once what the caller has given, unless that was done this very millisecond: what comes
+ * in quick succession goes together, when the client is given its time.
+ */
+void client_push(struct handoff_client *c);
+/* HELLO has been said, and the last words have not. */
+bool client_is_talking(const struct handoff_client *c);
 /* When client_proceed() has something to do; INT64_MAX: never. */
 int64_t client_due_ms(const struct handoff_client *c);
 /* New work that completes nothing may still come. */
@@ -250,11 +259,8 @@ void outbox_init(struct outbox *x);
 void outbox_destroy(struct handoff_client *c);
 /* Whether a batch with so many bytes of records may be taken over now. */
 bool outbox_has_room(const struct handoff_client *c, size_t bytes);
-/*
- * Takes the batch over, numbers it and makes its checksum. `storage` is the allocation that
- * out.records points into, owned from here on where 0 is returned.
- */
-int outbox_add(struct handoff_client *c, struct route *r, struct outgoing *o);
+/* Takes the batch over: its id unless it has one, its number unless it has one, its checksum. */
+void outbox_add(struct handoff_client *c, struct route *r, struct outgoing *o);
 void outgoing_destroy(struct outgoing *o);
 /* Encodes what may be sent now, while little waits to be written. */
 void outbox_send(struct handoff_client *c);

@@ -60,7 +60,7 @@ size_t handoff_unacknowledged(const struct handoff_client *c)
 	return c->outbox.count;
 }
 
-int outbox_add(struct handoff_client *c, struct route *r, struct outgoing *o)
+void outbox_add(struct handoff_client *c, struct route *r, struct outgoing *o)
 {
 	static const struct uuid none;
 	struct handoff_route *shown = &r->shown;
@@ -85,7 +85,6 @@ int outbox_add(struct handoff_client *c, struct route *r, struct outgoing *o)
 	if (o->complete_count == 0)
 		c->outbox.plain_count++;
 	c->has_work = true;
-	return 0;
 }
 
 /* --- sending --------------------------------------------------------------------------------- */

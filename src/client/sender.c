@@ -36,19 +36,14 @@ int handoff_sender_open(struct handoff_client *c, const char *target_module,
 static int hand_over(struct handoff_sender *s, struct route *r)
 {
 	struct outgoing *o = calloc(1, sizeof(*o));
-	int result;
 
 	if (o == NULL)
 		return HANDOFF_NO_MEMORY;
+	o->storage = s->records.bytes.data;
 	o->out.records = records_list(&s->records);
 	o->out.record_count = s->records.count;
 	o->out.priority = s->is_critical ? PRIORITY_CRITICAL : PRIORITY_NORMAL;
-	result = outbox_add(s->client, r, o);
-	if (result != 0) {
-		outgoing_destroy(o);
-		return result;
-	}
-	o->storage = s->records.bytes.data;
+	outbox_add(s->client, r, o);
 	records_init(&s->records);
 	s->is_critical = false;
 	s->is_due = false;
@@ -71,12 +66,20 @@ static int flush(struct handoff_sender *s)
 	return hand_over(s, r);
 }
 
+static int flush_and_push(struct handoff_sender *s)
+{
+	const int result = flush(s);
+
+	client_push(s->client);
+	return result;
+}
+
 int handoff_sender_flush(struct handoff_sender *s)
 {
 	client_read_clock(s->client);
 	if (s->client->state == HANDOFF_ENDED)
 		return HANDOFF_CLOSED;
-	return flush(s);
+	return flush_and_push(s);
 }
 
 /* Room for a record of `len` bytes: what is due goes first. */
@@ -116,7 +119,7 @@ int handoff_sender_add(struct handoff_sender *s, const void *record, size_t len)
 	if (is_critical || s->records.count >= r->shown.batch_size)
 		s->is_due = true;
 	if (s->is_due)
-		(void)flush(s);		/* what does not go now goes as soon as it can */
+		(void)flush_and_push(s);	/* what does not go now goes as soon as it can */
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/datetime.h"
 #include "client/ids.h"
 #include "client/internal.h"
+#include "wire/text.h"
 
 /* So many frames are handled before other things get their turn. */
 #define FRAMES_A_TURN 64
@@ -113,20 +114,20 @@ static void handle_goodbye(struct handoff_client *c, const struct message *m)
 {
 	const struct message_goodbye *g = &m->goodbye;
 	const char *reason = goodbye_reason_name(g->reason);
-	const int n = g->message.p != NULL && g->message.n < WHY_SIZE ? (int)g->message.n : 0;
+	char text[WHY_SIZE] = "no reason given";
 
+	if (g->message.p != NULL)
+		text_escape(text, sizeof(text), g->message.p, g->message.n);
 	c->reconnect_delay_ms = g->reconnect_delay_ms < RECONNECT_DELAY_MAX_MS
 	    ? (int64_t)g->reconnect_delay_ms : RECONNECT_DELAY_MAX_MS;
 	switch (g->reason) {
 	case GOODBYE_UNAUTHORIZED:
 	case GOODBYE_PROTOCOL_ERROR:
 	case GOODBYE_REPLACED:
-		client_give_up(c, "the broker said GOODBYE %s%s%.*s", reason, n > 0 ? ": " : "", n,
-			       n > 0 ? g->message.p : "");
+		client_give_up(c, "the broker said GOODBYE %s: %s", reason, text);
 		break;
 	default:
-		client_lose(c, "the broker said GOODBYE %s%s%.*s", reason, n > 0 ? ": " : "", n,
-			    n > 0 ? g->message.p : "");
+		client_lose(c, "the broker said GOODBYE %s: %s", reason, text);
 		break;
 	}
 }
@@ -182,14 +183,23 @@ static void lose_deliveries(struct handoff_client *c, const struct message_error
 	}
 }
 
+/* A RECEIVED that was on its way when its delivery ended says nothing to anybody. */
+static bool is_late_refusal(const struct message *m)
+{
+	const struct message_error_notification *n = &m->error_notification;
+
+	return m->has_in_reply_to && n->error_count == 1 &&
+	    span_is(n->errors[0].error_code, "INT_DELIVERY_005");
+}
+
 static void handle_errors(struct handoff_client *c, const struct message *m)
 {
 	const struct message_error_notification *n = &m->error_notification;
 	struct event *e;
 
-	lose_deliveries(c, n);
-	if (is_known_notice(c, m))
+	if (is_late_refusal(m) || is_known_notice(c, m))
 		return;
+	lose_deliveries(c, n);
 	e = event_create(c, HANDOFF_EVENT_ERRORS);
 	if (e == NULL || !event_set_errors(c, e, n->errors, n->error_count)) {
 		event_destroy(e);
@@ -203,14 +213,17 @@ static void handle_errors(struct handoff_client *c, const struct message *m)
 /* The first refusal of HELLO is the reason, the GOODBYE after it only says that it is the end. */
 static void handle_refused_hello(struct handoff_client *c, const struct message *m)
 {
-	const struct message_error_notification *n = &m->error_notification;
+	const struct message_error *e = m->error_notification.errors;
+	char code[32], text[WHY_SIZE];
 
-	if (n->error_count > 0)
-		client_give_up(c, "the broker refused HELLO: %.*s %.*s",
-			       (int)n->errors[0].error_code.n, n->errors[0].error_code.p,
-			       n->errors[0].error_message.n < WHY_SIZE
-			       ? (int)n->errors[0].error_message.n : WHY_SIZE,
-			       n->errors[0].error_message.p);
+	if (m->error_notification.error_count == 0)
+		return;
+	text_escape(code, sizeof(code), e->error_code.p, e->error_code.n);
+	text_escape(text, sizeof(text), e->error_message.p, e->error_message.n);
+	if (e->retry_eligible)
+		client_lose(c, "the broker refused HELLO: %s %s", code, text);
+	else
+		client_give_up(c, "the broker refused HELLO: %s %s", code, text);
 }
 
 static void handle(struct handoff_client *c, const struct message *m, struct frame *frame)
@@ -302,6 +315,9 @@ void session_write(struct handoff_client *c)
 	} while (r == 0 && c->state == HANDOFF_CONNECTED && outbox_due_ms(c) <= c->now_ms &&
 		 c->verdict == VERDICT_NONE);
 	c->has_work = false;
-	if (r != 0 && r != ERR_AGAIN)
-		client_lose(c, "%s", link_why(c->link));
+	c->flushed_at_ms = c->now_ms;
+	if (r == 0 || r == ERR_AGAIN)
+		return;
+	session_read(c);	/* the broker's last words may be there, and say why */
+	client_lose(c, "%s", link_why(c->link));
 }

@@ -52,6 +52,7 @@ static void take_arrow(struct core *c, enum batch_state from, enum batch_state t
 {
 	assert((arrows[cause].from & FROM(from)) && (arrows[cause].to & FROM(to)));
 	c->arrows[from][cause]++;
+	c->turn_changes++;
 }
 
 /* The counter that a batch in this state stands in; NULL where it stands in none. */

@@ -101,6 +101,12 @@ void core_set_time(struct core *c, uint64_t now_ms, int64_t wall_us)
 	assert(now_ms >= c->now_ms);
 	c->now_ms = now_ms;
 	c->wall_us = wall_us;
+	c->turn_changes = 0;
+}
+
+unsigned core_turn_changes(const struct core *c)
+{
+	return c->turn_changes;
 }
 
 uint64_t core_next_due_ms(const struct core *c)

@@ -42,6 +42,9 @@ uint64_t core_next_due_ms(const struct core *c);
  */
 bool core_turn_close(struct core *c);
 
+/* Changes of batches' states since core_set_time(): what the turn's commit carries. */
+unsigned core_turn_changes(const struct core *c);
+
 /* --- modules and routes ---------------------------------------------------------------------- */
 
 /* The name of a declared module as the settings have it, NULL when it is none. */

@@ -98,6 +98,7 @@ struct core {
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
+	unsigned turn_changes;		/* arrows taken in this turn */
 };
 
 /* The store's turn can carry no more changes: what is left is the next turn's. */

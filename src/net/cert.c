@@ -283,8 +283,7 @@ bool cert_make_authority(const struct cert_files *to, bool overwrite, const char
 
 	if (!is_word(name, COMMON_NAME_MAX, " .-")) {
 		snprintf(why, size, "an authority's name has 1 to %d letters, digits, blanks, "
-				    "points "
-			 "and hyphens", COMMON_NAME_MAX);
+			 "points and hyphens", COMMON_NAME_MAX);
 		return false;
 	}
 	return issue(&w, NULL, to, overwrite, why, size);
@@ -314,9 +313,8 @@ bool cert_issue_module(const struct cert_files *authority, const struct cert_fil
 		return false;
 	}
 	if (!is_word(trust_domain, TRUST_DOMAIN_MAX, ".-_")) {
-		snprintf(why, size, "'%.40s' is no trust domain: letters, digits, points, hyphens "
-				    "and "
-			 "underscores", trust_domain);
+		snprintf(why, size, "'%.40s' is no trust domain: up to %d letters, digits, points, "
+			 "hyphens and underscores", trust_domain, TRUST_DOMAIN_MAX);
 		return false;
 	}
 	for (size_t i = 0; module[i] != '\0'; i++)
@@ -352,8 +350,8 @@ bool cert_issue_broker(const struct cert_files *authority, const struct cert_fil
 		} else if (is_word(names[i], 253, ".-*")) {
 			list[i] = san(MBEDTLS_X509_SAN_DNS_NAME, names[i], strlen(names[i]));
 		} else {
-			snprintf(why, size, "'%.40s' is neither a DNS name nor an IP "
-					    "address", names[i]);
+			snprintf(why, size, "'%.40s' is neither a DNS name nor an IP address",
+				 names[i]);
 			return false;
 		}
 		/* mbedTLS writes from the end: the last name comes first in its list. */

@@ -126,12 +126,13 @@ static bool read_open_file(int fd, struct tls_file *file)
 
 bool tls_read_file(const char *path, struct tls_file *file, char *why, size_t size)
 {
-	/* O_NONBLOCK: a FIFO put in the place must not hold the process up. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	bool done = false;
+	int fd;
 
 	*file = (struct tls_file){ .p = xmalloc(TLS_FILE_BYTES_MAX + 1) };
+	/* O_NONBLOCK: a FIFO put in the place must not hold the process up. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		file->is_open = (st.st_mode & S_IROTH) != 0;
 		if (S_ISREG(st.st_mode))
@@ -141,8 +142,7 @@ bool tls_read_file(const char *path, struct tls_file *file, char *why, size_t si
 	}
 	if (!done) {
 		snprintf(why, size, "%s: cannot be read: %s; correct the path or the permissions, "
-				    "or "
-			 "make certificates with 'handoff cert'", path, strerror(errno));
+			 "or make certificates with 'handoff cert'", path, strerror(errno));
 		tls_release(file);
 	}
 	if (fd >= 0)
@@ -174,9 +174,8 @@ static bool load_certificates(const char *path, mbedtls_x509_crt *to, const stru
 	r = mbedtls_x509_crt_parse(to, file.p, file.n);
 	tls_release(&file);
 	if (r > 0)
-		return complain(c, "%s: %d of its certificates cannot be read; remove or replace "
-				   "them",
-				path, r);
+		return complain(c, "%s: %d of its certificates cannot be read; remove or "
+				"replace them", path, r);
 	if (r < 0)
 		return complain(c, "%s: the certificate cannot be read: %s; replace the file", path,
 				refusal_error(r));
@@ -192,9 +191,9 @@ static bool check_validity(const char *path, const mbedtls_x509_crt *crt, const 
 				path, to->year, to->mon, to->day);
 	if (mbedtls_x509_time_is_future(from))
 		return complain(c, "%s: the certificate is not yet valid, only from "
-				"%04d-%02d-%02dT%02d:%02d:%02dZ on; is this machine's clock "
-				"right?", path,
-				from->year, from->mon, from->day, from->hour, from->min, from->sec);
+				"%04d-%02d-%02dT%02d:%02d:%02dZ on; check this machine's clock",
+				path, from->year, from->mon, from->day, from->hour, from->min,
+				from->sec);
 	return true;
 }
 
@@ -208,10 +207,8 @@ static bool load_authority(struct tls_context *tls, const char *path, const stru
 	for (const mbedtls_x509_crt *crt = &tls->authority; crt != NULL; crt = crt->next) {
 		if (mbedtls_x509_crt_get_ca_istrue(crt) != 1)
 			return complain(c, "%s: holds a certificate that is no authority's "
-					   "(CA:FALSE); "
-					"give the file of the authority that issued the "
-					"certificates",
-					path);
+					"(CA:FALSE); give the file of the authority that issued "
+					"the certificates", path);
 		if (check_validity(path, crt, c))
 			one_is_valid = true;
 		else
@@ -235,12 +232,10 @@ static bool load_key(struct tls_context *tls, const char *path, const struct com
 	tls_release(&file);
 	if (r != 0 && is_locked)
 		return complain(c, "%s: the key is protected by a password, which nobody can be "
-				   "asked "
-				"for; store it without, readable by its user alone", path);
+				"asked for; store it without, readable by its user alone", path);
 	if (r != 0)
 		return complain(c, "%s: the private key cannot be read: %s; a PEM file with an "
-				   "ECDSA "
-				"or RSA key is needed", path, refusal_error(r));
+				"ECDSA or RSA key is needed", path, refusal_error(r));
 	if (is_open)
 		log_warning("private key is readable by everybody", "file=%s remedy=\"chmod 600\"",
 			    log_quote(path, strlen(path)));
@@ -262,16 +257,14 @@ static bool check_own(struct tls_context *tls, const char *path, bool is_server,
 						 NULL, &flags, NULL, NULL) != 0 &&
 	    (flags & weak) != 0)
 		return complain(c, "%s: the certificate's key or signature is too weak; use ECDSA "
-				   "on "
-				"P-256 or P-384, or RSA from 3072 bits, with SHA-256 or "
-				"better", path);
+				"on P-256 or P-384, or RSA from 3072 bits, with SHA-256 or better",
+				path);
 	/* A broker's certificate may leave the extension out; a client's may not. */
 	if (!identity_has_usage(&tls->own, usage, strlen(usage)) &&
 	    (!is_server ||
 	     mbedtls_x509_crt_has_ext_type(&tls->own, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE) != 0))
-		return complain(c, "%s: the certificate has no extendedKeyUsage %s; issue one for "
-				   "a %s",
-				path, is_server ? "serverAuth" : "clientAuth",
+		return complain(c, "%s: the certificate has no extendedKeyUsage %s; issue one "
+				"for a %s", path, is_server ? "serverAuth" : "clientAuth",
 				is_server ? "broker" : "module");
 	if (mbedtls_x509_crt_check_key_usage(&tls->own, MBEDTLS_X509_KU_DIGITAL_SIGNATURE) != 0)
 		return complain(c, "%s: the certificate's keyUsage lacks digitalSignature; issue "

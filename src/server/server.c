@@ -57,12 +57,16 @@ int server_check(const struct config *config)
 
 /* --- before anything is served ---------------------------------------------------------------- */
 
-/* No core files with keys and batches in them, no signal for a closed pipe, as many descriptors as allowed. */
+/*
+ * No core files with keys and batches in them, no signal for a closed pipe, as many descriptors as
+ * allowed. SIGHUP, which does nothing yet, does not end the broker either.
+ */
 static void harden(void)
 {
 	struct rlimit none = { 0, 0 }, files;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -190,7 +194,17 @@ static void say_ready(struct server *s)
 	log_info("ready", "address=%s port=%u store=%s routes=%zu", s->config->listen.host,
 	    listener_port(s->listener), log_quote(s->config->store_path, strlen(s->config->store_path)),
 	    s->config->route_count);
+	if (!log_is_on(LOG_LEVEL_INFO))		/* whoever starts us waits for this line */
+		fprintf(stderr, "handoffd: ready\n");
 	notify_ready(status);
+}
+
+static void warn_of_idle_settings(const struct config *c)
+{
+	if (c->admin_socket)
+		log_warning("setting has no effect in this version", "setting=%s", "admin.socket");
+	if (*c->http_listen.host)
+		log_warning("setting has no effect in this version", "setting=%s", "http.listen");
 }
 
 static bool serve(struct server *s)
@@ -258,12 +272,13 @@ int server_run(const struct config *config)
 	tls_init();
 	rc = start(&s);
 	if (rc == 0) {
+		warn_of_idle_settings(config);
 		say_ready(&s);
 		if (!serve(&s) || !stop(&s)) {
 			log_error("store failed", "path=%s", config->store_path);
 			rc = EX_IOERR;
 		} else {
-			log_info("stopped", "commits=%llu", (unsigned long long)s.turn.commits);
+			log_info("stopped", "commits=%llu", (unsigned long long)store_commits(s.turn.store));
 		}
 	}
 	if (rc == EX_IOERR)

@@ -29,13 +29,16 @@ static void turn_take(struct turn *t)
 
 static bool turn_end(struct turn *t)
 {
+	uint64_t commits = store_commits(t->store);
 	int64_t began_us = clock_monotonic_us();
 
 	if (store_commit(t->store) != 0)
 		return false;
-	t->commits++;
-	t->commit_us = clock_monotonic_us() - began_us;
-	clock_stalled(&t->clock, t->commit_us / 1000);
+	int64_t took_us = clock_monotonic_us() - began_us;
+	clock_stalled(&t->clock, took_us / 1000);
+	if (store_commits(t->store) != commits)
+		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
+		    (long long)took_us);
 	sessions_settle(t->sessions);
 	store_read_end(t->store);
 	sessions_reap(t->sessions);

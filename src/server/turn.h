@@ -19,8 +19,6 @@ struct turn {
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
 	bool more;			/* the latest turn left work: do not sleep */
-	uint64_t commits;
-	int64_t commit_us;		/* the latest one's duration */
 };
 
 /*

@@ -36,6 +36,7 @@ struct store {
 	bool intake_full;		/* a change of this intake found no room */
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
+	uint64_t commits;
 	uint64_t operations;
 	uint64_t payload_copies;
 	uint8_t scratch[ENDED_RECORD_MAX];

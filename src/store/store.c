@@ -129,6 +129,7 @@ int store_commit(struct store *s)
 		return ERR_IO;
 	}
 	s->saved = s->meta;
+	s->commits++;
 	return 0;
 }
 
@@ -275,6 +276,11 @@ bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *fou
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		store_failed(s, rc, "seek");
 	return rc == 0;
+}
+
+uint64_t store_commits(const struct store *s)
+{
+	return s->commits;
 }
 
 uint64_t store_operations(const struct store *s)

@@ -185,6 +185,8 @@ void store_ended_move(struct store *s, const struct ended *from, uint32_t source
 /* Forgets a row and, where the batch was PROCESSED, its identity. */
 void store_ended_del(struct store *s, const struct ended *e);
 
+/* Commits since the store was opened: turns that changed something. */
+uint64_t store_commits(const struct store *s);
 /* B-tree operations since the store was opened: the cost budget counts them (tests/bench). */
 uint64_t store_operations(const struct store *s);
 uint64_t store_payload_copies(const struct store *s);

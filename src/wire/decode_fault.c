@@ -116,7 +116,7 @@ static void expectation_format(const struct field *f, char *out, size_t room)
 		[FIELD_BOOLEAN] = "a boolean",
 		[FIELD_BYTES] = "bytes (bin)",
 		[FIELD_CHECKSUM] = "64 lower-case hex digits",
-		[FIELD_VERSION] = "a semantic version, as " PROTOCOL_VERSION,
+		[FIELD_VERSION] = "a semantic version, as 1.0.0",
 		[FIELD_MESSAGE_TYPE] = "the name of a message type",
 		[FIELD_MAP] = "a map",
 		[FIELD_LIST] = "a list",

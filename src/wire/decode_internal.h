@@ -142,9 +142,15 @@ extern const struct shape header_shape;
 /* What a message of this type looks like to this side, read into a struct message. */
 const struct shape *message_shape(enum message_type type, enum decode_side side);
 
+/* The member that `into` names, which is somewhere. */
 static inline void *member(void *base, size_t into)
 {
-	return into == 0 ? NULL : (char *)base + (into - 1);
+	return (char *)base + (into - 1);
+}
+/* The same; NULL when it is nowhere. */
+static inline void *member_or_null(void *base, size_t into)
+{
+	return into == 0 ? NULL : member(base, into);
 }
 
 #endif

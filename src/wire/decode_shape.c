@@ -37,8 +37,8 @@ static bool kind_read(struct decoder *d, const struct item *v, const struct fiel
 
 static bool field_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
 {
-	struct span *raw = member(base, f->raw);
-	bool *has = member(base, f->has);
+	struct span *raw = member_or_null(base, f->raw);
+	bool *has = member_or_null(base, f->has);
 
 	if (f->kind == FIELD_READ_BEFORE)
 		return true;
@@ -109,7 +109,7 @@ bool shape_read(struct decoder *d, const struct item *map, const struct shape *s
 {
 	const uint8_t *at = map->p + map->head.size;
 	const uint8_t *end = map->p + map->n;
-	struct span *raw = member(base, shape->raw);
+	struct span *raw = member_or_null(base, shape->raw);
 	uint64_t seen = 0;
 	size_t next = 0;
 	unsigned unknown = 0;

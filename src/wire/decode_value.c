@@ -217,7 +217,7 @@ static bool bytes_read(const struct item *v, const msgpack_object *o, struct spa
 
 bool value_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
 {
-	void *to = member(base, f->into);
+	void *to = member_or_null(base, f->into);
 	msgpack_object o;
 	bool ok;
 

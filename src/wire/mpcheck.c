@@ -14,6 +14,7 @@
  */
 #include "wire/mpcheck.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* What the bytes 0xc0 to 0xdf begin: `width` bytes of number follow, or of count or length. */
@@ -49,8 +50,10 @@ static uint64_t read_big_endian(const uint8_t *p, unsigned width)
 /* A two's complement number of `width` bytes; one that is not negative becomes MP_UINT. */
 static void head_set_signed(struct mp_head *h, uint64_t raw, unsigned width)
 {
-	uint64_t sign = UINT64_C(1) << (width * 8 - 1);
+	uint64_t sign;
 
+	assert(width >= 1 && width <= 8);
+	sign = UINT64_C(1) << (width * 8 - 1);
 	if ((raw & sign) == 0) {
 		h->type = MP_UINT;
 		h->count = raw;

@@ -68,8 +68,8 @@ static int run_command(const char *fmt, ...)
 {
 	char command[1024];
 	va_list args;
-	int n = snprintf(command, sizeof(command), "cd %s && exec >command.log "
-						   "2>&1; ", fixture_dir);
+	int n = snprintf(command, sizeof(command), "cd %s && exec >command.log 2>&1; ",
+			 fixture_dir);
 
 	va_start(args, fmt);
 	vsnprintf(command + n, sizeof(command) - (size_t)n, fmt, args);

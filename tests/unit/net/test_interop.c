@@ -263,9 +263,8 @@ static void our_client_speaks_to_openssl(void **state)
 
 	(void)state;
 	close(listen_loopback(&port));
-	program_start(&p, "s_server -accept 127.0.0.1:%u -CAfile ca.crt -cert broker.crt "
-		      "-key broker.key -Verify 2 -verify_return_error -alpn handoff/1 "
-		      "-tls1_3", port);
+	program_start(&p, "s_server -accept 127.0.0.1:%u -CAfile ca.crt -cert broker.crt -key "
+		      "broker.key -Verify 2 -verify_return_error -alpn handoff/1 -tls1_3", port);
 	program_says(&p, "ACCEPT");
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	a.v4.sin_port = htons((in_port_t)port);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "net/cert.h"
 #include "net/stream.h"
 
 /* Both ends of one connection in one thread, and what each handshake ended with. */
@@ -224,15 +225,13 @@ static void weak_certificates_are_refused(void **state)
 	(void)state;
 	write_text(path_of("ext", ".cnf"), "extendedKeyUsage=clientAuth\n");
 	assert_int_equal(run_command("openssl req -newkey rsa:2048 -nodes -keyout rsa.key -out "
-				     "rsa.csr "
-		"-subj /CN=rsa && openssl x509 -req -in rsa.csr -CA ca.crt -CAkey ca.key -days 2 "
-		"-set_serial 7 -extfile ext.cnf -sha256 -out rsa.crt"), 0);
+		"rsa.csr -subj /CN=rsa && openssl x509 -req -in rsa.csr -CA ca.crt -CAkey ca.key "
+		"-days 2 -set_serial 7 -extfile ext.cnf -sha256 -out rsa.crt"), 0);
 	assert_refused("rsa", "key too weak", "unsupported_certificate");
 	assert_int_equal(run_command("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
-				     "-nodes "
-		"-keyout sha1.key -out sha1.csr -subj /CN=sha1 && openssl x509 -req -in sha1.csr "
-		"-CA ca.crt -CAkey ca.key -days 2 -set_serial 8 -extfile ext.cnf -sha1 -out "
-		"sha1.crt"), 0);
+		"-nodes -keyout sha1.key -out sha1.csr -subj /CN=sha1 && openssl x509 -req -in "
+		"sha1.csr -CA ca.crt -CAkey ca.key -days 2 -set_serial 8 -extfile ext.cnf -sha1 "
+		"-out sha1.crt"), 0);
 	assert_refused("sha1", "signature weaker than SHA-256", "certificate_unknown");
 }
 
@@ -245,8 +244,7 @@ static void strong_rsa_is_served(void **state)
 	write_text(path_of("ext", ".cnf"), "extendedKeyUsage=clientAuth\n");
 	assert_int_equal(run_command("openssl req -newkey rsa:3072 -nodes -keyout rsa3.key -out "
 		"rsa3.csr -subj /CN=rsa3 && openssl x509 -req -in rsa3.csr -CA ca.crt -CAkey "
-		"ca.key "
-		"-days 2 -set_serial 9 -extfile ext.cnf -sha384 -out rsa3.crt"), 0);
+		"ca.key -days 2 -set_serial 9 -extfile ext.cnf -sha384 -out rsa3.crt"), 0);
 	tls = load(false, "ca", "rsa3");
 	connect_pair(&p, tls, "localhost");
 	pair_handshake(&p);
@@ -304,6 +302,28 @@ static void the_client_checks_the_name_and_the_authority(void **state)
 	assert_non_null(strstr(stream_why(p.client), "unknown authority"));
 	pair_destroy(&p);
 	tls_destroy(other);
+}
+
+static void a_broker_is_known_by_its_address(void **state)
+{
+	const struct cert_files ca = { path_of("ca", ".crt"), path_of("ca", ".key") };
+	const struct cert_files own = { path_of("numbered", ".crt"), path_of("numbered", ".key") };
+	const char *const names[] = { "192.0.2.7", "2001:db8::7" };
+	struct tls_context *named = server_tls;
+	struct pair p;
+	char why[256];
+
+	(void)state;
+	assert_true(cert_issue_broker(&ca, &own, false, names, 2, 1, why, sizeof(why)));
+	server_tls = load(true, "ca", "numbered");
+	for (int i = 0; i < 3; i++) {
+		connect_pair(&p, client_tls, i < 2 ? names[i] : "192.0.2.8");
+		pair_handshake(&p);
+		assert_int_equal(p.client_result, i < 2 ? 0 : ERR_TLS);
+		pair_destroy(&p);
+	}
+	tls_destroy(server_tls);
+	server_tls = named;
 }
 
 /* One direction of a transfer: what is sent and what came. */
@@ -621,22 +641,24 @@ static void what_is_not_tls_is_refused(void **state)
 /* A handshake that never ends: the ceiling of its bytes is reached whatever the peer sends. */
 static void an_endless_handshake_is_cut(void **state)
 {
-	/* A ClientHello that says it has 16,000 bytes, in records of one byte each. */
-	static const uint8_t head[] = { 1, 0, 0x3e, 0x80 };
-	uint8_t record[6] = { 0x16, 3, 3, 0, 1 };
-	size_t sent = 0;
+	/* A ClientHello that says it has 16,000 bytes, and brings them one by one. */
+	static const uint8_t head[] = { 0x16, 3, 1, 0, 4, 1, 0, 0x3e, 0x80 };
+	static const uint8_t record[] = { 0x16, 3, 1, 0, 1, 0 };
+	size_t sent = sizeof(head);
 	struct stream *s;
-	int fds[2], r = ERR_AGAIN;
+	int fds[2], r;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	s = stream_create(server_tls, fds[0]);
-	for (; r == ERR_AGAIN && sent <= 2 * STREAM_HANDSHAKE_BYTES_MAX; sent += sizeof(record)) {
-		record[5] = sent / 6 < 4 ? head[sent / 6] : 0;
+	assert_int_equal(send(fds[1], head, sizeof(head), 0), sizeof(head));
+	while ((r = stream_handshake(s)) == ERR_AGAIN && sent < 2 * STREAM_HANDSHAKE_BYTES_MAX) {
 		assert_int_equal(send(fds[1], record, sizeof(record), 0), sizeof(record));
-		r = stream_handshake(s);
+		sent += sizeof(record);
 	}
 	assert_int_equal(r, ERR_TLS);
+	assert_non_null(strstr(stream_why(s), "handshake longer than"));
+	assert_in_range(sent, STREAM_HANDSHAKE_BYTES_MAX, STREAM_HANDSHAKE_BYTES_MAX + 100);
 	close(fds[1]);
 	stream_destroy(s);
 }
@@ -675,6 +697,7 @@ int main(void)
 		cmocka_unit_test(strong_rsa_is_served),
 		cmocka_unit_test(a_long_chain_is_refused),
 		cmocka_unit_test(the_client_checks_the_name_and_the_authority),
+		cmocka_unit_test(a_broker_is_known_by_its_address),
 		cmocka_unit_test(ten_megabytes_go_both_ways),
 		cmocka_unit_test(a_throttled_socket_corrupts_nothing),
 		cmocka_unit_test(the_room_is_what_can_be_written_and_a_mute_peer_costs_no_more),

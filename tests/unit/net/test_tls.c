@@ -90,9 +90,8 @@ static void a_key_with_a_password_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(run_command("openssl ec -in broker.key -aes256 -passout pass:x -out "
-				     "locked.key "
-				     "&& openssl pkcs8 -topk8 -in broker.key -passout pass:x "
-				     "-out locked8.key"), 0);
+				     "locked.key && openssl pkcs8 -topk8 -in broker.key -passout "
+				     "pass:x -out locked8.key"), 0);
 	assert_false(loads(true, "ca", "broker", "locked"));
 	assert_says("locked.key", "password", "store it without");
 	assert_false(loads(true, "ca", "broker", "locked8"));
@@ -210,9 +209,8 @@ static void two_common_names_are_malformed_and_a_subject_is_printable(void **sta
 
 	(void)state;
 	assert_int_equal(run_command("openssl req -x509 -newkey ec -pkeyopt "
-				     "ec_paramgen_curve:P-256 "
-				     "-nodes -keyout two.key -out two.crt -subj "
-				     "/CN=alpha/CN=beta"), 0);
+				     "ec_paramgen_curve:P-256 -nodes -keyout two.key -out two.crt "
+				     "-subj /CN=alpha/CN=beta"), 0);
 	mbedtls_x509_crt_init(&crt);
 	assert_int_equal(mbedtls_x509_crt_parse_file(&crt, path_of("two", ".crt")), 0);
 	identity_read(&crt, &id);

@@ -34,6 +34,8 @@ ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(SERVER) $(CLIENT
 UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
 HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
 SIM     := $(wildcard tests/sim/*.c)
+BENCH   := $(filter-out tests/bench/allocations.c,$(wildcard tests/bench/*.c))
+CLIB    := $(wildcard tests/system/clib/*.c)
 
 PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff)
 LIBRARIES := $(if $(CLIENT),$(addprefix $(BUILD)/,libhandoff.a libhandoff.so handoff.pc))
@@ -74,6 +76,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # Outside libhandoff.so nothing is visible but what src/client/libhandoff.map names.
 $(call objects,$(ROOMS)): private EXTRA := -fvisibility=hidden
 $(call objects,$(CLIENT)): private EXTRA :=
+$(call objects,$(TOOL)): private EXTRA := -I.
 $(call objects,$(wildcard tests/deps/stock_*.c)): private EXTRA := \
 	-DHANDOFF_STOCK_GCM -include tools/deps/stock_names.h
 
@@ -85,7 +88,8 @@ $(BUILD)/flags: always | $(DEPS)/VERSION
 $(DEPS)/VERSION:
 	@echo '$(DEPS) is missing: run tools/setup first' >&2; false
 
--include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM)))
+-include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM) \
+	$(BENCH)))
 
 # --- What comes of it --------------------------------------------------------------------------
 
@@ -96,8 +100,13 @@ $(BUILD)/rooms.a: $(call objects,$(ROOMS))
 $(BUILD)/handoffd: $(call objects,$(MAIN)) $(BUILD)/rooms.a
 $(BUILD)/handoff:  $(call objects,$(TOOL)) $(BUILD)/rooms.a
 $(BUILD)/sim:      $(call objects,$(SIM)) $(BUILD)/rooms.a
-$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/sim:
+$(BUILD)/bench:    $(call objects,$(BENCH)) $(BUILD)/rooms.a
+$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/sim $(BUILD)/bench:
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
+
+# Preloaded into the broker; the heap under it is counted.
+$(BUILD)/allocations.so: tests/bench/allocations.c $(BUILD)/flags
+	$(call say,LINK) $(COMPILE) -shared -o $@ $<
 
 $(BUILD)/libhandoff.so: src/client/libhandoff.map $(call objects,$(LIBRARY))
 	$(call say,LINK) $(LINK) -shared -Wl,-soname,libhandoff.so.0,--version-script=$< \
@@ -124,20 +133,30 @@ $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $^ -lcmocka -L$(DEPS)/lib -lstockgcm $(LIBS)
 
-# Each of these ends with a line "N passed, M failed".
-CHECKS := check-unit $(if $(SIM),check-sim) $(if $(MAIN),check-system)
-check: $(CHECKS)
+tests: $(TESTS) $(if $(SIM),$(BUILD)/sim)
+
+# All of them run, one after the other, even when one fails; each counts its tests at its end.
+check: all tests
+	+@failed=0; for part in $(PARTS); do \
+		$(MAKE) --no-print-directory check-$$part || failed=1; \
+	done; exit $$failed
+PARTS := unit $(if $(SIM),sim) $(if $(MAIN),system)
+
 check-unit: $(TESTS)
 	@tests/unit/run $^
 check-sim: $(BUILD)/sim
 	$(BUILD)/sim --seeds $(SEEDS)
-check-system: $(PROGRAMS)
+# Modules that use libhandoff as anybody would.
+$(CLIB:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(call say,LINK) $(LINK) -pie -o $@ $^ $(MSGPACK_LIBS) -lgcrypt
+check-system: $(PROGRAMS) $(CLIB:%.c=$(BUILD)/%)
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) tests/system/run
 
 # The same tests, with the sanitizers for addresses and undefined behaviour.
 check-san:
-	+@$(MAKE) check BUILD=$(BUILD)/san SANITIZE=address,undefined CFLAGS='-O1 -g' \
-		HANDOFF_TEST_PATIENCE=3
+	+@$(MAKE) --no-print-directory check BUILD=$(BUILD)/san SANITIZE=address,undefined \
+		CFLAGS='-O1 -g' HANDOFF_TEST_PATIENCE=3
 
 # --- Static analysis ---------------------------------------------------------------------------
 
@@ -158,7 +177,7 @@ lint-man:
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck
 	@cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--suppress=uninitvar --library=tools/lint/cppcheck.cfg -Isrc -Iinclude \
+		--suppress=uninitvar --library=tools/lint/cppcheck.cfg -Isrc -Iinclude -I. \
 		--cppcheck-build-dir=$(BUILD)/cppcheck --error-exitcode=1 $(ANALYSED)
 
 # Leaks are left to LeakSanitizer: gcc 12 sees one in each HASH_ADD of uthash.
@@ -169,7 +188,7 @@ lint-gcc:
 lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(ANALYSED))
 $(BUILD)/tidy/%: %.c .clang-tidy $(wildcard src/*/*.h include/*/*.h tools/handoff/*.h)
 	@mkdir -p $(@D)
-	$(call say,TIDY) clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Isrc -Iinclude \
+	$(call say,TIDY) clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -I. \
 		-isystem $(DEPS)/include 2>/dev/null && touch $@
 
 objects: $(call objects,$(ANALYSED))
@@ -207,7 +226,7 @@ dist:
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
-.PHONY: all always objects check check-unit check-sim check-system check-san install uninstall dist \
+.PHONY: all always objects tests check check-unit check-sim check-system check-san install uninstall dist \
 	clean lint lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -147,10 +147,13 @@ static bool check_in_batch(struct core *c, const struct presented *p, const stru
 static bool check_record_errors(struct core *c, const struct presented *p, const struct message_ack *a,
     const char *path, struct fault *f)
 {
-	struct named_record *r = xcalloc(a->error_count ? a->error_count : 1, sizeof *r);
+	struct named_record *r;
 	bool sound = true;
 	size_t n = 0;
 
+	if (a->error_count == 0)
+		return true;
+	r = xcalloc(a->error_count, sizeof *r);
 	for (size_t k = 0; sound && k < a->error_count; k++) {
 		if (a->errors[k].scope != SCOPE_RECORD)
 			continue;
@@ -184,19 +187,22 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 
 /* --- what it does ---------------------------------------------------------------------------- */
 
-/* The target's errors as they came, whole ones only, as many as are kept. */
-static void keep_errors(struct ended *e, const struct message_ack *a)
+/* The target's errors as they came, whole ones only, as many as are kept; how many name a record. */
+static uint64_t keep_errors(struct ended *e, const struct message_ack *a)
 {
+	uint64_t named = 0;
 	size_t n = 0;
 
 	if (a->error_count == 0)
-		return;
+		return 0;
 	e->errors = (const uint8_t *)a->errors[0].raw.p;
 	for (size_t k = 0; k < a->error_count && n + a->errors[k].raw.n <= RECORD_ERRORS_MAX; k++) {
 		n += a->errors[k].raw.n;
+		named += a->errors[k].scope == SCOPE_RECORD ? 1 : 0;
 		e->error_count++;
 	}
 	e->errors_len = (uint32_t)n;
+	return named;
 }
 
 static void let_go_of(struct core *c, const struct presented *p)
@@ -211,7 +217,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 		.duration_ms = a->processing_duration_ms };
 	struct batch was = p->batch;
 
-	keep_errors(&e, a);
+	e.partial = keep_errors(&e, a) < a->records_rejected;
 	let_go_of(c, p);
 	was.holder = i->record.number;
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);

@@ -151,7 +151,7 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 		r->counters.dead_total++;
 		r->counters.dead_bytes += was->payload_bytes;
 		store_batch_bury(c->store, was, e);
-	} else if (e->rejected > 0) {
+	} else if (e->partial) {
 		r->counters.processed_total++;
 		r->counters.partial_total++;
 		store_batch_end_partly(c->store, was, e);

@@ -176,6 +176,9 @@ static bool known_ended(struct offer *o, const struct identity *known)
 	bool same = is_same(o, e->checksum, e->completes);
 	if (same)
 		mailbox_move(o->core, e, o->from);
+	/* the move may have changed the page that the errors stand in */
+	if (store_ended_get(o->core->store, e->source, e->notice, e) != 0)
+		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
 	o->answer->has_end = same;
 	return answer_repeat(o, same, ACK_PROCESSED);
 }

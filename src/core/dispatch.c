@@ -179,11 +179,10 @@ static void dispatch_suspect(struct core *c, struct module *m)
 	m->host = least_busy(m);
 	if (!m->host || !idle_instance(m, 0))
 		return;
+	m->host = NULL;			/* also when all of them are damaged, and buried now */
 	r = oldest_suspect(c, m, &b);
-	if (!r)
-		return;
-	m->host = NULL;
-	assign(c, r, &b, idle_instance(m, b.failed ? b.holder : 0));
+	if (r)
+		assign(c, r, &b, idle_instance(m, b.failed ? b.holder : 0));
 }
 
 /* --- the others ------------------------------------------------------------------------------ */

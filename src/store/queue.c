@@ -127,6 +127,33 @@ void store_identity_get(struct store *s, uint32_t route, const struct uuid *batc
 	}
 }
 
+/* --- dead letters --------------------------------------------------------------------------- */
+
+/* A dead letter's row: the batch's record behind its length, then the end it was told with. */
+static void dead_put(struct store *s, const struct batch *from, const struct ended *e)
+{
+	uint8_t bytes[2 + BATCH_RECORD_MAX + ENDED_RECORD_MAX];
+	struct key k = key_route_id(from->route, from->id);
+	struct batch b = *from;
+
+	b.state = BATCH_DEAD;
+	size_t n = batch_encode(&b, bytes + 2);
+	bytes[0] = (uint8_t)(n >> 8);
+	bytes[1] = (uint8_t)n;
+	n += 2 + ended_encode(e, bytes + 2 + n);
+	table_put(s, TABLE_DEAD, &k, bytes, n);
+}
+
+/* The end that a dead letter was told with is another row now. */
+static void dead_retell(struct store *s, const struct ended *e)
+{
+	struct batch b;
+	struct ended told;
+
+	if (store_dead_get(s, e->route, e->id, &b, &told) == 0)
+		dead_put(s, &b, e);
+}
+
 /* --- history's rows, which are written once ------------------------------------------------- */
 
 uint64_t history_cost(size_t row)
@@ -199,6 +226,8 @@ void store_ended_move(struct store *s, const struct ended *from, uint32_t source
 	e.source = source;
 	e.notice = notice;
 	ended_put(s, &e);
+	if (e.dead || e.partial)
+		dead_retell(s, &e);
 	if (!e.dead)
 		identity_point_at(s, &e);
 }
@@ -255,21 +284,6 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 	table_del(s, TABLE_PAYLOAD, &k);
 	ended_put(s, e);
 	identity_point_at(s, e);
-}
-
-/* A dead letter's row: the batch's record behind its length, then the end it was told with. */
-static void dead_put(struct store *s, const struct batch *from, const struct ended *e)
-{
-	uint8_t bytes[2 + BATCH_RECORD_MAX + ENDED_RECORD_MAX];
-	struct key k = key_route_id(from->route, from->id);
-	struct batch b = *from;
-
-	b.state = BATCH_DEAD;
-	size_t n = batch_encode(&b, bytes + 2);
-	bytes[0] = (uint8_t)(n >> 8);
-	bytes[1] = (uint8_t)n;
-	n += 2 + ended_encode(e, bytes + 2 + n);
-	table_put(s, TABLE_DEAD, &k, bytes, n);
 }
 
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e)

@@ -188,6 +188,8 @@ int batch_decode(const uint8_t *p, size_t n, struct batch *b)
 	return reader_end(&r);
 }
 
+enum { FLAG_DEAD = 1, FLAG_PARTIAL = 2 };
+
 size_t ended_encode(const struct ended *e, uint8_t *out)
 {
 	struct writer w = writer_begin(out);
@@ -209,7 +211,7 @@ size_t ended_encode(const struct ended *e, uint8_t *out)
 	put(&w, e->batch_id.b, sizeof e->batch_id.b);
 	put(&w, e->checksum, sizeof e->checksum);
 	put(&w, e->completes, sizeof e->completes);
-	put_number(&w, e->dead, 1);
+	put_number(&w, (e->dead ? FLAG_DEAD : 0u) | (e->partial ? FLAG_PARTIAL : 0u), 1);
 	put_number(&w, e->error_code, 2);
 	put_number(&w, e->correlation_len, 2);
 	put(&w, e->correlation, e->correlation_len);
@@ -241,7 +243,9 @@ int ended_decode(const uint8_t *p, size_t n, struct ended *e)
 	take_bytes(&r, e->batch_id.b, sizeof e->batch_id.b);
 	take_bytes(&r, e->checksum, sizeof e->checksum);
 	take_bytes(&r, e->completes, sizeof e->completes);
-	e->dead = take_number(&r, 1);
+	uint64_t flags = take_number(&r, 1);
+	e->dead = flags & FLAG_DEAD;
+	e->partial = flags & FLAG_PARTIAL;
 	e->error_code = (uint16_t)take_number(&r, 2);
 	take_correlation(&r, &e->correlation_len, e->correlation);
 	e->error_count = (uint32_t)take_number(&r, 4);

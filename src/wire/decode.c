@@ -48,7 +48,7 @@ static bool refuse_frame(struct decoder *d, const char *actual)
 	return false;
 }
 
-/* Walks the item at *at, level 2, and moves behind it; false, with the fault, where there is none. */
+/* Walks the item at *at, level 2, and moves behind it; false with the fault where there is none. */
 static bool walk_item(struct decoder *d, const struct item *map, size_t *at, bool *too_deep)
 {
 	size_t size;
@@ -134,7 +134,8 @@ static bool read_header(struct decoder *d, const struct item *map, struct messag
 }
 
 /* The header is in order; is it of our protocol? */
-static bool check_protocol(struct decoder *d, const struct item *map, const struct message_header *h)
+static bool check_protocol(struct decoder *d, const struct item *map,
+    const struct message_header *h)
 {
 	struct item header, version;
 

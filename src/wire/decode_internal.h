@@ -2,7 +2,7 @@
  * decode_internal.h - what the decoder's files share
  *
  *	decode.c         the order of the checks, and what is saved of a message with a fault
- *	decode_tables.c  what the maps of the protocol page look like: shapes, which are tables of fields
+ *	decode_tables.c  what the maps of the protocol page look like: shapes, tables of fields
  *	decode_shape.c   a map is walked against its shape
  *	decode_list.c    the same for lists, and for maps whose keys are content
  *	decode_value.c   one value that is no container, by msgpack-c

@@ -8,10 +8,13 @@ bool item_take(const uint8_t **p, const uint8_t *end, struct item *v)
 
 	if (mp_head_read(*p, n, &v->head) != MP_OK)
 		return false;
-	/* Nesting was judged when the frame was walked; here also what is too deep is passed over. */
-	verdict = mp_item_walk(*p, n, 1, &v->n, NULL);
-	if (verdict != MP_OK && verdict != MP_TOO_DEEP)
-		return false;
+	v->n = mp_scalar_size(&v->head);
+	if (mp_is_container(&v->head)) {
+		/* Nesting was judged when the frame was walked: what is too deep is passed over. */
+		verdict = mp_item_walk(*p, n, 1, &v->n, NULL);
+		if (verdict != MP_OK && verdict != MP_TOO_DEEP)
+			return false;
+	}
 	v->p = *p;
 	*p += v->n;
 	return true;

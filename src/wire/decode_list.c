@@ -17,7 +17,8 @@ struct list {
 
 /*
  * The place of one more struct, zeroed; NULL when memory is refused. Memory grows with what has
- * passed, never by what a list's head announces. What is outgrown is the zone's until it is cleared.
+ * passed, never by what a list's head announces. What is outgrown stays in the zone until the next
+ * message.
  */
 static void *list_add(struct decoder *d, struct list *l, size_t size)
 {

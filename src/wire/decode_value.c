@@ -8,7 +8,7 @@
 #include "wire/names.h"
 #include "wire/text.h"
 
-/* What msgpack-c makes of the item; only ever one that is no container, so that it allocates nothing. */
+/* What msgpack-c makes of the item; never of a container, so that it asks for no memory. */
 static bool decode_scalar(struct decoder *d, const struct item *v, msgpack_object *o)
 {
 	size_t at = 0;

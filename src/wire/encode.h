@@ -66,6 +66,15 @@ struct hello_out {
 	struct span client;
 };
 
+/* What alpha-beta's and beta-gamma's summaries say. */
+struct summaries_out {
+	uint64_t total_records_validated, records_passed, records_failed;
+	uint64_t total_records_transformed, transformations_applied;
+	double enrichment_cache_hit_rate;
+	double average_quality_score, min_quality_score, max_quality_score;
+	uint64_t records_below_threshold;
+};
+
 struct batch_out {
 	struct uuid batch_id;
 	uint64_t sequence_number;
@@ -76,6 +85,7 @@ struct batch_out {
 	enum priority priority;
 	bool with_validation_summary;		/* alpha-beta */
 	bool with_transformation_summaries;	/* beta-gamma: both */
+	const struct summaries_out *summaries;	/* NULL: all records passed, with the best score */
 	const struct ack_out *completes;
 	size_t complete_count;
 };
@@ -103,7 +113,7 @@ struct delivery_out {
 	uint64_t lease;
 	int64_t received_at_us;
 };
-void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n, size_t *skip,
-    const struct delivery_out *d);
+void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
+    size_t *skip, const struct delivery_out *d);
 
 #endif

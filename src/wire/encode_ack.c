@@ -54,7 +54,8 @@ static void pack_error(struct packer *p, const struct error_out *e)
 	pack_key_text(p, "recoverability", recoverability_names[info.recoverability]);
 	pack_key_text(p, "scope", scope_names[e->scope]);
 	pack_key_text(p, "error_code", info.name);
-	pack_key_span(p, "error_message", e->message.p != NULL ? e->message : span_of(info.meaning));
+	pack_key_span(p, "error_message",
+	    e->message.p != NULL ? e->message : span_of(info.meaning));
 	pack_error_context(p, e);
 	pack_key_boolean(p, "retry_eligible", info.recoverability == RECOVERABILITY_TRANSIENT);
 }

@@ -26,29 +26,42 @@ static void pack_metadata(struct packer *p, const struct batch_out *b)
  * The summaries that alpha-beta and beta-gamma require, of a source that has judged its records
  * only by sending them: all of them passed, none has a score below the best.
  */
-static void pack_validation_summary(struct packer *p, uint64_t record_count)
+static struct summaries_out all_passed(uint64_t record_count)
+{
+	return (struct summaries_out){
+		.total_records_validated = record_count,
+		.records_passed = record_count,
+		.total_records_transformed = record_count,
+		.transformations_applied = record_count,
+		.average_quality_score = 1.0,
+		.min_quality_score = 1.0,
+		.max_quality_score = 1.0,
+	};
+}
+
+static void pack_validation_summary(struct packer *p, const struct summaries_out *s)
 {
 	pack_text(p, "validation_summary");
 	pack_map(p, 4);
-	pack_key_integer(p, "total_records_validated", record_count);
-	pack_key_integer(p, "records_passed", record_count);
-	pack_key_integer(p, "records_failed", 0);
-	pack_key_float(p, "average_quality_score", 1.0);
+	pack_key_integer(p, "total_records_validated", s->total_records_validated);
+	pack_key_integer(p, "records_passed", s->records_passed);
+	pack_key_integer(p, "records_failed", s->records_failed);
+	pack_key_float(p, "average_quality_score", s->average_quality_score);
 }
 
-static void pack_transformation_summaries(struct packer *p, uint64_t record_count)
+static void pack_transformation_summaries(struct packer *p, const struct summaries_out *s)
 {
 	pack_text(p, "transformation_summary");
 	pack_map(p, 3);
-	pack_key_integer(p, "total_records_transformed", record_count);
-	pack_key_integer(p, "transformations_applied", record_count);
-	pack_key_float(p, "enrichment_cache_hit_rate", 0.0);
+	pack_key_integer(p, "total_records_transformed", s->total_records_transformed);
+	pack_key_integer(p, "transformations_applied", s->transformations_applied);
+	pack_key_float(p, "enrichment_cache_hit_rate", s->enrichment_cache_hit_rate);
 	pack_text(p, "quality_summary");
 	pack_map(p, 4);
-	pack_key_float(p, "average_quality_score", 1.0);
-	pack_key_float(p, "min_quality_score", 1.0);
-	pack_key_float(p, "max_quality_score", 1.0);
-	pack_key_integer(p, "records_below_threshold", 0);
+	pack_key_float(p, "average_quality_score", s->average_quality_score);
+	pack_key_float(p, "min_quality_score", s->min_quality_score);
+	pack_key_float(p, "max_quality_score", s->max_quality_score);
+	pack_key_integer(p, "records_below_threshold", s->records_below_threshold);
 }
 
 static void pack_complete(struct packer *p, const struct ack_out *a)
@@ -66,6 +79,8 @@ void encode_batch(struct buf *out, const struct envelope *e, const struct batch_
 {
 	const bool is_critical = b->priority == PRIORITY_CRITICAL;
 	const bool has_completes = b->complete_count > 0;
+	const struct summaries_out passed = all_passed(b->record_count);
+	const struct summaries_out *summaries = b->summaries != NULL ? b->summaries : &passed;
 	struct packer p;
 
 	frame_begin(&p, out);
@@ -74,9 +89,9 @@ void encode_batch(struct buf *out, const struct envelope *e, const struct batch_
 	    (size_t)has_completes);
 	pack_metadata(&p, b);
 	if (b->with_validation_summary)
-		pack_validation_summary(&p, b->record_count);
+		pack_validation_summary(&p, summaries);
 	if (b->with_transformation_summaries)
-		pack_transformation_summaries(&p, b->record_count);
+		pack_transformation_summaries(&p, summaries);
 	if (is_critical)
 		pack_key_text(&p, "priority", priority_names[b->priority]);
 	if (has_completes) {

@@ -19,8 +19,8 @@ static inline void frame_length_put(uint8_t p[4], uint32_t n)
 }
 
 /*
- * A body as it came, shared by count: the session that read it and the deliveries that send it on in
- * the same turn. Its memory grows with the bytes received, never with the length announced.
+ * A body as it came, shared by count: the session that read it and the deliveries that send it on
+ * in the same turn. Its memory grows with the bytes received, never with the length announced.
  */
 struct frame {
 	unsigned refs;
@@ -31,7 +31,7 @@ struct frame {
 
 /* An empty frame with one reference; NULL when memory is refused. */
 struct frame *frame_create(size_t cap);
-/* Room for `want` bytes in all; may move it (one reference only). NULL when refused: the old one stays. */
+/* Room for `want` bytes in all; may move it (one reference only). NULL when refused: it stays. */
 struct frame *frame_grow(struct frame *f, size_t want);
 struct frame *frame_ref(struct frame *f);
 /* Gives a reference back; NULL is fine. */

@@ -14,7 +14,7 @@
 
 #define FRAME_LENGTH_BYTES 4
 #define FRAME_MAX_BEFORE_WELCOME 16384
-#define DELIVERY_EXTRA_BYTES 65536	/* a delivery may be so much larger than the frame it came from */
+#define DELIVERY_EXTRA_BYTES 65536	/* a delivery may be so much larger than its batch */
 
 #define CORRELATION_ID_MAX 128
 #define INSTANCE_ID_MAX 64

@@ -132,11 +132,6 @@ static enum mp_verdict head_read_form(const uint8_t *p, size_t n, struct mp_head
 	return MP_OK;
 }
 
-static bool has_content(enum mp_type type)
-{
-	return type == MP_STR || type == MP_BIN || type == MP_EXT;
-}
-
 enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
 {
 	if (n == 0)
@@ -150,7 +145,9 @@ enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
 	} else {
 		head_read_fix(p[0], h);
 	}
-	return has_content(h->type) && h->count > n - h->size ? MP_TRUNCATED : MP_OK;
+	if (h->type == MP_STR || h->type == MP_BIN || h->type == MP_EXT)
+		return h->count > n - h->size ? MP_TRUNCATED : MP_OK;
+	return MP_OK;
 }
 
 /* The containers that are open, the outermost first. */
@@ -178,20 +175,38 @@ static void nesting_pass(struct nesting *nest, bool is_container, uint64_t eleme
 		nest->open--;
 }
 
-/* How many items of one byte, no containers, stand at p, up to `most`: large lists are full of them. */
-static size_t count_small(const uint8_t *p, size_t n, uint64_t most)
+/*
+ * Passes the items of one byte and the short strings that stand at p, up to `most`: of these, keys
+ * and long lists are made. Returns how many; *size gets their bytes.
+ */
+static size_t pass_small(const uint8_t *p, size_t n, uint64_t most, size_t *size)
 {
-	size_t limit = most < n ? (size_t)most : n;
-	size_t i = 0;
+	size_t at = 0;
+	size_t passed = 0;
 
-	while (i < limit && (p[i] <= 0x7f || p[i] >= 0xe0 || (p[i] & 0xfe) == 0xc2 || p[i] == 0xc0))
-		i++;
-	return i;
+	while (passed < most && at < n) {
+		uint8_t byte = p[at];
+		size_t len = 1;
+
+		if ((byte & 0xe0) == 0xa0)
+			len += byte & 0x1f;
+		else if (byte > 0x7f && byte < 0xe0 && byte != 0xc0 && (byte & 0xfe) != 0xc2)
+			break;
+		if (len > n - at)
+			break;
+		at += len;
+		passed++;
+	}
+	*size = at;
+	return passed;
 }
 
-enum mp_verdict mp_item_walk(const uint8_t *p, size_t n, unsigned level, size_t *size, size_t *items)
+/* The same as mp_item_walk(), for a container. */
+static enum mp_verdict container_walk(const uint8_t *p, size_t n, unsigned level, size_t *size,
+    size_t *items)
 {
-	struct nesting nest;
+	/* Read only up to `open`; zeroing it, as the build does elsewhere, costs more than a walk. */
+	__attribute__((uninitialized)) struct nesting nest;
 	uint64_t pending = 1;
 	size_t at = 0;
 	size_t count = 0;
@@ -203,37 +218,51 @@ enum mp_verdict mp_item_walk(const uint8_t *p, size_t n, unsigned level, size_t 
 		struct mp_head h;
 		enum mp_verdict verdict;
 		uint64_t elements = 0;
-		bool is_container;
 
 		if (!nest.too_deep && nest.open > 0) {
 			/* All but the last of these: that one closes its container below. */
-			uint64_t waiting = nest.waiting[nest.open - 1];
-			size_t small = count_small(p + at, n - at, waiting - 1);
+			uint64_t *waiting = &nest.waiting[nest.open - 1];
+			size_t bytes;
+			size_t passed = pass_small(p + at, n - at, *waiting - 1, &bytes);
 
-			nest.waiting[nest.open - 1] -= small;
-			pending -= small;
-			at += small;
-			count += small;
+			*waiting -= passed;
+			pending -= passed;
+			at += bytes;
+			count += passed;
 		}
 		verdict = mp_head_read(p + at, n - at, &h);
 		if (verdict != MP_OK)
 			return verdict;
-		at += h.size;
-		if (has_content(h.type))
-			at += (size_t)h.count;
-		is_container = h.type == MP_ARRAY || h.type == MP_MAP;
-		if (is_container)
+		at += mp_scalar_size(&h);
+		if (mp_is_container(&h))
 			elements = h.type == MP_MAP ? 2 * h.count : h.count;
 		pending += elements - 1;
 		if (pending > n - at)
 			return MP_TRUNCATED;
 		count++;
-		nesting_pass(&nest, is_container, elements);
+		nesting_pass(&nest, mp_is_container(&h), elements);
 	}
 	*size = at;
 	if (items != NULL)
 		*items = count;
 	return nest.too_deep ? MP_TOO_DEEP : MP_OK;
+}
+
+enum mp_verdict mp_item_walk(const uint8_t *p, size_t n, unsigned level, size_t *size,
+    size_t *items)
+{
+	struct mp_head h;
+	enum mp_verdict verdict = mp_head_read(p, n, &h);
+
+	if (verdict != MP_OK)
+		return verdict;
+	/* Most items are no container: they need no memory for their nesting. */
+	if (mp_is_container(&h))
+		return container_walk(p, n, level, size, items);
+	*size = mp_scalar_size(&h);
+	if (items != NULL)
+		*items = 1;
+	return MP_OK;
 }
 
 bool mp_is_whole(const uint8_t *p, size_t n)

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "wire/encode.h"
 
-/* Every write goes to the end of `out`; a failure shows in out->failed, and the rest does nothing. */
+/* Every write goes to the end of `out`. A failure shows in out->failed; the rest does nothing. */
 struct packer {
 	struct buf *out;
 	msgpack_packer mp;

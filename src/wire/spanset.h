@@ -21,7 +21,7 @@ struct span_set {
 	uint64_t key[2];
 };
 
-/* Memory for `most` texts. False when it is refused; the set is then empty and finish is harmless. */
+/* Memory for `most` texts. False when it is refused; span_set_finish() is harmless then. */
 bool span_set_init(struct span_set *set, size_t most);
 void span_set_finish(struct span_set *set);
 /* Forgets all texts, without touching the memory. */

@@ -106,7 +106,10 @@ class Broker:
     def wait(self, seconds=PATIENCE_SECONDS):
         """Waits for the process to end by itself, or by a signal already sent; its status."""
         self.expected_to_end = True
-        status = self.process.wait(seconds)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("handoffd did not end within %g s" % seconds) from None
         self._reader.join(seconds)
         self.process.stdout.close()
         return status
@@ -118,6 +121,14 @@ class Broker:
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
+
+    def memory(self, what="VmRSS"):
+        """Bytes of memory, by the name of a line in the process's status file."""
+        with open("/proc/%d/status" % self.process.pid) as file:
+            for line in file:
+                if line.startswith(what + ":"):
+                    return int(line.split()[1]) * 1024
+        raise KeyError(what)
 
     # Log
 

@@ -1,6 +1,7 @@
 """test_credit.py - protocol, section 7: credit, full routes, a full store, peers that do not read."""
 
 from case import Case, messages, summary
+from handoff_client import Closed
 
 
 class Credit(Case):
@@ -87,6 +88,22 @@ class Credit(Case):
             done.add(delivery.batch_id)
             beta.finish(delivery)
         self.assertEqual(len(done), 12)
+
+    def test_a_peer_that_asks_and_never_reads_is_cut_off_before_it_costs_much(self):
+        broker = self.start_broker(write_timeout_ms=400)
+        mute = self.module(broker, "ALPHA", receive_buffer=4096)
+        before = broker.memory()
+        question = messages.frame(messages.encode({"header": messages.header("ALPHA", "BARRIER")}))
+        try:
+            for _ in range(5000):
+                mute.send_bytes(question * 100)
+        except OSError:
+            pass
+        self.assertLess(broker.memory() - before, 64 << 20)
+        with self.assertRaises(Closed):
+            while True:
+                mute.next()
+        self.module(broker, "ALPHA").hand_over()
 
     def test_a_peer_that_does_not_read_does_not_hold_up_others(self):
         mute = self.module(self.broker, "BETA", 6, receive_buffer=4096)

@@ -70,6 +70,15 @@ class Length(Case):
         client.send(self.hello_of(client, 16385))
         self.assert_ends_with_goodbye(client, "PROTOCOL_ERROR", "INT_PROTOCOL_002")
 
+    def test_memory_grows_with_bytes_received_not_with_bytes_announced(self):
+        broker = self.start_broker()
+        clients = [self.module(broker, "ALPHA") for _ in range(40)]
+        before = broker.memory("VmData")
+        for client in clients:
+            client.send_bytes(struct.pack(">I", 8 * 1024 * 1024) + b"\x88\xa6header")
+        self.module(broker, "ALPHA").barrier()
+        self.assertLess(broker.memory("VmData") - before, 40 << 20)
+
     def test_where_no_header_was_read_the_answer_stands_for_itself(self):
         client = self.module(self.start_broker(), "ALPHA")
         client.send_bytes(b"\xff\xff\xff\xff")

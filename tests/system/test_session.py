@@ -2,6 +2,7 @@
 
 import signal
 import struct
+import time
 
 from case import Case, messages, summary
 from handoff_client import Closed
@@ -231,7 +232,12 @@ class Goodbye(Case):
         alpha.hand_over()
         delivery = first.delivery()
         first.goodbye(reason)
-        return delivery, self.module(self.broker, "BETA").delivery()
+        second = self.module(self.broker, "BETA")
+        again = second.delivery()
+        second.finish(again)
+        second.goodbye()
+        second.expect_closed()
+        return delivery, again
 
     def test_done_gives_back_at_no_cost_of_an_attempt(self):
         first, second = self.given_back("DONE")
@@ -298,14 +304,13 @@ class Goodbye(Case):
         alpha.hand_over()
 
     def test_a_connection_is_asked_to_come_anew_before_its_keys_wear_out(self):
-        broker = self.start_broker(rekey_records=60)
+        broker = self.start_broker(rekey_records=100)
         alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
         held = beta.delivery(alpha.hand_over())
-        for _ in range(100):
+        for _ in range(200):
             beta.send({"header": messages.header("BETA", "BARRIER")})
         goodbye = beta.expect("GOODBYE")
         self.assertEqual(goodbye["reason"], "REKEY")
-        beta.expect_closed()
         beta.close()
         again = self.module_again(broker, beta, holds=[held.lease])
         again.expect_none("BATCH_TRANSFER", 0.5)
@@ -320,3 +325,70 @@ class Goodbye(Case):
             client.send_bytes((struct.pack(">I", len(body)) + body)[:cut])
             client.cut()
         alpha.hand_over(batch)
+
+
+class EndsWithOutputPending(Case):
+    """A connection ends in good order, whatever is still to be written to it."""
+
+    def setUp(self):
+        super().setUp()
+        self.broker = self.start_broker(write_timeout_ms=60000)
+        self.alpha = self.module(self.broker, "ALPHA")
+        for _ in range(6):
+            self.alpha.hand_over(count=1, size=2000000)
+        self.beta = self.module(self.broker, "BETA", receive_buffer=4096)
+        self.beta.delivery()
+
+    def assert_going_on(self):
+        self.alpha.hand_over()
+        other = self.module(self.broker, "BETA", 1)
+        other.finish(other.delivery())
+
+    def test_sigterm_ends_the_broker_all_the_same(self):
+        begun = time.monotonic()
+        self.broker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.broker.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 4)
+
+    def test_sigterm_lets_a_reader_read_to_the_end(self):
+        self.broker.process.send_signal(signal.SIGTERM)
+        before = self.beta.expect_closed()
+        self.assertEqual(before[-1]["reason"], "SHUTDOWN")
+        self.beta.close()
+        self.assertEqual(self.broker.wait(), 0)
+
+    def test_sigterm_under_load_ends_the_broker(self):
+        readers = [self.module(self.broker, "BETA", 4) for _ in range(2)]
+        for _ in range(8):
+            self.alpha.hand_over(size=200000)
+        for reader in readers:
+            reader.delivery()
+        self.alpha.send_bytes(b"".join(
+            messages.frame(messages.encode(self.alpha.batch(size=300000))) for _ in range(3)))
+        self.broker.process.send_signal(signal.SIGTERM)
+        for client in (self.alpha, *readers):
+            before = client.expect_closed()
+            self.assertEqual(before[-1]["reason"], "SHUTDOWN")
+        self.assertEqual(self.broker.wait(), 0)
+
+    def test_being_replaced_holds_up_nobody(self):
+        again = self.module_again(self.broker, self.beta)
+        again.goodbye("DONE")
+        self.assert_going_on()
+
+    def test_goodbye_holds_up_nobody(self):
+        self.beta.goodbye("DONE")
+        self.assert_going_on()
+
+    def test_a_protocol_error_holds_up_nobody(self):
+        self.beta.send_body(b"\xc1")
+        self.assert_going_on()
+
+    def test_a_cut_connection_holds_up_nobody(self):
+        self.beta.cut()
+        self.assert_going_on()
+
+    def test_what_is_read_late_is_whole_frames_and_then_the_end(self):
+        self.beta.send_body(b"\xc1")
+        before = self.beta.expect_closed()
+        self.assertEqual(before[-1]["reason"], "PROTOCOL_ERROR")

@@ -52,6 +52,17 @@ class Completes(Stages):
         self.assertEqual(sorted(m.batch_id for m in echoes), sorted(d.batch_id for d in inputs))
         self.assertEqual({m["in_reply_to"] for m in echoes}, {output["header"]["message_id"]})
 
+    def test_ends_many_inputs_in_one_step(self):
+        stage = self.module(self.broker, "BETA", 300)
+        self.beta.goodbye("DONE")
+        self.beta.expect_closed()
+        inputs = [self.alpha.hand_over() for _ in range(300)]
+        deliveries = [stage.delivery() for _ in inputs]
+        output = stage.hand_over(completes=[completion(d) for d in deliveries])
+        ended = {self.alpha.outcome().batch_id for _ in inputs}
+        self.assertEqual(ended, {d.batch_id for d in deliveries})
+        self.gamma.finish(self.gamma.delivery(output))
+
     def test_frees_the_credit_of_the_inputs(self):
         stage = self.module(self.broker, "BETA", 1)
         self.beta.goodbye("DONE")

@@ -16,8 +16,8 @@ const char welcome_text[] =
 	"  'backoff_multiplier': 2.0, 'backpressure_active': true, 'last_sequence_number': 12}]}";
 
 const char goodbye_text[] =
-	"{" HEADER("ALPHA", "BROKER", "GOODBYE") ", 'reason': 'DRAINING', 'reconnect_delay_ms': 250,"
-	" 'message': 'see you'}";
+	"{" HEADER("ALPHA", "BROKER", "GOODBYE") ", 'reason': 'DRAINING',"
+	" 'reconnect_delay_ms': 250, 'message': 'see you'}";
 
 const char batch_text[] =
 	"{" HEADER("ALPHA", "BETA", "BATCH_TRANSFER") ","

@@ -1,6 +1,7 @@
 /* notation.c - MessagePack from text, found and edited by path */
 #include "notation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,18 @@ void notation_encode(struct buf *out, const char *text)
 	put_item(&text, out);
 }
 
+void notation_nest(char *out, size_t room, const char *before, unsigned levels, const char *after)
+{
+	size_t len = (size_t)snprintf(out, room, "%s~", before);
+
+	for (unsigned i = 0; i < levels && len < room; i++)
+		len += (size_t)snprintf(out + len, room - len, "91");
+	if (len < room)
+		len += (size_t)snprintf(out + len, room - len, "c0~%s", after);
+	if (len >= room)
+		fatalx("notation: no room for %u levels", levels);
+}
+
 static size_t item_size(const struct buf *b, size_t at)
 {
 	size_t size = 0;
@@ -162,8 +175,8 @@ struct notation_place notation_find(const struct buf *b, const char *path)
 			if (head.type == MP_MAP) {
 				if (mp_head_read(buf_bytes(b) + at, b->len - at, &key) != MP_OK)
 					fatalx("notation: no key at %s", path);
-				found = key.count == name_len && memcmp(buf_bytes(b) + at + key.size,
-				    path, name_len) == 0;
+				found = key.count == name_len &&
+				    memcmp(buf_bytes(b) + at + key.size, path, name_len) == 0;
 				at += item_size(b, at);
 			} else {
 				found = i == strtoul(path, NULL, 10);

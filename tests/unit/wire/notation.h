@@ -16,6 +16,9 @@
 /* Appends the one item that the text describes. */
 void notation_encode(struct buf *out, const char *text);
 
+/* Writes the text of `levels` lists one in the other, with texts before and after it. */
+void notation_nest(char *out, size_t room, const char *before, unsigned levels, const char *after);
+
 /* Where a pair, or an item of a list, stands in bytes. */
 struct notation_place {
 	size_t parent;	/* the head of the map or list around it */

@@ -48,7 +48,8 @@ static void decode_body(struct fixture *fx, struct decoder *d)
 	int rc = message_decode(d, buf_bytes(&fx->body), fx->body.len, &fx->m, &fx->f);
 
 	if (rc != 0)
-		fail_msg("%s: expected %s, found %s", fx->f.field_name, fx->f.expected, fx->f.actual);
+		fail_msg("%s: expected %s, found %s", fx->f.field_name, fx->f.expected,
+		    fx->f.actual);
 	assert_int_equal(fx->f.code, INT_NONE);
 }
 
@@ -344,7 +345,8 @@ static void other_types_have_their_common_keys_read(void **state)
 static void unknown_keys_are_walked_not_judged(void **state)
 {
 	static const char *const maps[] = {
-		"header", "header.message_id", "metadata.batch_id", "validation_summary.records_failed",
+		"header", "header.message_id", "metadata.batch_id",
+		"validation_summary.records_failed",
 		"error_summary.upstream_errors", "completes.0.lease", "completes.0.errors.0.scope",
 		"completes.0.errors.0.context.record_id",
 	};
@@ -379,12 +381,10 @@ static void sixty_four_levels_pass_under_any_key(void **state)
 	struct fixture *fx = *state;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
-		char text[256] = "'deep': ~";
-		unsigned levels = MP_NESTING_MAX - level_of_value[i] + 1;
+		char text[256];
 
-		for (unsigned l = 0; l < levels; l++)
-			strcat(text, "91");
-		strcat(text, "c0~");
+		notation_nest(text, sizeof(text), "'deep': ",
+		    MP_NESTING_MAX - level_of_value[i] + 1, "");
 		buf_clear(&fx->body);
 		notation_encode(&fx->body, batch_text);
 		notation_insert(&fx->body, maps[i], 1, text);
@@ -456,6 +456,22 @@ static void any_form_of_a_maps_head_is_read(void **state)
 	}
 }
 
+static void an_empty_text_is_not_an_absent_one(void **state)
+{
+	struct fixture *fx = *state;
+	const struct message_error *e;
+
+	decode_text(fx, fx->broker, error_notification_text);
+	notation_replace(&fx->body, "errors.0.context.record_id", "''");
+	notation_replace(&fx->body, "errors.0.context.field_name", "~d900~");
+	notation_replace(&fx->body, "errors.0.context.actual_value", "nil");
+	decode_body(fx, fx->broker);
+	e = &fx->m.error_notification.errors[0];
+	assert_span(e->record_id, "");
+	assert_span(e->field_name, "");
+	assert_null(e->actual_value.p);
+}
+
 static void one_message_leaves_nothing_to_the_next(void **state)
 {
 	struct fixture *fx = *state;
@@ -487,6 +503,7 @@ int main(void)
 		cmocka_unit_test(sixty_four_levels_pass_under_any_key),
 		cmocka_unit_test(values_at_the_edges_pass),
 		cmocka_unit_test(any_form_of_a_maps_head_is_read),
+		cmocka_unit_test(an_empty_text_is_not_an_absent_one),
 		cmocka_unit_test(one_message_leaves_nothing_to_the_next),
 	};
 

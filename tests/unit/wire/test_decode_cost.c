@@ -20,8 +20,12 @@
 #include "notation.h"
 #include "wire/decode.h"
 
-static unsigned long requests;
-static size_t largest;
+/* volatile: a compiler knows that malloc() changes nothing that it can see. */
+static volatile unsigned long requests;
+static volatile size_t largest;
+
+/* Where the C library's functions are ours, requests of this size and more are refused. */
+static volatile size_t refuse_from = SIZE_MAX;
 
 static void count_request(size_t n)
 {
@@ -40,7 +44,9 @@ static void count_request(size_t n)
 #endif
 
 #ifdef WITH_ADDRESS_SANITIZER
-#include <sanitizer/allocator_interface.h>
+/* The sanitizer's own; gcc comes without the header. */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+    void (*on_free)(const volatile void *));
 
 static void on_malloc(const volatile void *p, size_t n)
 {
@@ -67,22 +73,22 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t count, size_t n);
 void *__libc_realloc(void *p, size_t n);
 
-EXPORTED void *malloc(size_t n)
+EXPORTED void *malloc(size_t __size)
 {
-	count_request(n);
-	return __libc_malloc(n);
+	count_request(__size);
+	return __size < refuse_from ? __libc_malloc(__size) : NULL;
 }
 
-EXPORTED void *calloc(size_t count, size_t n)
+EXPORTED void *calloc(size_t __nmemb, size_t __size)
 {
-	count_request(count * n);
-	return __libc_calloc(count, n);
+	count_request(__nmemb * __size);
+	return __libc_calloc(__nmemb, __size);
 }
 
-EXPORTED void *realloc(void *p, size_t n)
+EXPORTED void *realloc(void *__ptr, size_t __size)
 {
-	count_request(n);
-	return __libc_realloc(p, n);
+	count_request(__size);
+	return __libc_realloc(__ptr, __size);
 }
 
 static int begin_counting(void **state)
@@ -345,31 +351,99 @@ static void the_frames_own_map_has_the_same_ceiling(void **state)
 static void comparing_keys_is_not_quadratic(void **state)
 {
 	struct decoder *d = decoder_create(DECODE_AT_BROKER);
-	struct buf b, error, list;
+	struct buf b, error;
 	struct cost cost;
 	const unsigned maps = 900;
 
 	(void)state;
 	buf_init(&b, 0);
 	buf_init(&error, 0);
-	buf_init(&list, 0);
 	notation_encode(&error, ERROR_MAP);
 	with_big_map(&error, "context", MAP_KEYS_MAX);
-	notation_encode(&list, "~dc0384~");
-	for (unsigned i = 0; i < maps; i++)
-		buf_put(&list, buf_bytes(&error), error.len);
 	notation_encode(&b, error_notification_text);
 	notation_remove(&b, "errors");
 	buf_bytes(&b)[0]++;
 	notation_encode(&b, "'errors'");
-	buf_put(&b, buf_bytes(&list), list.len);
+	notation_encode(&b, "~dc0384~");	/* the head of a list of 900 */
+	for (unsigned i = 0; i < maps; i++)
+		buf_put(&b, buf_bytes(&error), error.len);
 	cost = decode(d, buf_bytes(&b), b.len);
 	assert_int_equal(cost.rc, 0);
 	assert_int_equal(m.error_notification.error_count, maps);
 	assert_true(cost.time < 2 * CLOCKS_PER_SEC);
 	buf_finish(&b);
 	buf_finish(&error);
-	buf_finish(&list);
+	decoder_destroy(d);
+}
+
+static void holds_are_at_most_1024(void **state)
+{
+	struct decoder *d = decoder_create(DECODE_AT_BROKER);
+
+	(void)state;
+	for (size_t count = HOLDS_MAX; count <= HOLDS_MAX + 1; count++) {
+		struct cost cost;
+		struct buf b;
+
+		buf_init(&b, 0);
+		notation_encode(&b, hello_text);
+		with_big_list(&b, "holds", 0x07, count);
+		cost = decode(d, buf_bytes(&b), b.len);
+		if (count == HOLDS_MAX) {
+			assert_int_equal(cost.rc, 0);
+			assert_int_equal(m.hello.hold_count, HOLDS_MAX);
+			assert_int_equal(m.hello.holds[HOLDS_MAX - 1], 7);
+		} else {
+			assert_int_equal(cost.rc, ERR_PROTO);
+			assert_string_equal(f.field_name, "holds");
+			assert_string_equal(f.expected, "a list of at most 1024 integers");
+			assert_string_equal(f.actual, "1025 of them");
+		}
+		buf_finish(&b);
+	}
+	decoder_destroy(d);
+}
+
+/* `count` errors in the place of the one of an ERROR_NOTIFICATION. */
+static void with_errors(struct buf *b, unsigned count)
+{
+	const uint8_t head[] = { 0xdc, (uint8_t)(count >> 8), (uint8_t)count };
+
+	notation_encode(b, error_notification_text);
+	notation_remove(b, "errors");
+	buf_bytes(b)[0]++;
+	notation_encode(b, "'errors'");
+	buf_put(b, head, sizeof(head));
+	for (unsigned i = 0; i < count; i++)
+		notation_encode(b, ERROR_MAP);
+}
+
+static void memory_that_is_refused_refuses_the_message(void **state)
+{
+	struct decoder *d;
+	struct cost cost;
+	struct buf b;
+
+	(void)state;
+#ifdef WITH_ADDRESS_SANITIZER
+	skip();		/* its hook sees requests, and cannot refuse them */
+#endif
+	d = decoder_create(DECODE_AT_BROKER);
+	buf_init(&b, 0);
+	with_errors(&b, 2000);
+	refuse_from = 100000;
+	cost = decode(d, buf_bytes(&b), b.len);
+	refuse_from = SIZE_MAX;
+	assert_int_equal(cost.rc, ERR_PROTO);
+	assert_int_equal(f.code, INT_PROTOCOL_005);
+	assert_memory_equal(f.field_name, "errors.", strlen("errors."));
+	assert_string_equal(f.expected, "a shorter list");
+	assert_true(m.header.has_message_id);
+	/* The decoder goes on. */
+	cost = decode(d, buf_bytes(&b), b.len);
+	assert_int_equal(cost.rc, 0);
+	assert_int_equal(m.error_notification.error_count, 2000);
+	buf_finish(&b);
 	decoder_destroy(d);
 }
 
@@ -384,13 +458,7 @@ static void memory_for_lists_follows_the_frame(void **state)
 	(void)state;
 	buf_init(&b, 0);
 	buf_init(&small, 0);
-	notation_encode(&b, error_notification_text);
-	notation_remove(&b, "errors");
-	buf_bytes(&b)[0]++;
-	notation_encode(&b, "'errors'");
-	notation_encode(&b, "~dc4e20~");
-	for (unsigned i = 0; i < errors; i++)
-		notation_encode(&b, ERROR_MAP);
+	with_errors(&b, errors);
 	cost = decode(d, buf_bytes(&b), b.len);
 	assert_int_equal(cost.rc, 0);
 	assert_int_equal(m.error_notification.error_count, errors);
@@ -415,6 +483,8 @@ int main(void)
 		cmocka_unit_test(a_map_of_the_page_has_a_ceiling_of_keys),
 		cmocka_unit_test(the_frames_own_map_has_the_same_ceiling),
 		cmocka_unit_test(comparing_keys_is_not_quadratic),
+		cmocka_unit_test(holds_are_at_most_1024),
+		cmocka_unit_test(memory_that_is_refused_refuses_the_message),
 		cmocka_unit_test(memory_for_lists_follows_the_frame),
 	};
 

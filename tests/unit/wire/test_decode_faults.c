@@ -14,8 +14,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "messages.h"
+#include "mutate.h"
 #include "notation.h"
 #include "wire/decode.h"
 
@@ -46,8 +48,8 @@ static const struct kind correlation_id = { "a string of 1 to 128 bytes, in UTF-
 	{ "''", "" }, { "nil", "nil" }, { "<61>", "bytes" }, { "~a1ff~", "\\xff" },
 	{ "'012345678901234567890123456789012345678901234567890123456789"
 	  "0123456789012345678901234567890123456789012345678901234567890123456789'",
-	  "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"
-	  "901…" },
+	  "012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+	  "12345678901…" },
 } };
 static const struct kind instance_id = { "a string of 1 to 64 bytes, in UTF-8", {
 	{ "''", "" }, { "7", "an integer" },
@@ -55,7 +57,8 @@ static const struct kind instance_id = { "a string of 1 to 64 bytes, in UTF-8", 
 	  "01234567890123456789012345678901234567890123456789012345678901234" },
 } };
 static const struct kind module = { MODULE_PHRASE, {
-	{ "'alpha'", "alpha" }, { "''", "" }, { "'_A'", "_A" }, { "'1A'", "1A" }, { "'A-B'", "A-B" },
+	{ "'alpha'", "alpha" }, { "''", "" }, { "'_A'", "_A" }, { "'1A'", "1A" },
+	{ "'A-B'", "A-B" },
 	{ "'A23456789012345678901234567890123'", "A23456789012345678901234567890123" },
 	{ "5", "an integer" },
 } };
@@ -103,7 +106,8 @@ static const struct kind checksum = { "64 lower-case hex digits", {
 static const struct kind version = { "a semantic version, as 1.0.0", {
 	{ "''", "" }, { "'1'", "1" }, { "'1.0'", "1.0" }, { "'1.0.0.0'", "1.0.0.0" },
 	{ "'01.0.0'", "01.0.0" }, { "'1.0.0-'", "1.0.0-" }, { "'1.0.0-a..b'", "1.0.0-a..b" },
-	{ "'1.0.0+'", "1.0.0+" }, { "'v1.0.0'", "v1.0.0" }, { "'1.0.1234567890'", "1.0.1234567890" },
+	{ "'1.0.0+'", "1.0.0+" }, { "'v1.0.0'", "v1.0.0" },
+	{ "'1.0.1234567890'", "1.0.1234567890" },
 	{ "1", "an integer" },
 } };
 static const struct kind message_type = { "the name of a message type", {
@@ -155,133 +159,134 @@ enum presence { REQUIRED, OPTIONAL };
 
 static const struct field_case {
 	const char *message;
-	enum decode_side side;
 	const char *path;
 	const struct kind *kind;
+	enum decode_side side;
 	enum presence presence;
 } fields[] = {
-	{ health_text, BROKER, "header.message_id", &uuid, REQUIRED },
-	{ health_text, BROKER, "header.correlation_id", &correlation_id, REQUIRED },
-	{ health_text, BROKER, "header.source_module", &module, REQUIRED },
-	{ health_text, BROKER, "header.target_module", &module, REQUIRED },
-	{ health_text, BROKER, "header.message_type", &message_type, REQUIRED },
-	{ health_text, BROKER, "header.timestamp", &datetime, REQUIRED },
-	{ health_text, BROKER, "header.protocol_version", &version, REQUIRED },
-	{ health_text, BROKER, "in_reply_to", &uuid, OPTIONAL },
-	{ health_text, BROKER, "notice", &integer, OPTIONAL },
-	{ health_text, BROKER, "seen", &integer, OPTIONAL },
+	{ health_text, "header.message_id", &uuid, BROKER, REQUIRED },
+	{ health_text, "header.correlation_id", &correlation_id, BROKER, REQUIRED },
+	{ health_text, "header.source_module", &module, BROKER, REQUIRED },
+	{ health_text, "header.target_module", &module, BROKER, REQUIRED },
+	{ health_text, "header.message_type", &message_type, BROKER, REQUIRED },
+	{ health_text, "header.timestamp", &datetime, BROKER, REQUIRED },
+	{ health_text, "header.protocol_version", &version, BROKER, REQUIRED },
+	{ health_text, "in_reply_to", &uuid, BROKER, OPTIONAL },
+	{ health_text, "notice", &integer, BROKER, OPTIONAL },
+	{ health_text, "seen", &integer, BROKER, OPTIONAL },
 
-	{ hello_text, BROKER, "instance_id", &instance_id, REQUIRED },
-	{ hello_text, BROKER, "max_in_flight", &integer, REQUIRED },
-	{ hello_text, BROKER, "mailbox", &boolean, OPTIONAL },
-	{ hello_text, BROKER, "seen", &integer, OPTIONAL },
-	{ hello_text, BROKER, "broker_id", &uuid, OPTIONAL },
-	{ hello_text, BROKER, "holds", &leases, OPTIONAL },
-	{ hello_text, BROKER, "client", &text, OPTIONAL },
+	{ hello_text, "instance_id", &instance_id, BROKER, REQUIRED },
+	{ hello_text, "max_in_flight", &integer, BROKER, REQUIRED },
+	{ hello_text, "mailbox", &boolean, BROKER, OPTIONAL },
+	{ hello_text, "seen", &integer, BROKER, OPTIONAL },
+	{ hello_text, "broker_id", &uuid, BROKER, OPTIONAL },
+	{ hello_text, "holds", &leases, BROKER, OPTIONAL },
+	{ hello_text, "client", &text, BROKER, OPTIONAL },
 
-	{ welcome_text, CLIENT, "broker", &text, REQUIRED },
-	{ welcome_text, CLIENT, "broker_id", &uuid, REQUIRED },
-	{ welcome_text, CLIENT, "features", &strings, REQUIRED },
-	{ welcome_text, CLIENT, "instance_id", &instance_id, REQUIRED },
-	{ welcome_text, CLIENT, "max_in_flight", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "max_frame_bytes", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes", &list, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.name", &text, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.source_module", &module, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.target_module", &module, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.batch_size", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.flush_timeout_ms", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.ack_timeout_ms", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.process_timeout_ms", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.retry_delay_ms", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.max_retries", &integer, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.backoff_multiplier", &real, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.backpressure_active", &boolean, REQUIRED },
-	{ welcome_text, CLIENT, "routes.0.last_sequence_number", &integer, REQUIRED },
+	{ welcome_text, "broker", &text, CLIENT, REQUIRED },
+	{ welcome_text, "broker_id", &uuid, CLIENT, REQUIRED },
+	{ welcome_text, "features", &strings, CLIENT, REQUIRED },
+	{ welcome_text, "instance_id", &instance_id, CLIENT, REQUIRED },
+	{ welcome_text, "max_in_flight", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "max_frame_bytes", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes", &list, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.name", &text, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.source_module", &module, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.target_module", &module, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.batch_size", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.flush_timeout_ms", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.ack_timeout_ms", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.process_timeout_ms", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.retry_delay_ms", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.max_retries", &integer, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.backoff_multiplier", &real, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.backpressure_active", &boolean, CLIENT, REQUIRED },
+	{ welcome_text, "routes.0.last_sequence_number", &integer, CLIENT, REQUIRED },
 
-	{ goodbye_text, BROKER, "reason", &reason, REQUIRED },
-	{ goodbye_text, BROKER, "reconnect_delay_ms", &integer, REQUIRED },
-	{ goodbye_text, BROKER, "message", &text, OPTIONAL },
+	{ goodbye_text, "reason", &reason, BROKER, REQUIRED },
+	{ goodbye_text, "reconnect_delay_ms", &integer, BROKER, REQUIRED },
+	{ goodbye_text, "message", &text, BROKER, OPTIONAL },
 
-	{ batch_text, BROKER, "metadata", &map, REQUIRED },
-	{ batch_text, BROKER, "metadata.batch_id", &uuid, REQUIRED },
-	{ batch_text, BROKER, "metadata.sequence_number", &integer, REQUIRED },
-	{ batch_text, BROKER, "metadata.record_count", &positive, REQUIRED },
-	{ batch_text, BROKER, "metadata.checksum", &checksum, REQUIRED },
-	{ batch_text, BROKER, "metadata.created_at", &datetime, REQUIRED },
-	{ batch_text, BROKER, "records", &bytes, REQUIRED },
-	{ batch_text, BROKER, "validation_summary", &map, OPTIONAL },
-	{ batch_text, BROKER, "validation_summary.total_records_validated", &integer, REQUIRED },
-	{ batch_text, BROKER, "validation_summary.records_passed", &integer, REQUIRED },
-	{ batch_text, BROKER, "validation_summary.records_failed", &integer, REQUIRED },
-	{ batch_text, BROKER, "validation_summary.average_quality_score", &real, REQUIRED },
-	{ batch_text, BROKER, "transformation_summary", &map, OPTIONAL },
-	{ batch_text, BROKER, "transformation_summary.total_records_transformed", &integer,
+	{ batch_text, "metadata", &map, BROKER, REQUIRED },
+	{ batch_text, "metadata.batch_id", &uuid, BROKER, REQUIRED },
+	{ batch_text, "metadata.sequence_number", &integer, BROKER, REQUIRED },
+	{ batch_text, "metadata.record_count", &positive, BROKER, REQUIRED },
+	{ batch_text, "metadata.checksum", &checksum, BROKER, REQUIRED },
+	{ batch_text, "metadata.created_at", &datetime, BROKER, REQUIRED },
+	{ batch_text, "records", &bytes, BROKER, REQUIRED },
+	{ batch_text, "validation_summary", &map, BROKER, OPTIONAL },
+	{ batch_text, "validation_summary.total_records_validated", &integer, BROKER, REQUIRED },
+	{ batch_text, "validation_summary.records_passed", &integer, BROKER, REQUIRED },
+	{ batch_text, "validation_summary.records_failed", &integer, BROKER, REQUIRED },
+	{ batch_text, "validation_summary.average_quality_score", &real, BROKER, REQUIRED },
+	{ batch_text, "transformation_summary", &map, BROKER, OPTIONAL },
+	{ batch_text, "transformation_summary.total_records_transformed", &integer, BROKER,
 	  REQUIRED },
-	{ batch_text, BROKER, "transformation_summary.transformations_applied", &integer, REQUIRED },
-	{ batch_text, BROKER, "transformation_summary.enrichment_cache_hit_rate", &real, REQUIRED },
-	{ batch_text, BROKER, "quality_summary", &map, OPTIONAL },
-	{ batch_text, BROKER, "quality_summary.average_quality_score", &real, REQUIRED },
-	{ batch_text, BROKER, "quality_summary.min_quality_score", &real, REQUIRED },
-	{ batch_text, BROKER, "quality_summary.max_quality_score", &real, REQUIRED },
-	{ batch_text, BROKER, "quality_summary.records_below_threshold", &integer, REQUIRED },
-	{ batch_text, BROKER, "priority", &priority, OPTIONAL },
-	{ batch_text, BROKER, "error_summary", &map, OPTIONAL },
-	{ batch_text, BROKER, "error_summary.upstream_errors", &integer, REQUIRED },
-	{ batch_text, BROKER, "error_summary.error_breakdown", &counts, REQUIRED },
-	{ batch_text, BROKER, "error_summary.affected_record_ids", &strings, REQUIRED },
-	{ batch_text, BROKER, "completes", &list, OPTIONAL },
-	{ batch_text, BROKER, "completes.1.batch_id", &uuid, REQUIRED },
-	{ batch_text, BROKER, "completes.1.status", &processed, REQUIRED },
-	{ batch_text, BROKER, "completes.1.records_accepted", &integer, REQUIRED },
-	{ batch_text, BROKER, "completes.1.records_rejected", &integer, REQUIRED },
-	{ batch_text, BROKER, "completes.1.processing_duration_ms", &integer, REQUIRED },
-	{ batch_text, BROKER, "completes.1.lease", &integer, REQUIRED },
-	{ batch_text, BROKER, "completes.0.errors", &list, OPTIONAL },
-	{ batch_text, BROKER, "completes.0.errors.0.error_id", &uuid, REQUIRED },
-	{ batch_text, BROKER, "completes.0.errors.0.context.upstream_errors", &strings, OPTIONAL },
+	{ batch_text, "transformation_summary.transformations_applied", &integer, BROKER,
+	  REQUIRED },
+	{ batch_text, "transformation_summary.enrichment_cache_hit_rate", &real, BROKER, REQUIRED },
+	{ batch_text, "quality_summary", &map, BROKER, OPTIONAL },
+	{ batch_text, "quality_summary.average_quality_score", &real, BROKER, REQUIRED },
+	{ batch_text, "quality_summary.min_quality_score", &real, BROKER, REQUIRED },
+	{ batch_text, "quality_summary.max_quality_score", &real, BROKER, REQUIRED },
+	{ batch_text, "quality_summary.records_below_threshold", &integer, BROKER, REQUIRED },
+	{ batch_text, "priority", &priority, BROKER, OPTIONAL },
+	{ batch_text, "error_summary", &map, BROKER, OPTIONAL },
+	{ batch_text, "error_summary.upstream_errors", &integer, BROKER, REQUIRED },
+	{ batch_text, "error_summary.error_breakdown", &counts, BROKER, REQUIRED },
+	{ batch_text, "error_summary.affected_record_ids", &strings, BROKER, REQUIRED },
+	{ batch_text, "completes", &list, BROKER, OPTIONAL },
+	{ batch_text, "completes.1.batch_id", &uuid, BROKER, REQUIRED },
+	{ batch_text, "completes.1.status", &processed, BROKER, REQUIRED },
+	{ batch_text, "completes.1.records_accepted", &integer, BROKER, REQUIRED },
+	{ batch_text, "completes.1.records_rejected", &integer, BROKER, REQUIRED },
+	{ batch_text, "completes.1.processing_duration_ms", &integer, BROKER, REQUIRED },
+	{ batch_text, "completes.1.lease", &integer, BROKER, REQUIRED },
+	{ batch_text, "completes.0.errors", &list, BROKER, OPTIONAL },
+	{ batch_text, "completes.0.errors.0.error_id", &uuid, BROKER, REQUIRED },
+	{ batch_text, "completes.0.errors.0.context.upstream_errors", &strings, BROKER, OPTIONAL },
 
-	{ delivery_text, CLIENT, "delivery", &map, OPTIONAL },
-	{ delivery_text, CLIENT, "delivery.route", &text, REQUIRED },
-	{ delivery_text, CLIENT, "delivery.attempt", &positive, REQUIRED },
-	{ delivery_text, CLIENT, "delivery.redelivered", &boolean, REQUIRED },
-	{ delivery_text, CLIENT, "delivery.lease", &integer, REQUIRED },
-	{ delivery_text, CLIENT, "delivery.received_at", &datetime, REQUIRED },
-	{ delivery_text, CLIENT, "delivery.error_summary", &map, OPTIONAL },
-	{ delivery_text, CLIENT, "delivery.error_summary.upstream_errors", &integer, REQUIRED },
+	{ delivery_text, "delivery", &map, CLIENT, OPTIONAL },
+	{ delivery_text, "delivery.route", &text, CLIENT, REQUIRED },
+	{ delivery_text, "delivery.attempt", &positive, CLIENT, REQUIRED },
+	{ delivery_text, "delivery.redelivered", &boolean, CLIENT, REQUIRED },
+	{ delivery_text, "delivery.lease", &integer, CLIENT, REQUIRED },
+	{ delivery_text, "delivery.received_at", &datetime, CLIENT, REQUIRED },
+	{ delivery_text, "delivery.error_summary", &map, CLIENT, OPTIONAL },
+	{ delivery_text, "delivery.error_summary.upstream_errors", &integer, CLIENT, REQUIRED },
 
-	{ ack_text, BROKER, "payload", &map, REQUIRED },
-	{ ack_text, BROKER, "payload.batch_id", &uuid, REQUIRED },
-	{ ack_text, BROKER, "payload.status", &status, REQUIRED },
-	{ ack_text, BROKER, "payload.records_accepted", &integer, REQUIRED },
-	{ ack_text, BROKER, "payload.records_rejected", &integer, REQUIRED },
-	{ ack_text, BROKER, "payload.processing_duration_ms", &integer, REQUIRED },
-	{ ack_text, BROKER, "lease", &integer, REQUIRED },
-	{ ack_text, BROKER, "errors", &list, OPTIONAL },
-	{ ack_from_broker_text, CLIENT, "lease", &integer, OPTIONAL },
-	{ ack_from_broker_text, CLIENT, "duplicate", &boolean, OPTIONAL },
-	{ ack_from_broker_text, CLIENT, "route", &text, OPTIONAL },
-	{ ack_from_broker_text, CLIENT, "payload.status", &status, REQUIRED },
+	{ ack_text, "payload", &map, BROKER, REQUIRED },
+	{ ack_text, "payload.batch_id", &uuid, BROKER, REQUIRED },
+	{ ack_text, "payload.status", &status, BROKER, REQUIRED },
+	{ ack_text, "payload.records_accepted", &integer, BROKER, REQUIRED },
+	{ ack_text, "payload.records_rejected", &integer, BROKER, REQUIRED },
+	{ ack_text, "payload.processing_duration_ms", &integer, BROKER, REQUIRED },
+	{ ack_text, "lease", &integer, BROKER, REQUIRED },
+	{ ack_text, "errors", &list, BROKER, OPTIONAL },
+	{ ack_from_broker_text, "lease", &integer, CLIENT, OPTIONAL },
+	{ ack_from_broker_text, "duplicate", &boolean, CLIENT, OPTIONAL },
+	{ ack_from_broker_text, "route", &text, CLIENT, OPTIONAL },
+	{ ack_from_broker_text, "payload.status", &status, CLIENT, REQUIRED },
 
-	{ error_notification_text, BROKER, "errors", &list, REQUIRED },
-	{ error_notification_text, BROKER, "action_required", &action, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.error_id", &uuid, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.correlation_id", &text, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.timestamp", &datetime, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.source_module", &module, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.severity", &severity, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.recoverability", &recoverability, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.scope", &scope, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.error_code", &text, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.error_message", &text, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.context", &map, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.retry_eligible", &boolean, REQUIRED },
-	{ error_notification_text, BROKER, "errors.0.context.record_id", &text, OPTIONAL },
-	{ error_notification_text, BROKER, "errors.0.context.batch_id", &text, OPTIONAL },
-	{ error_notification_text, BROKER, "errors.0.context.field_name", &text, OPTIONAL },
-	{ error_notification_text, BROKER, "errors.0.context.expected_value", &text, OPTIONAL },
-	{ error_notification_text, BROKER, "errors.0.context.actual_value", &text, OPTIONAL },
-	{ error_notification_text, BROKER, "errors.0.context.upstream_errors", &strings, OPTIONAL },
+	{ error_notification_text, "errors", &list, BROKER, REQUIRED },
+	{ error_notification_text, "action_required", &action, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.error_id", &uuid, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.correlation_id", &text, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.timestamp", &datetime, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.source_module", &module, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.severity", &severity, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.recoverability", &recoverability, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.scope", &scope, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.error_code", &text, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.error_message", &text, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.context", &map, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.retry_eligible", &boolean, BROKER, REQUIRED },
+	{ error_notification_text, "errors.0.context.record_id", &text, BROKER, OPTIONAL },
+	{ error_notification_text, "errors.0.context.batch_id", &text, BROKER, OPTIONAL },
+	{ error_notification_text, "errors.0.context.field_name", &text, BROKER, OPTIONAL },
+	{ error_notification_text, "errors.0.context.expected_value", &text, BROKER, OPTIONAL },
+	{ error_notification_text, "errors.0.context.actual_value", &text, BROKER, OPTIONAL },
+	{ error_notification_text, "errors.0.context.upstream_errors", &strings, BROKER, OPTIONAL },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -334,9 +339,9 @@ static void assert_fault(enum decode_side side, enum error_code code, const char
 	if (f.code != code || strcmp(f.field_name, field_name) != 0 ||
 	    strncmp(f.expected, expected, sizeof(f.expected) - 1) != 0 ||
 	    strcmp(f.actual, actual) != 0)
-		fail_msg("told: code %d, %s, expected %s, found %s;\nwanted: code %d, %s, expected %s, "
-		    "found %s", (int)f.code, f.field_name, f.expected, f.actual, (int)code,
-		    field_name, expected, actual);
+		fail_msg("told: code %d, %s, expected %s, found %s;\n"
+		    "wanted: code %d, %s, expected %s, found %s", (int)f.code, f.field_name,
+		    f.expected, f.actual, (int)code, field_name, expected, actual);
 }
 
 static void assert_field_fault(const struct field_case *c, const char *expected, const char *actual)
@@ -482,7 +487,8 @@ static const struct {
 	  "validation_summary.1" },
 	{ "error_summary.upstream_errors", "error_summary.x\\x0a", "error_summary.1" },
 	{ "completes.0.batch_id", "completes.0.x\\x0a", "completes.0.1" },
-	{ "completes.0.errors.0.error_id", "completes.0.errors.0.x\\x0a", "completes.0.errors.0.1" },
+	{ "completes.0.errors.0.error_id", "completes.0.errors.0.x\\x0a",
+	  "completes.0.errors.0.1" },
 	{ "completes.0.errors.0.context.record_id", "completes.0.errors.0.context.x\\x0a",
 	  "completes.0.errors.0.context.1" },
 };
@@ -550,7 +556,9 @@ static void no_frame_is_told_from_a_message_with_a_fault(void **state)
 
 static void the_version_comes_after_the_header_and_before_the_type(void **state)
 {
-	static const char *const versions[] = { "'2.0.0'", "'0.9.0'", "'11.0.0'", "'999999999.0.0'" };
+	static const char *const versions[] = {
+		"'2.0.0'", "'0.9.0'", "'11.0.0'", "'999999999.0.0'",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
@@ -560,7 +568,8 @@ static void the_version_comes_after_the_header_and_before_the_type(void **state)
 		notation_replace(&body, "header.message_type", "'LATER'");
 		notation_replace(&body, "header.protocol_version", versions[i]);
 		notation_replace(&body, "max_in_flight", "nil");
-		snprintf(found, sizeof(found), "%.*s", (int)strlen(versions[i]) - 2, versions[i] + 1);
+		snprintf(found, sizeof(found), "%.*s", (int)strlen(versions[i]) - 2,
+		    versions[i] + 1);
 		assert_fault(BROKER, INT_PROTOCOL_003, "header.protocol_version", "a version 1.x.y",
 		    found);
 		assert_true(m.header.has_message_id);
@@ -589,14 +598,12 @@ static void an_unknown_type_is_told(void **state)
 	}
 }
 
-/* A list in a list …, so that the innermost stands at `level`; `level` of the outermost is `from`. */
-static void insert_nested(const char *after, unsigned from, unsigned level)
+/* A pair whose value is lists one in the other, the outermost at level `from`, the last at `to`. */
+static void insert_nested(const char *after, unsigned from, unsigned to)
 {
-	char pair[256] = "'deep': ~";
+	char pair[256];
 
-	for (unsigned i = from; i <= level; i++)
-		strcat(pair, "91");
-	strcat(pair, "c0~");
+	notation_nest(pair, sizeof(pair), "'deep': ", to - from + 1, "");
 	write_body(batch_text);
 	notation_insert(&body, after, 1, pair);
 }
@@ -628,12 +635,10 @@ static void level_65_is_refused_and_named_by_its_key(void **state)
 
 static void a_key_may_not_be_too_deep_either(void **state)
 {
-	char pair[256] = "~";
+	char pair[256];
 
 	(void)state;
-	for (unsigned i = 2; i <= 65; i++)
-		strcat(pair, "91");
-	strcat(pair, "c0~: nil");
+	notation_nest(pair, sizeof(pair), "", 64, ": nil");
 	write_body(batch_text);
 	notation_insert(&body, "header", 1, pair);
 	assert_fault(BROKER, INT_PROTOCOL_005, "1", "at most 64 levels of nesting",
@@ -715,6 +720,45 @@ static void what_cannot_be_read_is_not_named(void **state)
 	assert_false(m.header.has_message_id);
 }
 
+/* Whatever comes: an answer that is complete, and nothing read behind the end. */
+static void mutated_messages_do_no_harm(void **state)
+{
+	static const char *const seeds[] = {
+		hello_text, welcome_text, goodbye_text, batch_text, delivery_text, ack_text,
+		ack_from_broker_text, error_notification_text, health_text,
+	};
+	const size_t count = sizeof(seeds) / sizeof(seeds[0]);
+	unsigned passed = 0, by_code[ERROR_CODE_COUNT] = { 0 };
+	struct rng r;
+
+	(void)state;
+	rng_seed(&r, 5);
+	for (unsigned i = 0; i < 60000; i++) {
+		uint8_t changed[2048], *exact;
+		size_t n;
+
+		write_body(seeds[i % count]);
+		assert_true(body.len < sizeof(changed));
+		memcpy(changed, buf_bytes(&body), body.len);
+		n = mutate(&r, changed, body.len, sizeof(changed));
+		exact = malloc(n);
+		memcpy(exact, changed, n);
+		if (message_decode(decoders[i / count % 2], exact, n, &m, &f) == 0) {
+			assert_int_equal(f.code, INT_NONE);
+			passed++;
+		} else {
+			assert_true(f.code >= INT_PROTOCOL_001 && f.code <= INT_PROTOCOL_005);
+			assert_true(f.expected[0] != '\0');
+			by_code[f.code]++;
+		}
+		free(exact);
+	}
+	assert_true(passed > 1000);
+	assert_true(by_code[INT_PROTOCOL_001] > 1000);
+	assert_true(by_code[INT_PROTOCOL_004] > 100);
+	assert_true(by_code[INT_PROTOCOL_005] > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -732,6 +776,7 @@ int main(void)
 		cmocka_unit_test(a_key_may_not_be_too_deep_either),
 		cmocka_unit_test(what_a_refusal_names_is_read_wherever_the_fault_is),
 		cmocka_unit_test(what_cannot_be_read_is_not_named),
+		cmocka_unit_test(mutated_messages_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

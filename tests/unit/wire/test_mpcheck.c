@@ -14,10 +14,11 @@
 
 #include "base/rng.h"
 #include "messages.h"
+#include "mutate.h"
 #include "notation.h"
 #include "wire/mpcheck.h"
 
-/* So that a sanitizer refuses msgpack-c's absurd sizes as malloc does, and does not end the test. */
+/* A sanitizer refuses msgpack-c's absurd sizes as malloc does, and does not end the test. */
 const char *__asan_default_options(void);
 __attribute__((visibility("default"))) const char *__asan_default_options(void)
 {
@@ -289,38 +290,8 @@ static bool is_whole_to_msgpack(const uint8_t *p, size_t n, msgpack_zone *zone)
 	size_t at = 0;
 
 	msgpack_zone_clear(zone);
-	return msgpack_unpack((const char *)p, n, &at, zone, &o) == MSGPACK_UNPACK_SUCCESS && at == n;
-}
-
-/* Changes, drops or repeats a few bytes; what msgpack-c and we dispute lies near valid bytes. */
-static size_t mutate(struct rng *r, uint8_t *p, size_t n, size_t room)
-{
-	for (uint64_t left = 1 + rng_below(r, 3); left > 0; left--) {
-		size_t at = (size_t)rng_below(r, n);
-		size_t len = 1 + (size_t)rng_below(r, n - at < 8 ? n - at : 8);
-
-		switch (rng_below(r, 4)) {
-		case 0:
-			p[at] = (uint8_t)rng_next(r);
-			break;
-		case 1:
-			p[at] = (uint8_t)(0xc0 + rng_below(r, 32));
-			break;
-		case 2:
-			if (len == n)
-				break;
-			memmove(p + at, p + at + len, n - at - len);
-			n -= len;
-			break;
-		default:
-			if (n + len > room)
-				break;
-			memmove(p + at + len, p + at, n - at);
-			n += len;
-			break;
-		}
-	}
-	return n;
+	return msgpack_unpack((const char *)p, n, &at, zone, &o) == MSGPACK_UNPACK_SUCCESS &&
+	    at == n;
 }
 
 static void msgpack_c_agrees_on_mutated_messages(void **state)

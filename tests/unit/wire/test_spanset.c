@@ -14,7 +14,7 @@
 
 static void a_text_is_put_once_and_found(void **state)
 {
-	static char bytes[1000][8];
+	static char bytes[1000][16];
 	struct span_set set;
 
 	(void)state;
@@ -25,7 +25,7 @@ static void a_text_is_put_once_and_found(void **state)
 		assert_true(span_set_put(&set, span_of(bytes[i])));
 	}
 	for (int i = 0; i < 1000; i++) {
-		char copy[8];
+		char copy[16];
 
 		memcpy(copy, bytes[i], sizeof(copy));
 		assert_false(span_set_put(&set, span_of(copy)));

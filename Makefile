@@ -80,13 +80,14 @@ $(call objects,$(TOOL)): private EXTRA := -I.
 $(call objects,$(wildcard tests/deps/stock_*.c)): private EXTRA := \
 	-DHANDOFF_STOCK_GCM -include tools/deps/stock_names.h
 
-# Changes when the compiler or its flags do; then everything is compiled again.
-$(BUILD)/flags: always | $(DEPS)/VERSION
+# Changes when the compiler, its flags or mbedTLS do; then everything is compiled again.
+$(BUILD)/flags: always | $(DEPS)/.made-from
 	@mkdir -p $(@D)
-	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+	@echo '$(COMPILE)' | cat - $(DEPS)/.made-from >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(DEPS)/VERSION:
-	@echo '$(DEPS) is missing: run tools/setup first' >&2; false
+$(DEPS)/.made-from: tools/deps/mbedtls $(wildcard tools/deps/*.[ch])
+	@echo '$(DEPS) is missing, or older than tools/deps: run tools/setup' >&2; false
 
 -include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM) \
 	$(BENCH)))
@@ -133,14 +134,15 @@ $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $^ -lcmocka -L$(DEPS)/lib -lstockgcm $(LIBS)
 
-tests: $(TESTS) $(if $(SIM),$(BUILD)/sim)
+tests: $(TESTS) $(if $(SIM),$(BUILD)/sim) $(BUILD)/bench $(BUILD)/allocations.so
 
 # All of them run, one after the other, even when one fails; each counts its tests at its end.
 check: all tests
 	+@failed=0; for part in $(PARTS); do \
 		$(MAKE) --no-print-directory check-$$part || failed=1; \
 	done; exit $$failed
-PARTS := unit $(if $(SIM),sim) $(if $(MAIN),system)
+# The budget is of the broker as it is delivered: not of one with sanitizers in it.
+PARTS := unit $(if $(SIM),sim) $(if $(MAIN),system $(if $(SANITIZE),,budget))
 
 check-unit: $(TESTS)
 	@tests/unit/run $^
@@ -152,6 +154,10 @@ $(CLIB:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libhandoff.a
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(MSGPACK_LIBS) -lgcrypt
 check-system: $(PROGRAMS) $(CLIB:%.c=$(BUILD)/%)
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) tests/system/run
+# What one handoff costs, counted; and how fast it is here, which nothing checks.
+check-budget bench: $(BUILD)/handoffd $(BUILD)/bench $(BUILD)/allocations.so
+	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF_BENCH=$(abspath $(BUILD)/bench) \
+		tests/bench/$(if $(filter bench,$@),run,budget)
 
 # The same tests, with the sanitizers for addresses and undefined behaviour.
 check-san:
@@ -226,7 +232,7 @@ dist:
 clean:
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
-.PHONY: all always objects tests check check-unit check-sim check-system check-san install uninstall dist \
-	clean lint lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
+.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget check-san \
+	install uninstall dist clean lint lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,4 +1,5 @@
 /* batch.c - a finished batch of the caller's, and the deliveries it completes */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,28 @@ static int prepare_completes(const struct handoff_client *c, const struct handof
 	return 0;
 }
 
+static void copy_summary(struct outgoing *o, const struct handoff_summary *s)
+{
+	o->summaries = (struct summaries_out){
+		.total_records_validated = s->total_records_validated,
+		.records_passed = s->records_passed,
+		.records_failed = s->records_failed,
+		.total_records_transformed = s->total_records_transformed,
+		.transformations_applied = s->transformations_applied,
+		.enrichment_cache_hit_rate = s->enrichment_cache_hit_rate,
+		.average_quality_score = s->average_quality_score,
+		.min_quality_score = s->min_quality_score,
+		.max_quality_score = s->max_quality_score,
+		.records_below_threshold = s->records_below_threshold,
+	};
+	o->out.summaries = &o->summaries;
+}
+
+static void copy_id(char to[CORRELATION_ID_MAX + 1], const char *from)
+{
+	snprintf(to, CORRELATION_ID_MAX + 1, "%s", from);
+}
+
 /* Copies what the caller gave; NULL when memory is refused. */
 static struct outgoing *make_outgoing(const struct handoff_batch *b)
 {
@@ -87,14 +110,16 @@ static struct outgoing *make_outgoing(const struct handoff_batch *b)
 	o->out.record_count = count_records(b);
 	o->out.sequence_number = b->sequence_number;
 	o->out.priority = b->critical ? PRIORITY_CRITICAL : PRIORITY_NORMAL;
+	if (b->summary != NULL)
+		copy_summary(o, b->summary);
 	o->user = b->user;
 	o->complete_count = b->complete_count;
 	for (size_t i = 0; i < b->complete_count; i++)
 		o->completes[i] = b->completes[i].delivery;
 	if (b->correlation_id != NULL)
-		strcpy(o->correlation_id, b->correlation_id);
+		copy_id(o->correlation_id, b->correlation_id);
 	else if (b->complete_count > 0)
-		strcpy(o->correlation_id, o->completes[0]->correlation_id);
+		copy_id(o->correlation_id, o->completes[0]->correlation_id);
 	return o;
 }
 

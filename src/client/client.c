@@ -1,13 +1,13 @@
 /*
  * client.c - a client's life
  *
- *	            ┌────────────────── the wait is over ──────────────────┐
- *	            ▼                                                      │
- *	open ─► CONNECTING ── WELCOME ─► CONNECTED ── lost ─► WAITING ─────┘
- *	            │  └──────── failed ─────────────────────►  ▲  │
- *	            │                        │ drained             │ drained
- *	            └─ no repetition helps ─►│◄────────────────────┘
- *	                                  CLOSING ─► ENDED
+ *	open ─► CONNECTING ── WELCOME ──► CONNECTED ── drained ─► CLOSING ─► ENDED
+ *	          │     ▲                    │
+ *	          │     └── time ── WAITING  │
+ *	          └── failed ─────────►▲     │
+ *	                               └─────┘ lost
+ *
+ * And from every state to ENDED: what no repetition can mend, and drained without a connection.
  */
 #include <stdarg.h>
 #include <stdio.h>

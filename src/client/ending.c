@@ -38,7 +38,8 @@ static void set_said(struct handoff_delivery *d, enum ack_status status, uint64_
 }
 
 /* Encodes one more error into d->errors; 0 or a result. */
-static int put_error(struct handoff_delivery *d, const struct handoff_error *error, enum scope scope)
+static int put_error(struct handoff_delivery *d, const struct handoff_error *error,
+    enum scope scope)
 {
 	if (error_encode(d->client, &d->errors, error, scope, d->batch_id_text, d->correlation_id))
 		return 0;

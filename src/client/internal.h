@@ -20,8 +20,8 @@
  *	ids.c        identifiers
  *
  * The rule that keeps this simple: nothing ends a connection while it is in use. Whoever finds that
- * it must end says so with client_lose() or client_give_up(), which note it down; client_settle(), the
- * last thing that every entry into the library does, acts on it.
+ * it must end says so with client_lose() or client_give_up(), which note it down; client_settle(),
+ * the last thing that every entry into the library does, acts on it.
  */
 #ifndef HANDOFF_CLIENT_INTERNAL_H
 #define HANDOFF_CLIENT_INTERNAL_H
@@ -55,8 +55,10 @@ struct route {
 	char name[ROUTE_NAME_MAX + 1];
 	char source[MODULE_NAME_MAX + 1];
 	char target[MODULE_NAME_MAX + 1];
-	unsigned refusals;		/* TRANSIENT ones in a row */
-	int64_t pause_until_ms;		/* send nothing that completes nothing before */
+	/* For batches that complete nothing: */
+	unsigned refusals;		/* TRANSIENT ones in a row, each counted once for all */
+	int64_t pause_until_ms;		/* send none before */
+	bool is_asking;			/* one was sent after a pause, and is not answered */
 };
 
 struct handoff_records {
@@ -81,11 +83,13 @@ struct outgoing {
 	char target[MODULE_NAME_MAX + 1];
 	char correlation_id[CORRELATION_ID_MAX + 1];
 	struct batch_out out;		/* its records point into `storage` */
+	struct summaries_out summaries;	/* where out.summaries points, when the caller gave them */
 	void *storage;			/* owned */
 	struct handoff_delivery **completes;	/* owned; complete_count of them */
 	size_t complete_count;
 	void *user;			/* the caller's */
 	struct uuid message_id;		/* of its latest sending */
+	/* For one that completes something: */
 	unsigned refusals;		/* TRANSIENT ones in a row */
 	int64_t retry_at_ms;		/* not sent before */
 };
@@ -327,7 +331,7 @@ void events_destroy(struct handoff_client *c);
 
 /* --- errors.c -------------------------------------------------------------------------------- */
 
-/* Appends the caller's error, encoded. False: it is not right, or (out->failed) memory is refused. */
+/* Appends the caller's error, encoded. False: it is wrong, or (out->failed) memory is refused. */
 bool error_encode(struct handoff_client *c, struct buf *out, const struct handoff_error *error,
     enum scope scope, const char *batch_id, const char *correlation_id);
 /* A copy of n errors for the caller in two allocations; false when memory is refused. */

@@ -4,15 +4,23 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "base/log.h"
 #include "base/version.h"
 #include "handoff/handoff.h"
 #include "net/tls.h"
+
+/* The rooms below may log warnings: a library does not print. */
+static void init(void)
+{
+	log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	tls_init();
+}
 
 void library_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, tls_init);
+	pthread_once(&once, init);
 }
 
 const char *handoff_version(void)

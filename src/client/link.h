@@ -24,7 +24,7 @@ void link_destroy(struct link *l);
 
 /* Dials and shakes hands: 0 when done, ERR_AGAIN, or ERR_TLS, ERR_CLOSED, ERR_IO. */
 int link_connect(struct link *l, int64_t now_ms) MUST_CHECK;
-/* When link_connect() has something to do although the descriptor is not ready; INT64_MAX: never. */
+/* When link_connect() has something to do although the descriptor is not ready. */
 int64_t link_due_ms(const struct link *l);
 
 /* Where frames to be sent are appended. */

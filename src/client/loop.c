@@ -61,6 +61,13 @@ void handoff_tick(struct handoff_client *c)
 	proceed(c, false);
 }
 
+/* Something to write, or to read that the descriptor will not tell of. */
+static bool has_work_now(const struct handoff_client *c)
+{
+	return client_is_talking(c) &&
+	    (c->has_work || (link_has_pending(c->link) && !events_are_full(c)));
+}
+
 static int64_t due_ms(const struct handoff_client *c)
 {
 	int64_t due = client_due_ms(c);
@@ -68,8 +75,7 @@ static int64_t due_ms(const struct handoff_client *c)
 		senders_due_ms(c),
 		outbox_due_ms(c),
 		c->state == HANDOFF_CONNECTED ? c->repeat_at_ms : INT64_MAX,
-		client_is_talking(c) && c->has_work ? 0 : INT64_MAX,
-		client_is_talking(c) && link_has_pending(c->link) && !events_are_full(c) ? 0 : INT64_MAX,
+		has_work_now(c) ? 0 : INT64_MAX,
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)

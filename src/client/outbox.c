@@ -4,7 +4,7 @@
  *	outbox_add ─► waiting ── outbox_send ─► sent ── RECEIVED ─► told, forgotten
  *	                 ▲                       │ └── refused for good ─► told, forgotten
  *	                 └─ connection lost ─────┤
- *	                 └─ refused, TRANSIENT ──┘   (after a delay)
+ *	                 └─ refused, TRANSIENT ──┘   (its route pauses)
  *
  * A batch keeps its id, its number and its records from the first to the last sending, so that the
  * broker recognises a repeat.
@@ -94,9 +94,10 @@ static int64_t may_go_at(const struct handoff_client *c, const struct outgoing *
 	const struct route *r = route_find(c, o->route);
 
 	/* A full route still takes what empties another (protocol section 7). */
-	if (r == NULL || o->complete_count > 0 || o->retry_at_ms > r->pause_until_ms)
+	if (r == NULL || o->complete_count > 0)
 		return o->retry_at_ms;
-	return r->pause_until_ms;
+	/* Of those that were refused together, one asks for all whether there is room again. */
+	return r->is_asking ? INT64_MAX : r->pause_until_ms;
 }
 
 /* Takes it out of the outbox; it is the caller's. */
@@ -168,6 +169,7 @@ static bool refuse_too_large(struct handoff_client *c, struct outgoing *o)
 
 static bool send_one(struct handoff_client *c, struct outgoing *o)
 {
+	struct route *r = route_find(c, o->route);
 	struct buf *out = link_out(c->link);
 	const size_t before = out->len;
 
@@ -181,6 +183,8 @@ static bool send_one(struct handoff_client *c, struct outgoing *o)
 	}
 	TAILQ_REMOVE(&c->outbox.waiting, o, link);
 	TAILQ_INSERT_TAIL(&c->outbox.sent, o, link);
+	if (r != NULL && o->complete_count == 0)
+		r->is_asking = r->refusals > 0;
 	return true;
 }
 
@@ -216,6 +220,8 @@ int64_t outbox_due_ms(const struct handoff_client *c)
 
 void outbox_on_lost(struct handoff_client *c)
 {
+	for (size_t i = 0; i < c->route_count; i++)
+		c->routes[i].is_asking = false;
 	TAILQ_CONCAT(&c->outbox.sent, &c->outbox.waiting, link);
 	TAILQ_CONCAT(&c->outbox.waiting, &c->outbox.sent, link);
 }
@@ -259,17 +265,27 @@ static bool is_worth_a_retry(const struct message_error *errors, size_t n)
 	return may_pass;
 }
 
-/* Back among those that wait, in its old place, for a while. */
+/* The route takes nothing for a while. What was sent before it paused is counted once. */
+static void pause_route(struct handoff_client *c, struct route *r)
+{
+	if (!r->is_asking && c->now_ms < r->pause_until_ms)
+		return;
+	r->is_asking = false;
+	r->refusals++;
+	r->pause_until_ms = c->now_ms + route_retry_delay_ms(r, r->refusals);
+}
+
+/* Back among those that wait, in its old place. */
 static void postpone(struct handoff_client *c, struct outgoing *o)
 {
 	struct route *r = route_find(c, o->route);
 	struct outgoing *later;
 
-	o->refusals++;
-	o->retry_at_ms = c->now_ms + route_retry_delay_ms(r, o->refusals);
 	if (r != NULL && o->complete_count == 0) {
-		r->refusals++;
-		r->pause_until_ms = c->now_ms + route_retry_delay_ms(r, r->refusals);
+		pause_route(c, r);
+	} else {
+		o->refusals++;
+		o->retry_at_ms = c->now_ms + route_retry_delay_ms(r, o->refusals);
 	}
 	TAILQ_REMOVE(&c->outbox.sent, o, link);
 	TAILQ_FOREACH(later, &c->outbox.waiting, link)
@@ -290,6 +306,8 @@ static void refuse(struct handoff_client *c, struct outgoing *o, const struct me
 		postpone(c, o);
 		return;
 	}
+	if (o->complete_count == 0 && route_find(c, o->route) != NULL)
+		route_find(c, o->route)->is_asking = false;
 	e = event_create(c, HANDOFF_EVENT_REFUSED);
 	if (e == NULL || !event_set_errors(c, e, errors, n)) {
 		event_destroy(e);
@@ -320,6 +338,13 @@ static void tell_outcome(struct handoff_client *c, const struct outgoing *o,
 	event_post(c, e);
 }
 
+static void resume_route(struct route *r)
+{
+	r->refusals = 0;
+	r->pause_until_ms = 0;
+	r->is_asking = false;
+}
+
 /* The batch is in custody, or was. */
 static void taken(struct handoff_client *c, struct outgoing *o, const struct message_ack *a)
 {
@@ -331,10 +356,8 @@ static void taken(struct handoff_client *c, struct outgoing *o, const struct mes
 		event_destroy(e);
 		return;
 	}
-	if (r != NULL) {
-		r->refusals = 0;
-		r->pause_until_ms = 0;
-	}
+	if (r != NULL && o->complete_count == 0)
+		resume_route(r);
 	event_set_batch(e, &o->out.batch_id, o->route);
 	e->shown.duplicate = a->duplicate;
 	e->shown.user = o->user;

@@ -31,7 +31,8 @@ void receiver_acknowledge(struct handoff_delivery *d, const struct ack_out *a, s
 static int64_t repeat_after_ms(const struct handoff_delivery *d)
 {
 	const struct route *r = route_find(d->client, d->route);
-	const uint64_t timeout = r != NULL ? r->shown.process_timeout_ms : PROCESS_TIMEOUT_DEFAULT_MS;
+	const uint64_t timeout =
+	    r != NULL ? r->shown.process_timeout_ms : PROCESS_TIMEOUT_DEFAULT_MS;
 	const int64_t after = (int64_t)(timeout / REPEATS_PER_TIMEOUT);
 
 	return after > REPEAT_MIN_MS ? after : REPEAT_MIN_MS;

@@ -6,7 +6,8 @@
 #include "base/rng.h"
 #include "client/internal.h"
 
-#define RETRY_DELAY_MAX_MS 60000
+/* Room can come at any time: it is asked for at least so often. */
+#define RETRY_DELAY_MAX_MS 5000
 #define RETRY_JITTER_PERCENT 10
 #define REFUSALS_COUNTED 64
 
@@ -44,6 +45,7 @@ static void carry_over(const struct handoff_client *c, struct route *r)
 	if (old == NULL)
 		return;
 	r->refusals = old->refusals;
+	r->is_asking = old->is_asking;
 	r->pause_until_ms = old->pause_until_ms;
 	if (old->shown.last_sequence_number > r->shown.last_sequence_number)
 		r->shown.last_sequence_number = old->shown.last_sequence_number;

@@ -3,9 +3,10 @@
  *
  *	HELLO ─► WELCOME ─► batches, acknowledgments, deliveries, outcomes … ─► GOODBYE
  *
- * Who gets which message: WELCOME is the client's (routes.c); an answer goes to the batch (outbox.c) or
- * the delivery (ending.c, receiver.c) whose message it answers; a delivery to receiver.c; an outcome,
- * which answers nothing, to the caller. Messages this library does not know are ignored.
+ * Who gets which message: WELCOME is the client's (routes.c); an answer goes to the batch
+ * (outbox.c) or the delivery (ending.c, receiver.c) whose message it answers; a delivery to
+ * receiver.c; an outcome, which answers nothing, to the caller. Messages this library does not know
+ * are ignored.
  */
 #include <stdio.h>
 #include <string.h>
@@ -269,7 +270,7 @@ static void handle_frame(struct handoff_client *c, struct frame *frame)
 
 static void reading_failed(struct handoff_client *c, int error)
 {
-	/* A refused certificate shows here: the broker judges it after the handshake (section 1). */
+	/* A refused certificate shows here: the broker judges it after our handshake. */
 	if (error == ERR_TLS && c->state == HANDOFF_CONNECTING)
 		client_give_up(c, "TLS: %s", link_why(c->link));
 	else

@@ -41,6 +41,11 @@ uint64_t core_next_due_ms(const struct core *c);
  * there is more of it than one turn should do: take another turn without sleeping.
  */
 bool core_turn_close(struct core *c);
+/*
+ * A peer that had no room for outcomes has room now, after it was written to: take another turn
+ * without sleeping.
+ */
+bool core_has_pending(const struct core *c);
 
 /* Changes of batches' states since core_set_time(): what the turn's commit carries. */
 unsigned core_turn_changes(const struct core *c);

@@ -68,9 +68,17 @@ void instance_save(struct core *c)
 	}
 }
 
+static void stop_reclaim(struct core *c, struct instance *i)
+{
+	if (i->reclaim_until_ms)
+		TAILQ_REMOVE(&c->reclaiming, i, reclaiming);
+	i->reclaim_until_ms = 0;
+}
+
 static void forget(struct core *c, struct instance *i)
 {
 	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0);
+	stop_reclaim(c, i);		/* what it held may have been ended by another */
 	if (i->dirty)
 		TAILQ_REMOVE(&c->changed, i, changed);
 	store_instance_del(c->store, i->record.number);
@@ -109,13 +117,6 @@ static struct instance *find_or_make(struct core *c, struct module *m, struct sp
 }
 
 /* --- the end of a connection ----------------------------------------------------------------- */
-
-static void stop_reclaim(struct core *c, struct instance *i)
-{
-	if (i->reclaim_until_ms)
-		TAILQ_REMOVE(&c->reclaiming, i, reclaiming);
-	i->reclaim_until_ms = 0;
-}
 
 static void start_reclaim(struct core *c, struct instance *i)
 {

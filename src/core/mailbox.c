@@ -89,6 +89,16 @@ bool mailbox_feed(struct core *c)
 	return more;
 }
 
+bool core_has_pending(const struct core *c)
+{
+	const struct instance *i;
+
+	TAILQ_FOREACH(i, &c->behind, pending)
+		if (c->ops->has_room(i->peer))
+			return true;
+	return false;
+}
+
 void core_seen(struct core *c, struct instance *i, uint64_t seen)
 {
 	if (seen > i->sent)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +262,13 @@ static void finish(struct server *s)
 	settings_destroy(s->settings);
 }
 
+/* What the store did in this life; tests/bench/budget counts with it. */
+static void log_stopped(const struct store *s)
+{
+	log_info("stopped", "commits=%" PRIu64 " operations=%" PRIu64 " copies=%" PRIu64, store_commits(s),
+	    store_operations(s), store_payload_copies(s));
+}
+
 int server_run(const struct config *config)
 {
 	struct server s = { .config = config, .settings = settings_create(config) };
@@ -278,7 +286,7 @@ int server_run(const struct config *config)
 			log_error("store failed", "path=%s", config->store_path);
 			rc = EX_IOERR;
 		} else {
-			log_info("stopped", "commits=%llu", (unsigned long long)store_commits(s.turn.store));
+			log_stopped(s.turn.store);
 		}
 	}
 	if (rc == EX_IOERR)

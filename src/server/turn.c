@@ -61,7 +61,7 @@ static void set_timer(struct turn *t)
 
 bool turn_run(struct turn *t)
 {
-	bool pending = t->more || sessions_have_pending(t->sessions);
+	bool pending = t->more || core_has_pending(t->core) || sessions_have_pending(t->sessions);
 
 	if (!pending)
 		set_timer(t);

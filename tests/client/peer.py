@@ -1,7 +1,7 @@
 """peer.py - the broker's end of a connection, played by a test.
 
-For what a true broker does rarely or never: it answers wrongly, late, or not at all. Only the frames
-are made here; what to say, and when, is the test's choice.
+For what a true broker does rarely or never: it answers wrongly, late, or not at all. What to say,
+and when, is the test's choice.
 """
 
 import socket
@@ -85,9 +85,9 @@ class Conversation:
 
     def acknowledge(self, message, status, **more):
         """An answer to a batch, or an echo to an acknowledgment."""
-        count = 1
-        return self.answer(message, "ACKNOWLEDGMENT", payload=messages.payload(
-            message.batch_id, status, *((0, count) if status == "REJECTED" else (count, 0))), **more)
+        counts = (0, 1) if status == "REJECTED" else (1, 0)
+        return self.answer(message, "ACKNOWLEDGMENT",
+                           payload=messages.payload(message.batch_id, status, *counts), **more)
 
     def deliver(self, batch, lease, **more):
         """Delivers a batch as its source made it."""

@@ -1,5 +1,6 @@
 """test_library_peer.py - libhandoff against a broker that breaks off, errs, or refuses."""
 
+import signal
 import time
 import unittest
 
@@ -76,19 +77,22 @@ class LibraryPeer(Case):
             self.assertLessEqual(len(batches[-1].body), 8192)
             broker.acknowledge(batches[-1], "RECEIVED")
 
-    def test_a_damaged_delivery_is_refused(self):
+    def damaged(self, **harm):
         sink = self.run_program("BETA", "sink", "BETA", 3)
         broker = self.peer.welcome()
-        for harm in ({"checksum": messages.checksum(b"another")}, {"record_count": 4}):
-            batch = messages.batch(metadata=harm)
-            broker.deliver(batch, lease=7)
-            refusal = broker.expect("ACKNOWLEDGMENT")
-            self.assertEqual((refusal.status, refusal["lease"]), ("REJECTED", 7))
-            self.assertEqual(refusal.error["recoverability"], "TRANSIENT")
-            self.assertTrue(refusal.error["retry_eligible"])
-            break
+        broker.deliver(messages.batch(metadata=harm), lease=7)
+        refusal = broker.expect("ACKNOWLEDGMENT")
+        self.assertEqual((refusal.status, refusal["lease"]), ("REJECTED", 7))
+        self.assertEqual(refusal.error["recoverability"], "TRANSIENT")
+        self.assertTrue(refusal.error["retry_eligible"])
         self.assertEqual(sink.wait(), 1)
         self.assertIn("ERRORS", sink.lines[-1])
+
+    def test_a_delivery_that_does_not_match_its_checksum_is_refused(self):
+        self.damaged(checksum=messages.checksum(b"another"))
+
+    def test_a_delivery_with_another_count_is_refused(self):
+        self.damaged(record_count=4)
 
     def test_what_was_said_is_said_again_until_it_is_answered(self):
         sink = self.run_program("BETA", "sink", "BETA", 3)
@@ -161,16 +165,48 @@ class LibraryPeer(Case):
         stage.wait_for(lambda program: any("INT_BATCH_005" in line
                                            for line in program.said("refused")))
 
-    def test_outcomes_that_were_told_are_confirmed_in_the_next_hello(self):
-        self.run_program("ALPHA", "source", 20)
+    def test_a_client_that_drains_finishes_what_it_has(self):
+        stage = self.run_program("BETA", "stage", 60000)
+        broker = self.peer.welcome()
+        broker.deliver(messages.batch(), lease=3)
+        self.assertEqual(broker.expect("ACKNOWLEDGMENT").status, "RECEIVED")
+        stage.wait_for_count("began", 1)
+        stage.process.send_signal(signal.SIGTERM)
+        self.assertEqual(broker.expect("GOODBYE")["reason"], "DRAINING")
+        broker.deliver(messages.batch(), lease=4)
+        output = broker.expect("BATCH_TRANSFER")
+        self.assertEqual([done["lease"] for done in output["completes"]], [3])
+        self.assertEqual(broker.expect("ACKNOWLEDGMENT")["lease"], 4)
+        broker.acknowledge(output, "RECEIVED")
+        self.assertEqual(broker.expect("GOODBYE")["reason"], "DONE")
+        broker.cut()
+        self.assertEqual(stage.wait(), 0, stage.lines)
+        self.assertEqual(len(stage.said("began")), 1)
+
+    def test_an_outcome_is_confirmed_when_it_has_been_told(self):
+        source = self.run_program("ALPHA", "source", 20)
+        broker = self.peer.welcome()
+        one, two = broker.expect("BATCH_TRANSFER"), broker.expect("BATCH_TRANSFER")
+        broker.acknowledge(one, "RECEIVED")
+        broker.say("ACKNOWLEDGMENT", notice=77, route="alpha-beta",
+                   payload=messages.payload(one.batch_id, "PROCESSED", 10))
+        source.wait_for_count("processed", 1)
+        broker.acknowledge(two, "RECEIVED")
+        last = broker.expect("GOODBYE")
+        self.assertEqual((last["reason"], last["seen"]), ("DONE", 77))
+
+    def test_hello_tells_how_far_outcomes_were_told(self):
+        source = self.run_program("ALPHA", "source", 20)
         first = self.peer.welcome()
         one, two = first.expect("BATCH_TRANSFER"), first.expect("BATCH_TRANSFER")
-        first.acknowledge(one, "RECEIVED")
-        first.say("ACKNOWLEDGMENT", notice=77, route="alpha-beta",
-                  payload=messages.payload(one.batch_id, "PROCESSED", 10))
-        first.acknowledge(messages_seen_by(first, two), "RECEIVED")
-        last = first.expect("GOODBYE")
-        self.assertEqual((last["reason"], last["seen"]), ("DONE", 77))
+        for batch, notice in ((one, 77), (two, 78)):
+            first.say("ACKNOWLEDGMENT", notice=notice, route="alpha-beta",
+                      payload=messages.payload(batch.batch_id, "PROCESSED", 10))
+        source.wait_for_count("processed", 2)
+        first.cut()
+        second = self.peer.welcome()
+        self.assertEqual((second.hello["seen"], second.hello["broker_id"]),
+                         (78, self.peer.broker_id))
 
     def test_a_goodbye_with_a_delay_is_obeyed(self):
         self.run_program("ALPHA", "source", 10)
@@ -200,12 +236,6 @@ class LibraryPeer(Case):
             conversation.socket.sendall(nonsense)
         batch = self.peer.welcome().expect("BATCH_TRANSFER")
         self.assertEqual(batch["metadata"]["sequence_number"], 1)
-
-
-def messages_seen_by(conversation, batch):
-    """The broker has waited a while with its answer to this batch."""
-    conversation.say("ERROR_NOTIFICATION", errors=[], action_required="NONE")
-    return batch
 
 
 if __name__ == "__main__":

@@ -371,6 +371,42 @@ class EndsWithOutputPending(Case):
             self.assertEqual(before[-1]["reason"], "SHUTDOWN")
         self.assertEqual(self.broker.wait(), 0)
 
+    def test_sigterm_with_a_backlog_and_acknowledgments_under_way_ends_the_broker(self):
+        for _ in range(5):
+            for _ in range(40):
+                self.alpha.send(self.alpha.batch())
+            self.alpha.barrier()
+            readers = [self.module(self.broker, "BETA", 4) for _ in range(3)]
+            deliveries = [(reader, reader.delivery()) for reader in readers for _ in range(4)]
+            self.broker.process.send_signal(signal.SIGTERM)
+            for reader, delivery in deliveries:
+                reader.acknowledge(delivery, "PROCESSED")
+            for client in (self.alpha, *readers):
+                client.expect_closed()
+                client.close()
+            self.assertEqual(self.broker.wait(), 0)
+            self.broker.start()
+            self.alpha = self.module_again(self.broker, self.alpha)
+
+    def test_sigterm_while_instances_say_hello_ends_the_broker(self):
+        for count in range(1, 9):
+            clients = [self.connect(self.broker, "BETA") for _ in range(count)]
+            for client in clients[::2]:
+                client.send(messages.hello("BETA", client.instance_id, 4))
+            self.broker.process.send_signal(signal.SIGTERM)
+            for client in clients[1::2]:
+                try:
+                    client.send(messages.hello("BETA", client.instance_id, 4))
+                except OSError:
+                    pass
+            self.beta.close()
+            self.alpha.close()
+            for client in clients:
+                client.expect_closed()
+                client.close()
+            self.assertEqual(self.broker.wait(), 0)
+            self.broker.start()
+
     def test_being_replaced_holds_up_nobody(self):
         again = self.module_again(self.broker, self.beta)
         again.goodbye("DONE")

@@ -2,7 +2,7 @@
 #ifndef HANDOFF_DEPS_GCM_ALT_H
 #define HANDOFF_DEPS_GCM_ALT_H
 
-/* Where a computation stands: each call is allowed in some of these, and answers an error in others. */
+/* Where a computation stands; a call that does not fit is answered with an error. */
 enum gcm_stage {
 	GCM_NO_KEY,	/* nothing but a key may come */
 	GCM_KEY_SET,	/* a start may come */

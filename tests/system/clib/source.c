@@ -1,9 +1,9 @@
 /*
  * source.c - a source in libhandoff's blocking style: source COUNT
  *
- * As module ALPHA, sends COUNT records r-1, r-2, … to BETA. Prints "received BATCH_ID" for each batch
- * in custody, and "processed BATCH_ID" where it hears so much. Ends with 0 when all are in custody.
- * The environment says which broker.
+ * As module ALPHA, sends COUNT records r-1, r-2, … to BETA. Prints "received BATCH_ID" for each
+ * batch in custody, and "processed BATCH_ID" where it hears so much. Ends with 0 when all are in
+ * custody. The environment says which broker.
  */
 #include <err.h>
 #include <stdio.h>

@@ -3,13 +3,25 @@
  *
  * As module BETA, works on each batch for HOLD_MS, and hands its records on to GAMMA in the same step
  * that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE", and "lost
- * BATCH_ID". Runs until it is killed or refused. The environment says which broker.
+ * BATCH_ID". SIGTERM lets it finish what it has and leave. The environment says which broker.
  */
 #include <err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <handoff/handoff.h>
+
+/* How often it looks whether it has been asked to leave. */
+#define LOOK_MS 100
+
+static volatile sig_atomic_t is_asked_to_leave;
+
+static void on_signal(int number)
+{
+	(void)number;
+	is_asked_to_leave = 1;
+}
 
 /* The output has the same records, under an id made from the input alone. */
 static void hand_on(struct handoff_client *client, struct handoff_delivery *d)
@@ -66,27 +78,38 @@ static void work(struct handoff_client *client, struct handoff_delivery *d, int 
 	       (unsigned long long)handoff_delivery_attempt(d));
 	while (hold_ms > 0 && handoff_next(client, hold_ms, &event) == 0)
 		handle(event);
+	if (is_asked_to_leave)
+		handoff_drain(client);
 	hand_on(client, d);
 }
 
 int main(int argc, char *argv[])
 {
 	const int hold_ms = argc == 2 ? atoi(argv[1]) : 0;
+	const struct sigaction leave = { .sa_handler = on_signal };
 	struct handoff_options *options = handoff_options_create();
 	const struct handoff_event *event;
 	struct handoff_client *client;
+	int result = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigaction(SIGTERM, &leave, NULL);
 	handoff_options_from_environment(options);
 	handoff_options_set_module(options, "BETA");
 	handoff_options_set_max_in_flight(options, hold_ms > 0 ? 1 : 4);
 	client = handoff_connect(options, -1);
 	handoff_options_destroy(options);
-	while (handoff_next(client, -1, &event) == 0) {
-		if (event->type == HANDOFF_EVENT_DELIVERY)
+	while (result != HANDOFF_CLOSED) {
+		if (is_asked_to_leave)
+			handoff_drain(client);
+		result = handoff_next(client, LOOK_MS, &event);
+		if (result == 0 && event->type == HANDOFF_EVENT_DELIVERY)
 			work(client, event->delivery, hold_ms);
-		else
+		else if (result == 0)
 			handle(event);
 	}
-	errx(1, "%s", handoff_why(client));
+	if (handoff_why(client)[0] != '\0')
+		errx(1, "%s", handoff_why(client));
+	handoff_close(client);
+	return 0;
 }

@@ -1,0 +1,45 @@
+/* error.h - what the library's functions return, and the errors that modules tell each other */
+#ifndef HANDOFF_ERROR_H
+#define HANDOFF_ERROR_H
+
+#include <stdbool.h>
+
+/* Functions that can fail return 0 or one of these, all of them negative. */
+enum handoff_result {
+	HANDOFF_AGAIN = -1,		/* not now: no event, no room, or the time is over */
+	HANDOFF_INVALID = -2,		/* an argument is wrong; nothing was done */
+	HANDOFF_NO_MEMORY = -3,		/* memory was refused; nothing was done */
+	HANDOFF_TOO_LARGE = -4,		/* does not fit into one frame of the broker's */
+	HANDOFF_NO_ROUTE = -5,		/* the broker knows no such route of this module */
+	HANDOFF_NOT_CONNECTED = -6,	/* the broker has not said its settings yet */
+	HANDOFF_CLOSED = -7,		/* the client is closed, or is about to be */
+	HANDOFF_STALE = -8,		/* the delivery's lease is no longer current */
+};
+
+/* A short English text for a result; never NULL. */
+const char *handoff_result_text(int result);
+
+/* The three judgements of an IntegrationError (handoff-protocol(7)). */
+enum handoff_severity { HANDOFF_ERROR, HANDOFF_WARNING, HANDOFF_CRITICAL };
+enum handoff_recoverability { HANDOFF_TRANSIENT, HANDOFF_PERMANENT, HANDOFF_UNKNOWN };
+enum handoff_scope { HANDOFF_RECORD, HANDOFF_BATCH, HANDOFF_MODULE, HANDOFF_PIPELINE };
+
+/*
+ * An IntegrationError. To send one, fill in what is known and leave the rest 0 or NULL; the library
+ * adds ids, time and module. In one that came, absent texts are NULL, and texts belong to the
+ * event. All texts are UTF-8; the library sends at most 1024 bytes of each.
+ */
+struct handoff_error {
+	enum handoff_severity severity;
+	enum handoff_recoverability recoverability;
+	enum handoff_scope scope;
+	const char *code;		/* "BETA_PARSE_001"; the broker's begin with INT_ */
+	const char *message;		/* one sentence for people */
+	const char *record_id;		/* scope RECORD: which one */
+	const char *field_name;		/* what it is about */
+	const char *expected_value;	/* what was expected there */
+	const char *actual_value;	/* what was found */
+	bool retry_eligible;		/* only in errors that came */
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* event.h - what a client has to tell */
+#ifndef HANDOFF_EVENT_H
+#define HANDOFF_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <handoff/client.h>
+#include <handoff/error.h>
+
+struct handoff_delivery;
+
+enum handoff_event_type {
+	/* The state changed, or the settings of a connected client: state, text (why). */
+	HANDOFF_EVENT_STATE,
+
+	/* For the source of a batch. All have batch_id, route, user. */
+
+	/* The broker has the batch on stable storage: it may be forgotten. duplicate: it had it
+	 * before. errors: warnings. */
+	HANDOFF_EVENT_RECEIVED,
+	/* The broker refused the batch, and repeating it will not help: errors. It is in nobody's
+	 * custody. Deliveries that it names in `completes` are the caller's again. */
+	HANDOFF_EVENT_REFUSED,
+	/* How it ended at the target: records_accepted, records_rejected, errors. It can be told
+	 * again: after a crash, for a repeat, and for a batch that an operator redrove; and before
+	 * RECEIVED, when a connection broke in between. `user` is NULL. */
+	HANDOFF_EVENT_PROCESSED,
+	HANDOFF_EVENT_REJECTED,
+
+	/* For the target. All have batch_id, route, lease. */
+
+	/* A batch to work on: delivery, which the caller has to end (receive.h). */
+	HANDOFF_EVENT_DELIVERY,
+	/* What the caller said of a delivery is durable: processed says which of the two. */
+	HANDOFF_EVENT_DONE,
+	/* What the caller said came too late and changed nothing: the batch has been, or will be,
+	 * delivered again. */
+	HANDOFF_EVENT_STALE,
+	/* What the caller said was refused: errors. The delivery is the caller's again. */
+	HANDOFF_EVENT_NOT_DONE,
+	/* While the caller works: the broker no longer holds the delivery to be this client's (a
+	 * deadline, a lost connection) and may deliver it again. `delivery` stays the caller's, who
+	 * ends
+	 * it as usual, which may still count, or drops it. */
+	HANDOFF_EVENT_LOST,
+
+	/* The broker, or a module through it, tells errors: errors, action. */
+	HANDOFF_EVENT_ERRORS,
+};
+
+enum handoff_action {
+	HANDOFF_ACTION_NONE,
+	HANDOFF_ACTION_THROTTLE,
+	HANDOFF_ACTION_HALT,
+	HANDOFF_ACTION_INVESTIGATE,
+};
+
+/* Made by the library alone, which may add members at the end. Texts that do not apply are "". */
+struct handoff_event {
+	enum handoff_event_type type;
+	enum handoff_state state;
+	const char *text;
+	const char *route;
+	const char *batch_id;
+	uint64_t lease;
+	uint64_t records_accepted;
+	uint64_t records_rejected;
+	bool duplicate;
+	bool processed;
+	const struct handoff_error *errors;	/* error_count of them */
+	size_t error_count;
+	enum handoff_action action;
+	struct handoff_delivery *delivery;
+	void *user;	/* of the batch (send.h), or of the delivery (receive.h) */
+};
+
+/* An event shows so many errors of those that came; texts are cut at 1024 bytes. */
+#define HANDOFF_EVENT_ERRORS_MAX 64
+
+/* "RECEIVED", "STATE", …; never NULL. And the same for states: "connected". */
+const char *handoff_event_name(enum handoff_event_type type);
+const char *handoff_state_name(enum handoff_state state);
+
+#endif

@@ -76,7 +76,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # Outside libhandoff.so nothing is visible but what src/client/libhandoff.map names.
 $(call objects,$(ROOMS)): private EXTRA := -fvisibility=hidden
 $(call objects,$(CLIENT)): private EXTRA :=
-$(call objects,$(TOOL)): private EXTRA := -I.
+$(call objects,$(TOOL) $(wildcard tests/unit/tools/*.c)): private EXTRA := -I.
 $(call objects,$(wildcard tests/deps/stock_*.c)): private EXTRA := \
 	-DHANDOFF_STOCK_GCM -include tools/deps/stock_names.h
 
@@ -90,7 +90,7 @@ $(DEPS)/.made-from: tools/deps/mbedtls $(wildcard tools/deps/*.[ch])
 	@echo '$(DEPS) is missing, or older than tools/deps: run tools/setup' >&2; false
 
 -include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM) \
-	$(BENCH)))
+	$(BENCH) $(CLIB)))
 
 # --- What comes of it --------------------------------------------------------------------------
 
@@ -121,7 +121,8 @@ $(BUILD)/libhandoff.a: $(call objects,$(LIBRARY))
 		&& objcopy --wildcard --keep-global-symbol='handoff_*' $(@:.a=.o) \
 		&& $(AR) rcs $@ $(@:.a=.o)
 
-$(BUILD)/handoff.pc: src/base/version.h Makefile
+# Made each time: PREFIX may differ.
+$(BUILD)/handoff.pc: always
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' \
 		'Name: handoff' 'Description: client library of the handoff batch broker' \
@@ -132,7 +133,11 @@ $(BUILD)/handoff.pc: src/base/version.h Makefile
 
 $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms.a
 	@mkdir -p $(@D)
-	$(call say,LINK) $(LINK) -pie -o $@ $^ -lcmocka -L$(DEPS)/lib -lstockgcm $(LIBS)
+	$(call say,LINK) $(LINK) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka \
+		-L$(DEPS)/lib -lstockgcm $(LIBS)
+# The command's parts, without its main().
+$(filter $(BUILD)/tests/unit/tools/%,$(TESTS)): \
+	$(call objects,$(filter-out tools/handoff/main.c,$(TOOL)))
 
 tests: $(TESTS) $(if $(SIM),$(BUILD)/sim) $(BUILD)/bench $(BUILD)/allocations.so
 
@@ -183,8 +188,9 @@ lint-man:
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck
 	@cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--suppress=uninitvar --library=tools/lint/cppcheck.cfg -Isrc -Iinclude -I. \
-		--cppcheck-build-dir=$(BUILD)/cppcheck --error-exitcode=1 $(ANALYSED)
+		--suppress=uninitvar --suppress=legacyUninitvar --suppress=ctuuninitvar \
+		--library=tools/lint/cppcheck.cfg \
+		-Isrc -Iinclude -I. --cppcheck-build-dir=$(BUILD)/cppcheck --error-exitcode=1 $(ANALYSED)
 
 # Leaks are left to LeakSanitizer: gcc 12 sees one in each HASH_ADD of uthash.
 lint-gcc:
@@ -213,14 +219,14 @@ install: all
 	install -m 644 $(BUILD)/handoff.pc $(TO)/lib/pkgconfig
 	install -m 644 $(HEADERS) $(TO)/include/handoff
 	install -m 644 conf/handoffd.conf $(TO)/share/handoff
-	$(foreach page,$(MANUALS),install -D -m 644 $(page) $(TO)/$(call manual,$(page))
-	)
-manual = share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+	for page in $(MANUALS); do \
+		install -D -m 644 $$page $(TO)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
 
 uninstall:
 	rm -f $(TO)/sbin/handoffd $(TO)/bin/handoff $(TO)/lib/libhandoff.a $(TO)/lib/libhandoff.so \
 		$(TO)/lib/libhandoff.so.0 $(TO)/lib/pkgconfig/handoff.pc \
-		$(foreach page,$(MANUALS),$(TO)/$(call manual,$(page)))
+		$(foreach n,1 3 5 7 8,$(patsubst man/%,$(TO)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
 	rm -rf $(TO)/include/handoff $(TO)/share/handoff
 
 dist:
@@ -230,9 +236,10 @@ dist:
 
 # build/deps stays: it does not depend on anything here, and takes the network to make again.
 clean:
-	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	test ! -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
-.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget check-san \
-	install uninstall dist clean lint lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
+.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget \
+	check-san install uninstall dist clean lint lint-rooms lint-shell lint-man lint-cppcheck \
+	lint-gcc lint-tidy
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -8,6 +8,10 @@
 
 #include <handoff/error.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct handoff_client;
 struct handoff_event;
 
@@ -116,10 +120,10 @@ const char *handoff_broker(const struct handoff_client *c);
 
 /*
  * The next event, or what came first within timeout_ms (-1: without limit, 0: only what is there):
- * 0 and *event, or HANDOFF_AGAIN when the time is over or a signal came, or HANDOFF_CLOSED when the
- * client has ended and told everything. Everything that the client has to do happens in here: call
- * it often enough, at least as often as handoff_next_timeout_ms() says, also while work is being
- * done.
+ * 0 and *event; or, and *event is NULL, HANDOFF_AGAIN when the time is over or a signal came, and
+ * HANDOFF_CLOSED when the client has ended and told everything. Everything that the client has to
+ * do happens in here: call it often enough, at least as often as handoff_next_timeout_ms() says,
+ * also while work is being done.
  *
  * The event belongs to the client and is good until the next call of this function or
  * handoff_take_event(), which is also what confirms it: an outcome that was returned is told again
@@ -205,5 +209,9 @@ int handoff_derive_id(const char *batch_id, uint64_t index, char id[HANDOFF_ID_S
 
 /* The library's version, "0.1.0". */
 const char *handoff_version(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

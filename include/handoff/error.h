@@ -4,6 +4,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Functions that can fail return 0 or one of these, all of them negative. */
 enum handoff_result {
 	HANDOFF_AGAIN = -1,		/* not now: no event, no room, or the time is over */
@@ -41,5 +45,9 @@ struct handoff_error {
 	const char *actual_value;	/* what was found */
 	bool retry_eligible;		/* only in errors that came */
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

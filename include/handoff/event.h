@@ -9,6 +9,10 @@
 #include <handoff/client.h>
 #include <handoff/error.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct handoff_delivery;
 
 enum handoff_event_type {
@@ -82,5 +86,9 @@ struct handoff_event {
 /* "RECEIVED", "STATE", …; never NULL. And the same for states: "connected". */
 const char *handoff_event_name(enum handoff_event_type type);
 const char *handoff_state_name(enum handoff_state state);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

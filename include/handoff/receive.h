@@ -9,6 +9,10 @@
 #include <handoff/client.h>
 #include <handoff/error.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A delivery comes with a DELIVERY event. Its checksum and count have been verified (a bad one is
  * refused, TRANSIENT, and told as ERRORS), and RECEIVED has been said. From then on it is the
@@ -80,5 +84,9 @@ int handoff_rejected(struct handoff_delivery *d, const struct handoff_error *err
 
 /* No word about it: the broker delivers it again at its deadline. Frees the delivery. */
 void handoff_drop(struct handoff_delivery *d);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

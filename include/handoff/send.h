@@ -9,6 +9,10 @@
 #include <handoff/client.h>
 #include <handoff/error.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Two ways: a sender takes records and makes batches of them by the broker's settings; or the
  * caller makes a batch itself and hands it over with handoff_send_batch(), which is what a journal,
@@ -94,7 +98,7 @@ struct handoff_batch {
  * 0, and id (may be NULL) has the batch_id; HANDOFF_AGAIN: the window is full (never said of a
  * batch that completes something); HANDOFF_INVALID: no list, no record, a wrong id, a delivery that
  * is not the caller's; HANDOFF_STALE: a delivery is known to have been superseded; and as
- * handoff_sender_add().
+ * handoff_sender_add(). Whatever is not 0 leaves the deliveries the caller's.
  */
 int handoff_send_batch(struct handoff_client *c, const struct handoff_batch *b,
     char id[HANDOFF_ID_SIZE]);
@@ -119,5 +123,9 @@ size_t handoff_records_count(const struct handoff_records *r);
 const void *handoff_records_bytes(struct handoff_records *r, size_t *len);
 /* Empties the list and keeps its memory. */
 void handoff_records_clear(struct handoff_records *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -83,7 +83,7 @@ static void count(struct route *r, const struct batch *was, const struct batch *
 	uint64_t *less = was ? counter_of(&r->counters, was) : NULL;
 	uint64_t *more = is ? counter_of(&r->counters, is) : NULL;
 
-	assert(!less || *less > 0);
+	assert(r && (!less || *less > 0));
 	if (less)
 		--*less;
 	if (more)

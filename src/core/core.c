@@ -114,6 +114,8 @@ uint64_t core_next_due_ms(const struct core *c)
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
 	uint64_t due_ms = c->next_due_ms < c->next_prune_ms ? c->next_due_ms : c->next_prune_ms;
 
+	if (c->stopping)
+		return UINT64_MAX;
 	return i && i->reclaim_until_ms < due_ms ? i->reclaim_until_ms : due_ms;
 }
 
@@ -128,7 +130,7 @@ static void save_routes(struct core *c)
 	}
 }
 
-bool core_turn_close(struct core *c)
+static bool proceed(struct core *c)
 {
 	bool more = retry_release_due(c);
 
@@ -136,6 +138,13 @@ bool core_turn_close(struct core *c)
 	more |= dispatch(c);
 	more |= mailbox_feed(c);
 	more |= history_prune(c);
+	return more;
+}
+
+bool core_turn_close(struct core *c)
+{
+	bool more = !c->stopping && proceed(c);
+
 	save_routes(c);
 	instance_save(c);
 	store_set_clock_ms(c->store, c->now_ms);
@@ -157,7 +166,7 @@ void core_check(const struct core *c)
 			n++;
 		}
 		assert(n == i->held_count);
-		assert(n == 0 || i->peer || i->reclaim_until_ms);
+		assert(n == 0 || i->peer || i->reclaim_until_ms || c->stopping);
 		held += n;
 	}
 	assigned = HASH_COUNT(c->assigned);

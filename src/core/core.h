@@ -87,6 +87,11 @@ enum leave_how {
 void core_leave(struct core *c, struct instance *i, enum leave_how how);
 /* GOODBYE DRAINING: deliver no more. */
 void core_drain(struct core *c, struct instance *i);
+/*
+ * The broker stops: all peers are forgotten, and from now on no batch changes its state. What is
+ * assigned stays so in the store, where the next start finds it.
+ */
+void core_shut_down(struct core *c);
 /* The instance has got its notices up to `seen`. */
 void core_seen(struct core *c, struct instance *i, uint64_t seen);
 uint32_t instance_max_in_flight(const struct instance *i);

@@ -251,7 +251,7 @@ static bool check_completed(struct offer *o, size_t n)
 	snprintf(path, sizeof path, "completes.%zu", n);
 	answer_find(o->core, o->from, a, &o->completed[n]);
 	if (o->completed[n].kind != LEASE_CURRENT) {
-		strcat(path, ".lease");
+		snprintf(path, sizeof path, "completes.%zu.lease", n);
 		refuse(o, INT_BATCH_005, path, "the current lease of that batch");
 		snprintf(path, sizeof path, "%llu", (unsigned long long)a->lease);
 		return refuse_found(o, path);

@@ -164,6 +164,16 @@ void core_leave(struct core *c, struct instance *i, enum leave_how how)
 		start_reclaim(c, i);
 }
 
+void core_shut_down(struct core *c)
+{
+	struct instance *i;
+
+	for (size_t n = 0; n < c->settings.module_count; n++)
+		while ((i = TAILQ_FIRST(&c->modules[n].connected)))
+			disconnect(c, i);
+	c->stopping = true;
+}
+
 void core_drain(struct core *c, struct instance *i)
 {
 	(void)c;

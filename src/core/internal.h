@@ -95,6 +95,7 @@ struct core {
 	struct instance_list changed;
 	struct heap confirmed;		/* instances by oldest row of history that may go at any time */
 	struct heap unconfirmed;	/* instances by oldest row of history that they have not seen */
+	bool stopping;			/* core_shut_down() was called */
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];

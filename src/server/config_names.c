@@ -161,7 +161,7 @@ void config_identity_add(struct loader *l, struct config_module *m, const char *
 	const char *colon = strchr(identity, ':');
 
 	if ((strncmp(identity, "URI:", 4) != 0 && strncmp(identity, "DNS:", 4) != 0 &&
-	     strncmp(identity, "CN:", 3) != 0) || colon[1] == '\0' || len > CONFIG_IDENTITY_MAX) {
+	     strncmp(identity, "CN:", 3) != 0) || colon == NULL || colon[1] == '\0' || len > CONFIG_IDENTITY_MAX) {
 		config_fault(l, where, "identity %s must be \"URI:…\", \"DNS:…\" or \"CN:…\", "
 			     "at most %d bytes", shown, CONFIG_IDENTITY_MAX);
 	} else if (own_name(identity) != NULL && strcasecmp(own_name(identity), m->name) != 0) {

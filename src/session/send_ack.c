@@ -3,9 +3,15 @@
 
 #include "session/send.h"
 
-static void encode(struct session *s, const struct envelope *e, const struct ack_out *a)
+/* `error` is the broker's own; NULL: none. */
+static void encode(struct session *s, const struct envelope *e, const struct ack_out *a,
+    const struct error_out *error)
 {
-	encode_ack(output_frames(s), e, a);
+	struct ack_out whole = *a;
+
+	whole.errors = error;
+	whole.error_count = error ? 1 : 0;
+	encode_ack(output_frames(s), e, &whole);
 	output_done(s);
 }
 
@@ -36,12 +42,12 @@ static void send_end(struct session *s, struct envelope *e, struct ack_out *a, c
 
 	fill_end(a, end);
 	send_texts(&texts, e, &a->batch_id);
-	if (end_fault(end, &f)) {
-		error = send_error(s, e, &f, &texts);
-		a->errors = &error;
-		a->error_count = 1;
+	if (!end_fault(end, &f)) {
+		encode(s, e, a, NULL);
+		return;
 	}
-	encode(s, e, a);
+	error = send_error(s, e, &f, &texts);
+	encode(s, e, a, &error);
 }
 
 static void send_received(struct session *s, struct envelope *e, struct ack_out *a,
@@ -53,12 +59,12 @@ static void send_received(struct session *s, struct envelope *e, struct ack_out 
 	a->status = ACK_RECEIVED;
 	a->records_accepted = record_count;
 	send_texts(&texts, e, &a->batch_id);
-	if (answer->warning.code != INT_NONE) {
-		warning = send_error(s, e, &answer->warning, &texts);
-		a->errors = &warning;
-		a->error_count = 1;
+	if (answer->warning.code == INT_NONE) {
+		encode(s, e, a, NULL);
+		return;
 	}
-	encode(s, e, a);
+	warning = send_error(s, e, &answer->warning, &texts);
+	encode(s, e, a, &warning);
 }
 
 void send_offer_answer(struct session *s, const struct message *m, const struct offer_answer *answer)
@@ -97,7 +103,7 @@ void send_echo(struct session *s, const struct message *m, const struct message_
 
 	if (route)
 		a.route = span_of(route_settings(route)->name);
-	encode(s, &e, &a);
+	encode(s, &e, &a, NULL);
 }
 
 void send_outcome(struct session *s, const struct ended *end, const struct route *route)

@@ -248,9 +248,10 @@ void sessions_shut_down(struct sessions *ss)
 	struct session *s, *next;
 
 	ss->stopping = true;
+	core_shut_down(ss->core);
 	for (s = TAILQ_FIRST(&ss->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
-		s->instance = NULL;	/* restart is recovery: what it holds waits for it there */
+		s->instance = NULL;
 		session_goodbye(s, GOODBYE_SHUTDOWN, LEAVE_EXPECTED, 1000, "the broker is stopping");
 	}
 }

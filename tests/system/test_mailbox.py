@@ -1,6 +1,9 @@
 """test_mailbox.py - protocol, section 3, the mailbox: what the broker owes beyond a connection."""
 
+import time
+
 from case import Case, messages
+from handoff_client import PATIENCE_SECONDS
 
 
 class Mailbox(Case):
@@ -171,6 +174,17 @@ class Mailbox(Case):
         again = self.again()
         told = [again.outcome().batch_id for _ in batches]
         self.assertEqual(sorted(told), sorted(batch_id(batch) for batch in batches))
+
+    def test_more_outcomes_than_are_told_at_once_follow_by_themselves(self):
+        batches = [self.alpha.hand_over() for _ in range(40)]
+        self.alpha.close()
+        for _ in batches:       # more than a megabyte of outcomes, each with the target's reasons
+            self.beta.reject(self.beta.delivery(), "PERMANENT", error_message="x" * 30000)
+        again = self.again()
+        began = time.monotonic()
+        for _ in batches:
+            again.outcome()
+        self.assertLess(time.monotonic() - began, PATIENCE_SECONDS / 2)
 
 
 def batch_id(batch):

@@ -371,22 +371,21 @@ class EndsWithOutputPending(Case):
             self.assertEqual(before[-1]["reason"], "SHUTDOWN")
         self.assertEqual(self.broker.wait(), 0)
 
-    def test_sigterm_with_a_backlog_and_acknowledgments_under_way_ends_the_broker(self):
-        for _ in range(5):
-            for _ in range(40):
-                self.alpha.send(self.alpha.batch())
-            self.alpha.barrier()
-            readers = [self.module(self.broker, "BETA", 4) for _ in range(3)]
-            deliveries = [(reader, reader.delivery()) for reader in readers for _ in range(4)]
-            self.broker.process.send_signal(signal.SIGTERM)
-            for reader, delivery in deliveries:
-                reader.acknowledge(delivery, "PROCESSED")
-            for client in (self.alpha, *readers):
-                client.expect_closed()
-                client.close()
-            self.assertEqual(self.broker.wait(), 0)
-            self.broker.start()
-            self.alpha = self.module_again(self.broker, self.alpha)
+    def test_sigterm_while_a_retry_comes_due_ends_the_broker(self):
+        broker = self.start_broker('route "alpha-beta" { retry_delay_ms = 50 }')
+        alpha = self.module(broker, "ALPHA")
+        for _ in range(4):
+            alpha.hand_over(count=1, size=1500000)
+        slow = self.module(broker, "BETA", 4, receive_buffer=4096)
+        slow.delivery()
+        beta = self.module(broker, "BETA", 6)
+        deliveries = [beta.delivery(alpha.hand_over()) for _ in range(4)]
+        for delivery in deliveries:
+            beta.reject(delivery)
+        broker.process.send_signal(signal.SIGTERM)
+        beta.expect_closed()
+        beta.close()
+        self.assertEqual(broker.wait(), 0)
 
     def test_sigterm_while_instances_say_hello_ends_the_broker(self):
         for count in range(1, 9):

@@ -1,9 +1,9 @@
 /*
  * stage.c - a stage in libhandoff's blocking style: stage [HOLD_MS]
  *
- * As module BETA, works on each batch for HOLD_MS, and hands its records on to GAMMA in the same step
- * that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE", and "lost
- * BATCH_ID". SIGTERM lets it finish what it has and leave. The environment says which broker.
+ * As module BETA, works on each batch for HOLD_MS, and hands its records on to GAMMA in the same
+ * step that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE", and
+ * "lost BATCH_ID". SIGTERM lets it finish what it has and leave. The environment says which broker.
  */
 #include <err.h>
 #include <signal.h>

@@ -146,8 +146,8 @@ check: all tests
 	+@failed=0; for part in $(PARTS); do \
 		$(MAKE) --no-print-directory check-$$part || failed=1; \
 	done; exit $$failed
-# The budget is of the broker as it is delivered: not of one with sanitizers in it.
-PARTS := unit $(if $(SIM),sim) $(if $(MAIN),system $(if $(SANITIZE),,budget))
+# The last two look at what is delivered: not at something with sanitizers in it.
+PARTS := unit $(if $(SIM),sim) $(if $(MAIN),system $(if $(SANITIZE),,budget install))
 
 check-unit: $(TESTS)
 	@tests/unit/run $^
@@ -163,6 +163,8 @@ check-system: $(PROGRAMS) $(CLIB:%.c=$(BUILD)/%)
 check-budget bench: $(BUILD)/handoffd $(BUILD)/bench $(BUILD)/allocations.so
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF_BENCH=$(abspath $(BUILD)/bench) \
 		tests/bench/$(if $(filter bench,$@),run,budget)
+check-install: all
+	+@tests/install/run $(BUILD)
 
 # The same tests, with the sanitizers for addresses and undefined behaviour.
 check-san:
@@ -238,7 +240,7 @@ dist:
 clean:
 	test ! -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
-.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget \
+.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget check-install \
 	check-san install uninstall dist clean lint lint-rooms lint-shell lint-man lint-cppcheck \
 	lint-gcc lint-tidy
 .DELETE_ON_ERROR:

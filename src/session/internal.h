@@ -147,6 +147,7 @@ void handle_hello(struct session *s, const struct message *m, struct frame *fram
 void handle_goodbye(struct session *s, const struct message *m, struct frame *frame);
 void handle_batch(struct session *s, const struct message *m, struct frame *frame);
 void handle_acknowledgment(struct session *s, const struct message *m, struct frame *frame);
+void handle_error_notification(struct session *s, const struct message *m, struct frame *frame);
 
 /* --- send_*.c --------------------------------------------------------------------------------- */
 /* An envelope of ours: answers *m where it is not NULL. `id` keeps what the envelope points to. */

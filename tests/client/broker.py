@@ -130,6 +130,10 @@ class Broker:
                     return int(line.split()[1]) * 1024
         raise KeyError(what)
 
+    def is_sanitized(self):
+        """Whether it was built with the address sanitizer, which maps terabytes for itself."""
+        return self.memory("VmSize") > 1 << 40
+
     # Log
 
     def wait_for_log(self, pattern, seconds=PATIENCE_SECONDS, since_start=False):

@@ -34,7 +34,7 @@ class Authority:
                      "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def issue(self, name, uris=(), dns=(), ips=(), cn=None, usage="clientAuth", days=30):
-        """Makes a certificate; usage None leaves the extension out, days -1 makes an expired one."""
+        """Makes a certificate; usage None: without that extension, days -1: expired."""
         key, csr, certificate, extensions = (
             os.path.join(self.directory, name + end) for end in (".key", ".csr", ".crt", ".ext"))
         names = (["URI:" + uri for uri in uris] + ["DNS:" + host for host in dns]

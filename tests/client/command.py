@@ -29,6 +29,8 @@ def environment(address=None, credentials=None, **more):
 class Command:
     """A running handoff; what it says on standard error is kept."""
 
+    program = HANDOFF
+
     def __init__(self, arguments, variables, stdin=subprocess.DEVNULL):
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([HANDOFF, *map(str, arguments)], env=variables, stdin=stdin,

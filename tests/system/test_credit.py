@@ -99,7 +99,8 @@ class Credit(Case):
                 mute.send_bytes(question * 100)
         except OSError:
             pass
-        self.assertLess(broker.memory() - before, 64 << 20)
+        if not broker.is_sanitized():
+            self.assertLess(broker.memory() - before, 64 << 20)
         with self.assertRaises(Closed):
             while True:
                 mute.next()

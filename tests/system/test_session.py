@@ -272,6 +272,7 @@ class Goodbye(Case):
         alpha.hand_over()
         delivery = beta.delivery()
         beta.goodbye("DRAINING")
+        self.module(self.broker, "EPSILON").barrier()
         alpha.hand_over()
         beta.finish(delivery)
         beta.expect_none("BATCH_TRANSFER")

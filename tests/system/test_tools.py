@@ -1,96 +1,15 @@
-"""test_tools.py - the command handoff: cert, send, work, recv, over a true broker."""
+"""test_tools.py - the command handoff as a whole: the pipeline, and its certificates."""
 
-import collections
-import json
 import os
 import random
 import stat
-import subprocess
 import time
 
 from case import Case, authority
-from command import HANDOFF, Command, environment
-from handoff_client import PATIENCE_SECONDS
-
-# Nothing of what a test kills over and over may become a dead letter; and no route takes all that
-# there is at once, so that each part works for as long as the others.
-PATIENT_ROUTES = "".join(
-    'route "%s" { batch_size = 50 queue_capacity = 20 retry_delay_ms = 20 backoff_multiplier = 1.0 '
-    "max_retries = 1000 }\n" % name for name in ("alpha-beta", "beta-gamma"))
-
-
-def lines_of(records):
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-
-
-def some_records(count):
-    return [{"record_id": "r%d" % i, "number": i, "half": i / 2, "text": "é\n\"☃\" %d" % i,
-             "deep": {"list": [None, True, {"x": -i}], "empty": {}, "none": []}}
-            for i in range(count)]
-
-
-def read_records(path):
-    with open(path) as file:
-        return [json.loads(line) for line in file]
-
-
-def as_multiset(records):
-    return collections.Counter(json.dumps(record, sort_keys=True) for record in records)
-
-
-class Tools(Case):
-    def setUp(self):
-        super().setUp()
-        self.commands = []
-
-    def tearDown(self):
-        for command in self.commands:
-            command.kill()
-        super().tearDown()
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w") as file:
-            file.write(text)
-        return self.path(name)
-
-    def start(self, broker, module, *arguments, stdin=subprocess.DEVNULL, **variables):
-        """Starts handoff as this module."""
-        command = Command([arguments[0], "--module", module, *arguments[1:]],
-                          environment(broker.address, authority().module(module), **variables),
-                          stdin=stdin)
-        self.commands.append(command)
-        return command
-
-    def send(self, broker, text, *arguments, module="ALPHA", to="BETA", **variables):
-        """Runs handoff send over this text, to its end."""
-        path = self.write("input-%d" % len(self.commands), text)
-        with open(path) as file:
-            command = self.start(broker, module, "send", "--to", to, *arguments, stdin=file,
-                                 **variables)
-        command.status = command.wait()
-        return command
-
-    def receive(self, broker, count, *arguments, module="GAMMA"):
-        """Runs handoff recv until so many records are in the file out; returns all of them."""
-        command = self.start(broker, module, "recv", "--output", self.path("out"), "--count", count,
-                             *arguments)
-        self.assertEqual(command.wait(), 0, command.said())
-        return read_records(self.path("out"))
-
-    def wait_until(self, condition, what, seconds=6 * PATIENCE_SECONDS):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, "waited in vain: " + what)
-            time.sleep(0.01)
-
-    def assert_status(self, command, status, *words):
-        """It ended with this status, and said these words on the way."""
-        self.assertEqual(command.status, status, command.said())
-        for word in words:
-            self.assertIn(word, command.said())
+from certificates import Credentials
+from command import Command, environment
+from tool_case import (PATIENT_ROUTES, Tools, as_multiset, lines_of, read_records, read_whole_lines,
+                       some_records)
 
 
 class Pipeline(Tools):
@@ -137,13 +56,120 @@ class Pipeline(Tools):
         self.wait_until(lambda: len(read_whole_lines(self.path("out"))) >= len(records),
                         "all records in the output")
         for name in ("work", "recv"):
-            self.wait_until(lambda: "connected" in running[name].said(), name + " is connected")
+            self.wait_until_connected(running[name])
             self.assertEqual(running[name].terminate(), 0, running[name].said())
         self.assertEqual(as_multiset(read_records(self.path("out"))), as_multiset(records))
 
 
-def read_whole_lines(path):
-    if not os.path.exists(path):
-        return []
-    with open(path, "rb") as file:
-        return file.read().split(b"\n")[:-1]
+class Issued:
+    """An authority made with handoff cert, as a broker under test wants one."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def credentials(self, name):
+        return Credentials(*(os.path.join(self.directory, file)
+                             for file in ("ca.crt", name + ".crt", name + ".key")))
+
+    def broker(self):
+        return self.credentials("broker")
+
+
+class Certificates(Tools):
+    def handoff(self, *arguments, status=0):
+        """Runs it without any broker; what it printed."""
+        command = Command(arguments, environment())
+        self.commands.append(command)
+        self.assertEqual(command.wait(), status, command.said())
+        return command
+
+    def setUp(self):
+        super().setUp()
+        self.pki = self.path("pki")
+
+    def test_serve_a_broker_and_its_modules(self):
+        self.handoff("cert", "init", self.pki)
+        self.handoff("cert", "issue", self.pki, "broker", "ALPHA", "beta")
+        issued = Issued(self.pki)
+        broker = self.start_broker_of(issued)
+        records = some_records(10)
+        self.write("input", lines_of(records))
+        with open(self.path("input")) as file:
+            sending = Command(["send", "--module", "ALPHA", "--to", "BETA", "--certs", self.pki],
+                              environment(broker.address), stdin=file)
+        self.commands.append(sending)
+        self.assertEqual(sending.wait(), 0, sending.said())
+        receiving = Command(["recv", "--module", "BETA", "--certs", self.pki, "--count", 10,
+                             "--output", self.path("out")], environment(broker.address))
+        self.commands.append(receiving)
+        self.assertEqual(receiving.wait(), 0, receiving.said())
+        self.assertEqual(read_records(self.path("out")), records)
+
+    def start_broker_of(self, issued):
+        from broker import Broker
+        directory = self.path("broker")
+        os.mkdir(directory)
+        broker = Broker(directory, issued)
+        self.brokers.append(broker)
+        return broker.start()
+
+    def test_keep_keys_to_their_owner(self):
+        self.handoff("cert", "init", self.pki)
+        self.handoff("cert", "issue", self.pki, "ALPHA")
+        for name, mode in (("ca.key", 0o600), ("alpha.key", 0o600), ("ca.crt", 0o644)):
+            found = stat.S_IMODE(os.stat(os.path.join(self.pki, name)).st_mode)
+            self.assertEqual(oct(found), oct(mode), name)
+
+    def test_are_replaced_only_when_told_so(self):
+        self.handoff("cert", "init", self.pki)
+        with open(os.path.join(self.pki, "ca.key")) as file:
+            key = file.read()
+        refused = self.handoff("cert", "init", self.pki, status=73)
+        self.assertIn("ca.", refused.said())
+        with open(os.path.join(self.pki, "ca.key")) as file:
+            self.assertEqual(file.read(), key)
+        self.handoff("cert", "init", "--force", self.pki)
+        with open(os.path.join(self.pki, "ca.key")) as file:
+            self.assertNotEqual(file.read(), key)
+
+    def test_are_shown(self):
+        self.handoff("cert", "init", self.pki)
+        self.handoff("cert", "issue", self.pki, "ALPHA", "--trust-domain", "example.org",
+                     "--days", "7")
+        self.handoff("cert", "issue", self.pki, "broker", "--dns", "broker.example", "--ip",
+                     "192.0.2.7")
+        shown = self.handoff("cert", "show", *(os.path.join(self.pki, name) for name in
+                                               ("ca.crt", "alpha.crt", "broker.crt"))).output
+        for line in ("use          authority", "use          module", "use          broker",
+                     "URI          spiffe://example.org/module/alpha",
+                     "DNS          broker.example", "address      192.0.2.7"):
+            self.assertIn(line + "\n", shown)
+        self.assertNotIn("localhost", shown)
+
+    def test_that_have_expired_are_shown_with_status_1(self):
+        expired = authority().issue("expired", uris=["spiffe://test/module/alpha"], days=-1)
+        shown = self.handoff("cert", "show", expired.certificate, status=1)
+        self.assertIn("(expired)", shown.output)
+
+    def test_wrong_words_are_told(self):
+        self.handoff("cert", "init", self.pki)
+        for arguments, status, words in (
+                (["cert"], 2, "--help"),
+                (["cert", "issue", self.pki], 2, "--help"),
+                (["cert", "issue", self.pki, "9LIVES"], 2, "9LIVES"),
+                (["cert", "issue", self.pki, "CA"], 2, "CA"),
+                (["cert", "issue", self.path("none"), "ALPHA"], 73, "none"),
+                (["cert", "show", self.path("none")], 66, "none"),
+                (["cert", "init", self.pki, "--days", "0"], 2, "--days"),
+                (["cert", "init", self.pki, "--colour"], 2, "--colour"),
+                (["mail"], 2, "mail")):
+            self.assertIn(words, self.handoff(*arguments, status=status).said())
+
+
+class Help(Case):
+    def test_is_there_for_each_command(self):
+        for command in ([], ["cert"], ["send"], ["work"], ["recv"]):
+            helping = Command([*command, "--help"], environment())
+            self.assertEqual(helping.wait(), 0)
+            self.assertIn("usage: handoff", helping.output)
+            self.assertLessEqual(max(map(len, helping.output.split("\n"))), 100)

@@ -1,0 +1,235 @@
+/* broker.c - the process under test: its start, its turns, its deaths */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "sim.h"
+
+/* --- a store quickly ------------------------------------------------------------------------- */
+
+/*
+ * A preallocated store takes longer to make than a seed to run. So it is made once a process, its
+ * first pages (all that it uses) are remembered, and put back for each seed; LMDB looks at no page
+ * behind the last one that it has used.
+ */
+#define PRISTINE_BYTES (256 * 1024)
+
+static void store_path(const char *dir, char out[512])
+{
+	snprintf(out, 512, "%s/custody.mdb", dir);
+}
+
+static void open_store(const char *dir, struct store **s)
+{
+	char why[512];
+
+	if (store_open(&(struct store_options){ .path = dir, .size = STORE_BYTES }, s, why, sizeof why) != 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+}
+
+static void pristine(const char *path, uint8_t *bytes, bool put)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	ssize_t n = put ? pwrite(fd, bytes, PRISTINE_BYTES, 0) : pread(fd, bytes, PRISTINE_BYTES, 0);
+
+	if (n != PRISTINE_BYTES)
+		abort();
+	close(fd);
+}
+
+void broker_prepare(const char *dir)
+{
+	static uint8_t *bytes;
+	char path[512];
+	struct store *s;
+
+	store_path(dir, path);
+	if (!bytes) {
+		unlink(path);		/* of a process before this one */
+		open_store(dir, &s);
+		store_close(s);
+		bytes = xmalloc(PRISTINE_BYTES);
+		pristine(path, bytes, false);
+	}
+	pristine(path, bytes, true);
+}
+
+/* --- bit rot --------------------------------------------------------------------------------- */
+
+static void flip_marks(struct world *w, int parcel)
+{
+	char path[512], mark[32];
+
+	store_path(w->path, path);
+	message_mark(w, parcel, mark);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t *file = mmap(NULL, STORE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (file == MAP_FAILED)
+		abort();
+	uint8_t *end = file + STORE_BYTES, *at = file;
+	while ((at = memmem(at, (size_t)(end - at), mark, strlen(mark)))) {
+		at[2] ^= 1;
+		at++;
+	}
+	munmap(file, STORE_BYTES);
+	close(fd);
+	w->parcels[parcel].corrupt = true;
+}
+
+static void damage(struct world *w)
+{
+	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
+
+	if (parcel == NOBODY || !is_in_custody(&w->model.fates[parcel]) || w->parcels[parcel].corrupt)
+		return;
+	trace(w, "batch %d is damaged in the store", parcel);
+	flip_marks(w, parcel);
+}
+
+/* --- start and end --------------------------------------------------------------------------- */
+
+void broker_start(struct world *w)
+{
+	char why[256];
+
+	open_store(w->path, &w->store);
+	if (w->now_ms < store_clock_ms(w->store) || chance(w, 2))
+		w->now_ms = store_clock_ms(w->store) + between(w, 0, 500);
+	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms, w->seed, why, sizeof why);
+	if (!w->core)
+		broke(w, "the core refuses the store: %s", why);
+	core_set_time(w->core, w->now_ms, (int64_t)w->now_ms * 1000);
+	for (size_t r = 0; r < w->plan.core.route_count; r++)
+		w->route_numbers[r] = store_route_number(w->store, w->plan.routes[r].name);
+	w->in_turn = true;
+	model_recover(w);
+	memset(w->had_suspects, 0, sizeof w->had_suspects);
+	check_store(w);
+	for (size_t r = 0; r < w->plan.core.route_count; r++)
+		check_counters(w, (int)r);
+	core_check(w->core);
+}
+
+static void harvest(struct world *w)
+{
+	for (int from = 0; from < BATCH_STATE_COUNT; from++)
+		for (int cause = 0; cause < CAUSE_COUNT; cause++)
+			w->arrows[from][cause] += core_arrow_count(w->core, (enum batch_state)from,
+			    (enum batch_cause)cause);
+}
+
+void broker_stop(struct world *w)
+{
+	harvest(w);
+	while (!TAILQ_EMPTY(&w->connections))
+		connection_close(w, TAILQ_FIRST(&w->connections));
+	core_destroy(w->core);
+	store_close(w->store);
+	w->core = NULL;
+	w->store = NULL;
+	w->offering = w->dismissing = NOBODY;
+	w->in_turn = false;
+	w->model = w->committed;
+}
+
+void broker_crash(struct world *w, const char *when)
+{
+	trace(w, "crash %s", when);
+	broker_stop(w);
+	if (has_trouble(w, TROUBLE_CORRUPT) && chance(w, 2))
+		damage(w);
+	broker_start(w);
+}
+
+/* --- the turn -------------------------------------------------------------------------------- */
+
+void broker_begin(struct world *w)
+{
+	if (!w->in_turn)
+		core_set_time(w->core, w->now_ms, (int64_t)w->now_ms * 1000);
+	w->in_turn = true;
+}
+
+static void note_payload(struct world *w)
+{
+	uint64_t bytes = 0;
+
+	for (int p = 0; p < w->parcel_count; p++) {
+		const struct fate *f = &w->model.fates[p];
+
+		if (f->known && (f->state != BATCH_ENDED || f->partial))
+			bytes += f->frame_len;
+	}
+	w->payload_peak -= w->payload_peak / 16;	/* what was freed is not usable at once */
+	if (bytes > w->payload_peak)
+		w->payload_peak = bytes;
+}
+
+/* What ends as the turn is closed is counted before it is forgotten: a few rows. */
+#define ROWS_BYTES 4000
+
+static void close_turn(struct world *w)
+{
+	bool more;
+
+	fate_release_due(w);
+	party_expire(w);
+	w->was_over_budget |= store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
+	more = core_turn_close(w->core);
+	check_touched(w);
+	if (!more)
+		check_quiet(w);
+	if (chance(w, 24))
+		check_store(w);
+	if (store_has_failed(w->store))
+		broke(w, "a change of the turn has failed");
+}
+
+static bool release(struct world *w)
+{
+	struct connection *c, *next;
+
+	for (c = TAILQ_FIRST(&w->connections); c; c = next) {
+		next = TAILQ_NEXT(c, next);
+		if (!connection_release(w, c))
+			return false;
+	}
+	return true;
+}
+
+static bool dies(struct world *w, enum trouble t, const char *when)
+{
+	if (!has_trouble(w, t) || !chance(w, 60))
+		return false;
+	broker_crash(w, when);
+	return true;
+}
+
+void broker_turn(struct world *w)
+{
+	broker_begin(w);
+	if (dies(w, TROUBLE_CRASH, "before the turn is closed"))
+		return;
+	close_turn(w);
+	if (dies(w, TROUBLE_COMMIT, "as the commit fails"))
+		return;
+	if (store_commit(w->store) != 0)
+		broke(w, "the commit fails");
+	w->committed = w->model;
+	w->in_turn = false;
+	note_payload(w);
+	if (dies(w, TROUBLE_RELEASE, "after the commit, nothing is out"))
+		return;
+	if (!release(w))
+		broker_crash(w, "while what is owed leaves");
+	else
+		store_read_end(w->store);
+	if (!w->in_turn)
+		w->committed = w->model;	/* which deliveries have begun: memory, not the store */
+}

@@ -1,0 +1,198 @@
+/* connection.c - a peer that is no socket: what the core owes it waits for the commit, then for its eyes */
+#include <stdlib.h>
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "sim.h"
+
+#define OUTCOMES_MAX 4		/* queued for one peer: small, so that peers fall behind */
+
+/* peer_ops has no place for it. */
+static struct world *the_world;
+
+void connection_world(struct world *w)
+{
+	the_world = w;
+}
+
+static struct connection *from_peer(const struct peer *p)
+{
+	return (struct connection *)(uintptr_t)p;
+}
+
+struct connection *connection_open(struct world *w, struct actor *a)
+{
+	struct connection *c = xcalloc(1, sizeof *c);
+
+	c->actor = a;
+	c->party = a->party;
+	STAILQ_INIT(&c->items);
+	TAILQ_INSERT_TAIL(&w->connections, c, next);
+	return c;
+}
+
+static void item_free(struct connection *c)
+{
+	struct item *item = STAILQ_FIRST(&c->items);
+
+	STAILQ_REMOVE_HEAD(&c->items, next);
+	c->outcomes -= item->kind == ITEM_OUTCOME;
+	frame_unref(item->frame);
+	free(item);
+}
+
+void connection_close(struct world *w, struct connection *c)
+{
+	if (c->actor->connection == c)
+		c->actor->connection = NULL;
+	while (!STAILQ_EMPTY(&c->items))
+		item_free(c);
+	TAILQ_REMOVE(&w->connections, c, next);
+	free(c);
+}
+
+void connection_owe(struct connection *c, const struct item *item)
+{
+	struct item *copy = xmalloc(sizeof *copy);
+
+	*copy = *item;
+	c->outcomes += item->kind == ITEM_OUTCOME;
+	STAILQ_INSERT_TAIL(&c->items, copy, next);
+}
+
+bool connection_has_room(const struct world *w, const struct connection *c)
+{
+	return c->outcomes < (has_trouble(w, TROUBLE_DEAF) ? OUTCOMES_MAX : PARCELS_MAX);
+}
+
+/* --- what the core asks for ------------------------------------------------------------------ */
+
+static void on_deliver(struct peer *peer, const struct delivery *d)
+{
+	struct world *w = the_world;
+	struct connection *c = from_peer(peer);
+
+	int parcel = check_delivery(w, c, d);
+	trace(w, "  deliver batch %d to party %d, lease %llu attempt %u", parcel, c->party,
+	    (unsigned long long)d->lease, d->attempt);
+	connection_owe(c, &(struct item){ .kind = ITEM_DELIVERY, .parcel = parcel, .lease = d->lease,
+	    .life = w->model.fates[parcel].life, .frame = d->frame ? frame_ref(d->frame) : NULL });
+}
+
+static void on_outcome(struct peer *peer, const struct ended *e, const struct route *route)
+{
+	struct world *w = the_world;
+	struct connection *c = from_peer(peer);
+	int parcel = parcel_by_batch(w, &e->batch_id, route_settings(route)->name);
+
+	if (!connection_has_room(w, c))
+		broke(w, "party %d is told more than it has room for", c->party);
+	check_outcome(w, c, e, route);
+	trace(w, "  tell party %d that batch %d is %s, notice %llu", c->party, parcel,
+	    e->dead ? "REJECTED" : "PROCESSED", (unsigned long long)e->notice);
+	connection_owe(c, &(struct item){ .kind = ITEM_OUTCOME, .parcel = parcel, .notice = e->notice,
+	    .life = w->model.fates[parcel].life, .status = e->dead ? ACK_REJECTED : ACK_PROCESSED });
+}
+
+static bool on_has_room(const struct peer *peer)
+{
+	return connection_has_room(the_world, from_peer(peer));
+}
+
+static void on_dismiss(struct peer *peer, enum goodbye_reason reason)
+{
+	struct world *w = the_world;
+	struct connection *c = from_peer(peer);
+
+	if (c->party != w->dismissing || reason != GOODBYE_REPLACED)
+		broke(w, "the connection of party %d is dismissed, %s", c->party, goodbye_reason_name(reason));
+	w->dismissing = NOBODY;
+	connection_close(w, c);
+}
+
+const struct peer_ops connection_ops = {
+	.deliver = on_deliver,
+	.outcome = on_outcome,
+	.has_room = on_has_room,
+	.dismiss = on_dismiss,
+};
+
+/* --- bytes leave ----------------------------------------------------------------------------- */
+
+static void check_bytes(struct world *w, const struct item *item)
+{
+	const struct fate *f = &w->model.fates[item->parcel];
+	const uint8_t *p = item->frame ? item->frame->data : NULL;
+	size_t n = item->frame ? item->frame->len : 0;
+
+	if (!p && store_payload_get(w->store, f->id, true, &p, &n) != 0)
+		broke(w, "the payload of batch %d cannot be read", item->parcel);
+	if (n != f->frame_len || crc32c(0, p, n) != f->frame_crc)
+		broke(w, "batch %d is delivered with other bytes than it was sent with", item->parcel);
+}
+
+static void deliver(struct world *w, struct connection *c, const struct item *item)
+{
+	struct fate *f = &w->model.fates[item->parcel];
+	bool current = f->state == BATCH_ASSIGNED && f->lease == item->lease;
+	struct actor *a = c->actor;
+
+	if (core_delivery_begin(w->core, c->instance, item->lease) != current)
+		broke(w, "the delivery of batch %d under lease %llu %s", item->parcel,
+		    (unsigned long long)item->lease, current ? "is given up" : "goes on");
+	if (!current)
+		return;
+	f->begun = f->tried = true;
+	check_bytes(w, item);
+	if (c->half_open)
+		return;
+	if (w->parcels[item->parcel].processed == item->life)
+		broke(w, "batch %d arrives after its PROCESSED was echoed", item->parcel);
+	if (item->lease > w->top_lease)
+		w->top_lease = item->lease;
+	if (a->held_count == HELD_MAX)
+		actor_let_go(a, 0);
+	a->held[a->held_count++] = (struct grip){ item->parcel, item->lease };
+}
+
+static void hear_outcome(struct world *w, struct actor *a, const struct item *item)
+{
+	struct parcel *p = &w->parcels[item->parcel];
+	bool dead = item->status == ACK_REJECTED;
+
+	if (p->told == item->life && p->told_dead != dead)
+		broke(w, "batch %d is told as PROCESSED and as REJECTED", item->parcel);
+	p->told = item->life;
+	p->told_dead = dead;
+	if (item->notice > a->seen)
+		a->seen = item->notice;
+}
+
+static void arrive(struct world *w, struct connection *c, const struct item *item)
+{
+	if (item->kind == ITEM_DELIVERY)
+		deliver(w, c, item);
+	else if (c->half_open)
+		return;
+	else if (item->kind == ITEM_OUTCOME)
+		hear_outcome(w, c->actor, item);
+	else if (item->kind == ITEM_ANSWER && item->status == ACK_RECEIVED)
+		w->parcels[item->parcel].acked = item->life;
+	else if (item->kind == ITEM_ECHO && item->status == ACK_PROCESSED)
+		w->parcels[item->parcel].processed = item->life;
+}
+
+bool connection_release(struct world *w, struct connection *c)
+{
+	uint64_t most = has_trouble(w, TROUBLE_DEAF) && chance(w, 2) ? between(w, 0, 3) : UINT64_MAX;
+
+	if (c->deaf)
+		return true;
+	while (most-- > 0 && !STAILQ_EMPTY(&c->items)) {
+		if (has_trouble(w, TROUBLE_RELEASE) && chance(w, 150))
+			return false;
+		arrive(w, c, STAILQ_FIRST(&c->items));
+		item_free(c);
+	}
+	return true;
+}

@@ -1,0 +1,213 @@
+/* message.c - the modules' frames: real bytes, by the real encoder, through the real decoder */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "sim.h"
+#include "wire/encode.h"
+
+/* --- records: a MessagePack list of maps {record_id, mark, data} ------------------------------ */
+
+static void put_text(struct buf *b, const char *text)
+{
+	uint8_t n = (uint8_t)strlen(text);
+
+	buf_put(b, (uint8_t[]){ 0xd9, n }, 2);
+	buf_put(b, text, n);
+}
+
+static void record_id(int parcel, uint32_t n, char out[32])
+{
+	snprintf(out, 32, "r%d-%u", parcel, n);
+}
+
+void message_mark(const struct world *w, int parcel, char out[32])
+{
+	snprintf(out, 32, "mark %llu %d.", (unsigned long long)w->seed, parcel);
+}
+
+/* The first record carries what makes the batch large. */
+static void put_padding(struct buf *b, const struct world *w, int parcel, uint32_t n)
+{
+	uint8_t head[] = { 0xc6, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
+	uint8_t *at;
+
+	(void)w;
+	put_text(b, "data");
+	buf_put(b, head, sizeof head);
+	if (n > 0 && (at = buf_reserve(b, n))) {
+		memset(at, 'a' + parcel % 26, n);
+		buf_grow(b, n);
+	}
+}
+
+static void put_records(struct buf *b, const struct world *w, int parcel, bool other)
+{
+	const struct parcel *p = &w->parcels[parcel];
+	char text[32];
+
+	buf_put(b, (uint8_t[]){ 0xdc, (uint8_t)(p->records >> 8), (uint8_t)p->records }, 3);
+	for (uint32_t n = 0; n < p->records; n++) {
+		buf_put(b, (uint8_t[]){ n == 0 ? 0x83 : 0x82 }, 1);
+		put_text(b, "record_id");
+		record_id(parcel, n, text);
+		put_text(b, text);
+		put_text(b, "mark");
+		message_mark(w, parcel, text);
+		put_text(b, other ? "other" : text);
+		if (n == 0)
+			put_padding(b, w, parcel, p->padding);
+	}
+}
+
+/* --- frames ---------------------------------------------------------------------------------- */
+
+static struct envelope envelope_of(struct world *w, const char *source, const char *target)
+{
+	struct envelope e = {
+		.source_module = span_of(source),
+		.target_module = span_of(target),
+		.timestamp_us = (int64_t)w->now_ms * 1000,
+	};
+
+	rng_bytes(&w->rng, e.message_id.b, sizeof e.message_id.b);
+	return e;
+}
+
+static struct frame *to_frame(struct world *w, struct buf *b)
+{
+	struct frame *f;
+	size_t n;
+
+	if (b->failed || b->len < FRAME_LENGTH_BYTES)
+		broke(w, "a frame of the simulator could not be encoded");
+	n = b->len - FRAME_LENGTH_BYTES;
+	f = frame_create(n);
+	memcpy(f->data, buf_bytes(b) + FRAME_LENGTH_BYTES, n);
+	f->len = n;
+	buf_finish(b);
+	return f;
+}
+
+static size_t put_completes(const struct world *w, const struct parcel *p, enum flaw flaw,
+    struct ack_out out[COMPLETES_MAX + 1])
+{
+	size_t n = 0;
+
+	for (int k = 0; k < p->complete_count; k++) {
+		const struct completion *c = &p->completes[k];
+
+		out[n++] = (struct ack_out){
+			.batch_id = w->parcels[c->parcel].batch_id,
+			.status = ACK_PROCESSED,
+			.records_accepted = w->parcels[c->parcel].records - c->rejected,
+			.records_rejected = c->rejected,
+			.lease = c->lease,
+		};
+	}
+	if (flaw == FLAW_OTHER_COMPLETES)
+		out[n++] = (struct ack_out){ .batch_id = p->batch_id, .status = ACK_PROCESSED,
+			.records_accepted = 1, .lease = w->top_lease + 1000 };
+	return n;
+}
+
+struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
+{
+	const struct parcel *p = &w->parcels[parcel];
+	const struct route_settings *r = &w->plan.routes[p->route];
+	struct ack_out completes[COMPLETES_MAX + 1];
+	struct envelope e = envelope_of(w, r->source, flaw == FLAW_NO_ROUTE ? "DELTA" : r->target);
+	struct buf records, frame;
+	struct batch_out b = {
+		.batch_id = p->batch_id,
+		.sequence_number = p->sequence_number,
+		.record_count = p->records + (flaw == FLAW_COUNT),
+		.created_at_us = e.timestamp_us,
+		.priority = p->critical ? PRIORITY_CRITICAL : PRIORITY_NORMAL,
+		.with_validation_summary = flaw != FLAW_NO_SUMMARY,
+		.with_transformation_summaries = flaw != FLAW_NO_SUMMARY,
+		.completes = completes,
+		.complete_count = put_completes(w, p, flaw, completes),
+	};
+
+	buf_init(&records, 0);
+	buf_init(&frame, 0);
+	put_records(&records, w, parcel, flaw == FLAW_OTHER_CONTENT);
+	b.records = (struct span){ (const char *)buf_bytes(&records), records.len };
+	sha256(b.records.p, b.records.n, b.checksum);
+	if (flaw == FLAW_CHECKSUM)
+		b.checksum[7] ^= 1;
+	encode_batch(&frame, &e, &b);
+	buf_finish(&records);
+	return to_frame(w, &frame);
+}
+
+void message_read(struct world *w, const struct frame *f, struct message *m)
+{
+	struct fault fault;
+
+	if (message_decode(w->decoder, f->data, f->len, m, &fault) != 0)
+		broke(w, "a frame of the simulator is refused by the decoder: %s, expected %s, found %s",
+		    fault.field_name, fault.expected, fault.actual);
+}
+
+/* --- a target's answer ------------------------------------------------------------------------ */
+
+#define ERRORS_MAX 16
+
+static size_t put_errors(struct world *w, const struct reply *r, struct error_out out[ERRORS_MAX],
+    char ids[ERRORS_MAX][32])
+{
+	size_t n = 0;
+
+	if (r->has_transient)
+		out[n++] = (struct error_out){ .code = INT_ROUTE_002, .scope = SCOPE_BATCH };
+	if (r->has_permanent)
+		out[n++] = (struct error_out){ .code = INT_BATCH_001, .scope = SCOPE_BATCH };
+	for (int k = 0; k < r->record_errors && n < ERRORS_MAX; k++) {
+		record_id(r->parcel, r->names_twice ? 0 : (uint32_t)k, ids[n]);
+		if (r->names_stranger && k == 0)
+			snprintf(ids[n], 32, "nobody");
+		out[n] = (struct error_out){ .code = INT_BATCH_002, .scope = SCOPE_RECORD,
+			.record_id = span_of(ids[n]) };
+		n++;
+	}
+	for (size_t k = 0; k < n; k++) {
+		rng_bytes(&w->rng, out[k].error_id.b, sizeof out[k].error_id.b);
+		out[k].correlation_id = span_of("simulated");
+		out[k].source_module = span_of(route_of(w, r->parcel)->target);
+		out[k].timestamp_us = (int64_t)w->now_ms * 1000;
+	}
+	return n;
+}
+
+struct frame *message_reply(struct world *w, const struct reply *r)
+{
+	char ids[ERRORS_MAX][32];
+	struct error_out errors[ERRORS_MAX];
+	struct envelope e = envelope_of(w, route_of(w, r->parcel)->target, "BROKER");
+	struct ack_out a = {
+		.batch_id = r->batch_id,
+		.status = r->status,
+		.records_accepted = r->accepted,
+		.records_rejected = r->rejected,
+		.processing_duration_ms = 7,
+		.lease = r->lease,
+		.errors = errors,
+		.error_count = put_errors(w, r, errors, ids),
+	};
+	struct buf frame;
+
+	buf_init(&frame, 0);
+	encode_ack(&frame, &e, &a);
+	return to_frame(w, &frame);
+}
+
+uint32_t errors_crc(const struct message_ack *a)
+{
+	uint32_t crc = 0;
+
+	for (size_t n = 0; n < a->error_count; n++)
+		crc = crc32c(crc, a->errors[n].raw.p, a->errors[n].raw.n);
+	return crc;
+}

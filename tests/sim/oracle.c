@@ -1,0 +1,213 @@
+/* oracle.c - what an answer must be: protocol.md sections 5 to 8, from the model alone */
+#include <string.h>
+
+#include "base/digest.h"
+#include "sim.h"
+
+/* --- a batch is offered ---------------------------------------------------------------------- */
+
+static bool needs_summary(const struct route_settings *r)
+{
+	return strcmp(r->name, "alpha-beta") == 0 || strcmp(r->name, "beta-gamma") == 0;
+}
+
+static void refuse(struct verdict *v, enum error_code code)
+{
+	v->status = ACK_REJECTED;
+	v->code = code;
+}
+
+static bool is_current(const struct world *w, int parcel, uint64_t lease)
+{
+	const struct fate *f = &w->model.fates[parcel];
+
+	return is_in_custody(f) && lease != 0 && f->lease == lease;
+}
+
+static void judge_known(const struct world *w, int parcel, enum flaw flaw, struct verdict *v)
+{
+	enum batch_state state = w->model.fates[parcel].state;
+
+	if (flaw == FLAW_OTHER_CONTENT || flaw == FLAW_OTHER_COMPLETES || flaw == FLAW_CHECKSUM) {
+		refuse(v, INT_BATCH_003);
+		return;
+	}
+	v->duplicate = true;
+	v->status = state == BATCH_DEAD ? ACK_REJECTED : state == BATCH_ENDED ? ACK_PROCESSED : ACK_RECEIVED;
+}
+
+static bool completes_are_current(const struct world *w, int party, int parcel)
+{
+	const struct parcel *p = &w->parcels[parcel];
+
+	for (int n = 0; n < p->complete_count; n++) {
+		const struct completion *c = &p->completes[n];
+		int target = module_of(w, route_of(w, c->parcel)->target);
+
+		if (target != w->model.parties[party].module || !is_current(w, c->parcel, c->lease))
+			return false;
+	}
+	return true;
+}
+
+static bool route_has_room(const struct world *w, int parcel, size_t len)
+{
+	const struct parcel *offered = &w->parcels[parcel];
+	const struct route_settings *r = route_of(w, parcel);
+	uint64_t most = r->queue_capacity, most_bytes = r->queue_capacity_bytes, depth = 0, bytes = len;
+
+	for (int p = 0; p < w->parcel_count; p++)
+		if (w->parcels[p].route == offered->route && is_in_custody(&w->model.fates[p])) {
+			depth++;
+			bytes += w->model.fates[p].frame_len;
+		}
+	if (offered->complete_count > 0) {
+		most += r->stage_margin;
+		most_bytes += FRAME_MAX_BYTES;
+		for (int n = 0; n < offered->complete_count; n++)
+			most_bytes += w->model.fates[offered->completes[n].parcel].frame_len;
+	}
+	return depth < most && bytes <= most_bytes;
+}
+
+/* The store counts pages and their fragments, the model bytes: from half full on it may refuse. */
+static bool store_may_be_full(struct world *w, size_t len)
+{
+	return w->payload_peak + len + w->plan.core.stage_reserve + STORE_BYTES / 16 > STORE_BYTES / 2 ||
+	    store_history_bytes(w->store) > w->plan.core.history_size;
+}
+
+void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const struct frame *f,
+    struct verdict *v)
+{
+	const struct parcel *p = &w->parcels[parcel];
+	uint64_t last = w->model.parties[party].last_sequence[p->route];
+
+	*v = (struct verdict){ .status = ACK_RECEIVED };
+	check_history(w, parcel);
+	if (flaw == FLAW_NO_ROUTE)
+		refuse(v, INT_ROUTE_001);
+	else if (flaw == FLAW_NO_SUMMARY && needs_summary(route_of(w, parcel)))
+		refuse(v, INT_PROTOCOL_005);
+	else if (w->model.fates[parcel].known)
+		judge_known(w, parcel, flaw, v);
+	else if (flaw == FLAW_CHECKSUM)
+		refuse(v, INT_BATCH_001);
+	else if (flaw == FLAW_COUNT)
+		refuse(v, INT_BATCH_002);
+	else if (!completes_are_current(w, party, parcel))
+		refuse(v, INT_BATCH_005);
+	else if (!route_has_room(w, parcel, f->len))
+		refuse(v, INT_ROUTE_002);
+	else
+		v->may_be_full = store_may_be_full(w, f->len);
+	v->warned = v->status == ACK_RECEIVED && !v->duplicate && last != 0 &&
+	    p->sequence_number != last + 1;
+}
+
+/* The outcome is told to whoever sent the batch last, where it is still owed. */
+static void move_outcome(struct world *w, int party, int parcel)
+{
+	struct fate *f = &w->model.fates[parcel];
+
+	if (f->source == party)
+		return;
+	if (!is_in_custody(f)) {
+		if (!f->has_row || f->notice <= w->model.parties[f->source].seen)
+			return;
+		f->notice = 0;
+	}
+	f->source = party;
+	w->touched[parcel] = true;
+}
+
+void oracle_offered(struct world *w, int party, int parcel, const struct frame *frame, const struct verdict *v)
+{
+	const struct parcel *p = &w->parcels[parcel];
+	uint64_t *last = &w->model.parties[party].last_sequence[p->route];
+
+	if (v->duplicate)
+		move_outcome(w, party, parcel);
+	if (v->duplicate || v->status != ACK_RECEIVED)
+		return;
+	fate_take(w, parcel, party, frame);
+	if (p->sequence_number > *last)
+		*last = p->sequence_number;
+	for (int n = 0; n < p->complete_count; n++)
+		fate_process(w, p->completes[n].parcel, party, p->completes[n].rejected, 0);
+}
+
+/* --- a target answers ------------------------------------------------------------------------ */
+
+static bool is_repeat(const struct fate *f, const struct reply *r)
+{
+	if (f->lease != r->lease)
+		return false;
+	return (f->state == BATCH_ENDED && r->status == ACK_PROCESSED) ||
+	    (f->state == BATCH_DEAD && r->status == ACK_REJECTED) ||
+	    (is_in_custody(f) && f->answered && r->status == ACK_REJECTED);
+}
+
+static bool is_sound(const struct world *w, int parcel, const struct reply *r)
+{
+	uint64_t records = w->parcels[parcel].records;
+
+	return r->accepted <= records && records - r->accepted == r->rejected &&
+	    (uint64_t)r->record_errors <= r->rejected &&
+	    !(r->record_errors > 0 && r->names_stranger) && !(r->record_errors > 1 && r->names_twice);
+}
+
+static bool holds(const struct fate *f, int party)
+{
+	return f->state == BATCH_ASSIGNED && f->holder == party;
+}
+
+static void keep_errors(struct fate *f, const struct message_ack *a)
+{
+	if (!f->has_row)
+		return;
+	f->error_count = (uint32_t)a->error_count;
+	f->errors_crc = errors_crc(a);
+}
+
+static void reject(struct world *w, int parcel, const struct reply *r)
+{
+	struct fate *f = &w->model.fates[parcel];
+
+	f->answered = f->redelivered = true;
+	if (r->has_transient && !r->has_permanent)
+		fate_fail(w, parcel);
+	else
+		fate_bury(w, parcel, INT_DELIVERY_004);
+}
+
+void oracle_answer(struct world *w, int module, int party, const struct reply *r, const struct message_ack *a,
+    struct judgement *j)
+{
+	int p = r->parcel;
+	struct fate *f = &w->model.fates[p];
+
+	*j = (struct judgement){ .code = INT_DELIVERY_005, .parcel = p };
+	check_history(w, p);
+	if (!f->known || module_of(w, route_of(w, p)->target) != module)
+		return;
+	if (is_repeat(f, r)) {
+		*j = (struct judgement){ .echo = true, .duplicate = true, .parcel = p };
+		return;
+	}
+	if (!is_current(w, p, r->lease) || (r->status == ACK_RECEIVED && !holds(f, party)))
+		return;
+	j->code = INT_NONE;
+	if (r->status == ACK_RECEIVED)
+		return;
+	if (r->status == ACK_PROCESSED && !is_sound(w, p, r)) {
+		j->code = INT_PROTOCOL_005;
+		return;
+	}
+	j->echo = true;
+	if (r->status == ACK_REJECTED)
+		reject(w, p, r);
+	else
+		fate_process(w, p, party, r->rejected, (uint64_t)r->record_errors);
+	keep_errors(f, a);
+}

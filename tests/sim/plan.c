@@ -1,0 +1,98 @@
+/* plan.c - what a seed decides beforehand: modules, routes, settings, and which troubles there are */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim.h"
+
+static uint64_t draw(struct rng *rng, uint64_t least, uint64_t most)
+{
+	return least + rng_below(rng, most - least + 1);
+}
+
+static bool one_in(struct rng *rng, unsigned n)
+{
+	return rng_below(rng, n) == 0;
+}
+
+/* Some troubles take time, or leave little room for the others: they are rarer. */
+static unsigned rarity(enum trouble t)
+{
+	switch (t) {
+	case TROUBLE_FULL_STORE:
+		return 12;
+	case TROUBLE_CORRUPT:
+	case TROUBLE_CROWD:
+	case TROUBLE_HISTORY:
+	case TROUBLE_FULL_ROUTE:
+		return 4;
+	default:
+		return 2;
+	}
+}
+
+static void add_route(struct plan *p, struct rng *rng, const char *name, const char *source,
+    const char *target)
+{
+	bool small = p->troubles[TROUBLE_FULL_ROUTE];
+	struct route_settings *r = &p->routes[p->core.route_count++];
+
+	*r = (struct route_settings){
+		.batch_size = 1000,
+		.flush_timeout_ms = 1000,
+		.ack_timeout_ms = 30000,
+		.process_timeout_ms = 300000,
+		.retry_delay_ms = (uint32_t)draw(rng, 1, one_in(rng, 2) ? 100 : 3000),
+		.max_retries = one_in(rng, 3) ? 0 : (uint32_t)draw(rng, 0, 3),
+		.backoff_multiplier = 2.0,
+		.max_retry_delay_ms = 60000,
+		.queue_capacity = small ? draw(rng, 2, 12) : 10000,
+		.queue_capacity_bytes = small && one_in(rng, 2) ? draw(rng, 2000, 20000) : STORE_BYTES,
+		.stage_margin = draw(rng, 0, 3),
+	};
+	snprintf(r->name, sizeof r->name, "%s", name);
+	snprintf(r->source, sizeof r->source, "%s", source);
+	snprintf(r->target, sizeof r->target, "%s", target);
+}
+
+/* The two routes of the pipeline, and at times others beside: a target of two routes, a source of two. */
+static void add_routes(struct plan *p, struct rng *rng)
+{
+	add_route(p, rng, "alpha-beta", "ALPHA", "BETA");
+	add_route(p, rng, "beta-gamma", "BETA", "GAMMA");
+	if (one_in(rng, 2))
+		add_route(p, rng, "delta-beta", "DELTA", "BETA");
+	if (one_in(rng, 3))
+		add_route(p, rng, "alpha-gamma", "ALPHA", "GAMMA");
+}
+
+static void add_modules(struct plan *p, struct rng *rng)
+{
+	static const char *const names[MODULES_MAX] = { "ALPHA", "BETA", "GAMMA", "DELTA" };
+
+	for (int n = 0; n < MODULES_MAX; n++) {
+		snprintf(p->modules[n].name, sizeof p->modules[n].name, "%s", names[n]);
+		p->actors_of[n] = (int)draw(rng, 1, 3);
+	}
+	p->core.module_count = MODULES_MAX;
+}
+
+void plan_make(struct plan *p, struct rng *rng)
+{
+	memset(p, 0, sizeof *p);
+	for (int t = 0; t < TROUBLE_COUNT; t++)
+		p->troubles[t] = one_in(rng, rarity((enum trouble)t));
+	p->core = (struct core_settings){
+		.max_in_flight_limit = one_in(rng, 4) ? 1 : (uint32_t)draw(rng, 2, 10),
+		.instances_per_module = p->troubles[TROUBLE_CROWD] ? 3 : PARTIES_MAX,
+		.reclaim_ms = (uint32_t)draw(rng, 50, 5000),
+		.outcome_retention_ms = one_in(rng, 2) ? draw(rng, 10000, 100000) : 86400000,
+		.dedupe_minimum_ms = draw(rng, 100, 9000),
+		.history_size = p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
+		.stage_reserve = STORE_BYTES / 16,
+		.max_frame_bytes = FRAME_MAX_BYTES,
+	};
+	add_modules(p, rng);
+	add_routes(p, rng);
+	p->core.modules = p->modules;
+	p->core.routes = p->routes;
+}

@@ -1,0 +1,371 @@
+/* sim.h - what the simulator's files share: the plan, the world, and what must be true of it */
+#ifndef HANDOFF_SIM_SIM_H
+#define HANDOFF_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/rng.h"
+#include "core/core.h"
+#include "store/check.h"
+#include "wire/decode.h"
+#include "wire/frame.h"
+
+#define STORE_BYTES (UINT64_C(64) << 20)
+#define FRAME_MAX_BYTES (UINT32_C(2) << 20)
+#define STEPS 500
+#define MODULES_MAX 4
+#define ROUTES_MAX 4
+#define ACTORS_MAX 12
+#define PARTIES_MAX 64
+#define PARCELS_MAX 384
+#define COMPLETES_MAX 3
+#define HELD_MAX 64
+#define PAST_MAX 32
+#define NOBODY (-1)
+
+/* --- plan.c: what a seed decides beforehand -------------------------------------------------- */
+
+/* Each seed has a random part of these (swarm testing): a rare state needs the others out of the way. */
+enum trouble {
+	TROUBLE_CRASH,		/* between two events of a turn */
+	TROUBLE_COMMIT,		/* the commit fails: the end, like a crash before it */
+	TROUBLE_RELEASE,	/* a crash after the commit, nothing or some of what is owed is out */
+	TROUBLE_CUT,		/* connections break */
+	TROUBLE_HALF_OPEN,	/* what is handed to a connection never arrives */
+	TROUBLE_GIVE_BACK,	/* GOODBYE DONE while holding batches */
+	TROUBLE_DRAIN,		/* GOODBYE DRAINING */
+	TROUBLE_REPLACE,	/* a second connection of the same instance */
+	TROUBLE_EXPEL,		/* KICKED, REKEY */
+	TROUBLE_FORGET,		/* a module starts again, with a new instance id or without its memory */
+	TROUBLE_HOLDS,		/* `holds` names other leases, or not all */
+	TROUBLE_SEEN,		/* `seen` too high, too low or absent */
+	TROUBLE_NO_MAILBOX,
+	TROUBLE_DEAF,		/* peers that do not read for a while */
+	TROUBLE_MUTE,		/* targets that seldom answer */
+	TROUBLE_IDLE,		/* time passes in large steps */
+	TROUBLE_REPEAT,		/* batches are sent again, by whatever instance */
+	TROUBLE_ALTER,		/* sent again with other content */
+	TROUBLE_BROKEN,		/* wrong checksum, wrong count, no summary, no route, sequence gaps */
+	TROUBLE_REJECT,
+	TROUBLE_PARTIAL,	/* PROCESSED with rejected records */
+	TROUBLE_LATE,		/* answers with leases of deliveries that were lost */
+	TROUBLE_STALE,		/* answers with leases that never were, or of other batches */
+	TROUBLE_AGAIN,		/* answers repeated */
+	TROUBLE_UNSOUND,	/* counts that do not add up, records that are not there */
+	TROUBLE_FULL_STORE,
+	TROUBLE_FULL_ROUTE,
+	TROUBLE_HISTORY,	/* a history budget of a few rows */
+	TROUBLE_CORRUPT,	/* stored payloads are damaged */
+	TROUBLE_CROWD,		/* few instance ids are remembered */
+	TROUBLE_COUNT,
+};
+
+struct plan {
+	bool troubles[TROUBLE_COUNT];
+	struct module_settings modules[MODULES_MAX];
+	struct route_settings routes[ROUTES_MAX];
+	struct core_settings core;
+	int actors_of[MODULES_MAX];
+};
+void plan_make(struct plan *p, struct rng *rng);
+
+/* --- facts: what no crash of the broker changes ---------------------------------------------- */
+
+/* A batch that another one completes. */
+struct completion {
+	int parcel;
+	uint64_t lease;
+	uint32_t rejected;
+};
+
+/* A batch as its source knows it, and what was heard about it. */
+struct parcel {
+	int route;
+	struct uuid batch_id;
+	uint64_t sequence_number;
+	uint32_t records, padding;
+	bool critical;
+	struct completion completes[COMPLETES_MAX];
+	int complete_count;
+	bool corrupt;		/* we damaged its stored payload */
+	unsigned acked;		/* life of which some source has heard RECEIVED; 0 none */
+	unsigned processed;	/* life of which some target has heard PROCESSED echoed */
+	unsigned told;		/* life of which some source has heard the outcome */
+	bool told_dead;		/* and that it was REJECTED */
+};
+
+/* A delivery that a module has got. */
+struct grip {
+	int parcel;
+	uint64_t lease;
+};
+
+/* A module's process: it has a memory, and loses it when it starts again. */
+struct actor {
+	int module, party;
+	struct connection *connection;	/* NULL: none */
+	struct grip held[HELD_MAX];	/* works on these */
+	int held_count;
+	struct grip past[PAST_MAX];	/* a ring: answered, or lost */
+	unsigned past_count;
+	uint64_t seen;			/* the highest notice that arrived */
+	uint64_t next_sequence[ROUTES_MAX];
+};
+
+/* --- model: what must be true; a crash takes it back to the latest commit --------------------- */
+
+struct fate {
+	bool known;			/* the broker knows its id */
+	bool has_row;			/* it ended, and history has it */
+	enum batch_state state;
+	unsigned life;			/* an id that was forgotten can be new again: 1, 2, … */
+	uint64_t order, id;		/* of custody; the store's */
+	int source, holder;		/* parties */
+	uint32_t holder_number;		/* the party's then: one that is forgotten gets another */
+	uint32_t attempt;
+	uint64_t lease, due_ms;
+	bool suspect, failed, answered, redelivered;
+	bool begun;			/* some of the current delivery's bytes left */
+	bool tried;			/* some delivery of it has begun: order no longer matters */
+	uint32_t frame_len, frame_crc;
+	int64_t received_at_us;
+	uint64_t ended_ms, notice;	/* notice 0: not looked up yet */
+	uint64_t accepted, rejected;
+	bool partial;
+	enum error_code error_code;
+	uint32_t error_count, errors_crc;
+};
+
+struct party {				/* an instance, as the broker must know it */
+	bool known, connected, draining, mailbox;
+	int module;
+	uint32_t number;		/* the store's */
+	uint64_t created;		/* rising */
+	uint32_t max_in_flight;
+	uint64_t seen, told, sent;	/* notices: confirmed; handed to this connection; to any */
+	uint64_t reclaim_until_ms, last_used_ms;
+	uint64_t last_sequence[ROUTES_MAX];
+};
+
+struct model {
+	struct fate fates[PARCELS_MAX];
+	struct party parties[PARTIES_MAX];
+	uint64_t orders, last_lease, parties_made;
+	uint64_t received[ROUTES_MAX], processed[ROUTES_MAX], dead[ROUTES_MAX], partial[ROUTES_MAX];
+};
+
+/* --- world ----------------------------------------------------------------------------------- */
+
+/* What waits to leave for a peer: let go of after the commit, in order, as far as the peer reads. */
+struct item {
+	enum { ITEM_DELIVERY, ITEM_OUTCOME, ITEM_ANSWER, ITEM_ECHO } kind;
+	int parcel;
+	unsigned life;
+	enum ack_status status;
+	uint64_t lease, notice;
+	struct frame *frame;
+	STAILQ_ENTRY(item) next;
+};
+
+struct connection {
+	struct actor *actor;
+	int party;
+	struct instance *instance;	/* the core's */
+	bool half_open, deaf;
+	int outcomes;			/* queued */
+	STAILQ_HEAD(, item) items;
+	TAILQ_ENTRY(connection) next;
+};
+
+struct world {
+	uint64_t seed;
+	unsigned step;
+	bool trace, settling;
+	struct rng rng;
+	char path[256];
+	struct plan plan;
+	struct store *store;
+	struct core *core;
+	struct decoder *decoder;
+	uint64_t now_ms;
+	bool in_turn;			/* events have happened that are not committed */
+	struct model model, committed;
+	struct parcel parcels[PARCELS_MAX];
+	int parcel_count;
+	struct actor actors[ACTORS_MAX];
+	int actor_count, party_count;
+	TAILQ_HEAD(connection_list, connection) connections;
+	int offering;			/* parcel of the offer under way, NOBODY */
+	const struct frame *offered;
+	int dismissing;			/* party whose old connection is to be dismissed, NOBODY */
+	bool touched[PARCELS_MAX];	/* to be compared with the store */
+	uint64_t top_lease;		/* the highest that any module has got */
+	uint32_t route_numbers[ROUTES_MAX];	/* the store's */
+	bool had_suspects[MODULES_MAX];	/* at the latest close of a turn: one instance is kept free */
+	uint64_t payload_peak;		/* bytes of payload there were at most lately */
+	bool was_over_budget;		/* history was once larger than its budget */
+	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
+};
+
+/* --- report.c -------------------------------------------------------------------------------- */
+
+/* Where stories of failures go: not to the core's log. */
+void report_to(int fd);
+/* An invariant broke: tells seed, step, what, and the command that replays it; does not return. */
+__attribute__((noreturn, format(printf, 2, 3)))
+void broke(const struct world *w, const char *fmt, ...);
+__attribute__((format(printf, 2, 3)))
+void trace(const struct world *w, const char *fmt, ...);
+
+/* --- seed.c ---------------------------------------------------------------------------------- */
+
+/* Runs one seed in the directory; returns when all held, else broke(). */
+void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace);
+bool chance(struct world *w, unsigned one_in);
+bool has_trouble(const struct world *w, enum trouble t);
+/* From `least` to `most`. */
+uint64_t between(struct world *w, uint64_t least, uint64_t most);
+
+/* --- broker.c -------------------------------------------------------------------------------- */
+
+/* A store like a newly made one, quickly. */
+void broker_prepare(const char *dir);
+void broker_start(struct world *w);
+/* The process dies: what was not committed is gone, peers hear no more. Then it starts again. */
+void broker_crash(struct world *w, const char *when);
+void broker_stop(struct world *w);
+/* An event is about to happen: the time is told first. */
+void broker_begin(struct world *w);
+/* The turn ends: closed, checked, committed; what is owed is let go of. Crashes in between. */
+void broker_turn(struct world *w);
+
+/* --- connection.c ---------------------------------------------------------------------------- */
+
+extern const struct peer_ops connection_ops;
+/* What the callbacks of peer_ops work on. */
+void connection_world(struct world *w);
+struct connection *connection_open(struct world *w, struct actor *a);
+/* Frees it; what was queued never leaves. */
+void connection_close(struct world *w, struct connection *c);
+void connection_owe(struct connection *c, const struct item *item);
+bool connection_has_room(const struct world *w, const struct connection *c);
+/* Lets items out, as far as the peer reads. False: the broker is to crash now. */
+bool connection_release(struct world *w, struct connection *c);
+
+/* --- message.c ------------------------------------------------------------------------------- */
+
+enum flaw { FLAW_NONE, FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES, FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY,
+	FLAW_NO_ROUTE };
+
+/* The frame of a batch, with one reference. */
+struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
+/* Decodes a frame of ours: it is sound in form. */
+void message_read(struct world *w, const struct frame *f, struct message *m);
+/* Text that stands in this parcel's payload and in no other. */
+void message_mark(const struct world *w, int parcel, char out[32]);
+uint32_t errors_crc(const struct message_ack *a);
+
+/* How a target answers. */
+struct reply {
+	struct uuid batch_id;
+	uint64_t lease;
+	enum ack_status status;
+	uint64_t accepted, rejected;
+	bool has_transient, has_permanent;	/* errors of scope BATCH */
+	int record_errors;
+	bool names_stranger, names_twice;	/* record errors that are wrong */
+	int parcel;				/* whose record ids it names */
+};
+struct frame *message_reply(struct world *w, const struct reply *r);
+
+/* --- fate.c: how the model changes ----------------------------------------------------------- */
+
+const struct route_settings *route_of(const struct world *w, int parcel);
+int module_of(const struct world *w, const char *name);
+bool is_in_custody(const struct fate *f);
+int held_by(const struct world *w, int party);
+void fate_take(struct world *w, int parcel, int party, const struct frame *f);
+void fate_deliver(struct world *w, int parcel, int party, uint64_t lease);
+void fate_return(struct world *w, int parcel, enum leave_how how);
+/* The current delivery has failed: it waits, or is buried. */
+void fate_fail(struct world *w, int parcel);
+void fate_bury(struct world *w, int parcel, enum error_code code);
+void fate_process(struct world *w, int parcel, int party, uint64_t rejected, uint64_t record_errors);
+void fate_release_due(struct world *w);
+void party_leave(struct world *w, int party, enum leave_how how);
+/* False when the module remembers as many instances as it may. */
+bool party_join(struct world *w, int party, const struct hello *h);
+void party_seen(struct world *w, int party, uint64_t seen);
+void party_expire(struct world *w);
+void model_recover(struct world *w);
+
+/* --- oracle.c: what an answer must be -------------------------------------------------------- */
+
+struct verdict {
+	enum ack_status status;
+	bool duplicate, warned;
+	enum error_code code;
+	bool may_be_full;		/* or INT_STORE_001: the model does not count pages */
+};
+/* What the offer must be answered; the model is not changed. */
+void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const struct frame *f,
+    struct verdict *v);
+/* What it does, once it was answered so. */
+void oracle_offered(struct world *w, int party, int parcel, const struct frame *f, const struct verdict *v);
+
+struct judgement {
+	enum error_code code;
+	bool echo, duplicate;
+	int parcel;			/* the batch that the lease is of, NOBODY */
+};
+/* What the answer of a target must meet, and does to the model. */
+void oracle_answer(struct world *w, int module, int party, const struct reply *r, const struct message_ack *a,
+    struct judgement *j);
+
+/* --- check.c: invariants --------------------------------------------------------------------- */
+
+/* Takes it into the model; returns the parcel. */
+int check_delivery(struct world *w, struct connection *c, const struct delivery *d);
+void check_outcome(struct world *w, struct connection *c, const struct ended *e, const struct route *route);
+/* An end that a source is told, in an outcome or in the answer to a repeat. */
+void check_end(struct world *w, int parcel, const struct ended *e);
+/* The batches that the latest event touched stand in the store as the model has them. */
+void check_touched(struct world *w);
+/* After core_turn_close(): nobody waits who need not. */
+void check_quiet(struct world *w);
+void check_counters(struct world *w, int route);
+/* The whole store. */
+void check_store(struct world *w);
+/* History may have forgotten it by now: rightly? */
+void check_history(struct world *w, int parcel);
+int parcel_by_batch(const struct world *w, const struct uuid *batch_id, const char *route);
+
+/* --- source.c, target.c, link.c: what modules do; false when there was nothing to do ---------- */
+
+bool source_send(struct world *w);
+bool source_repeat(struct world *w);
+bool source_break(struct world *w);
+bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct verdict *got);
+int parcel_make(struct world *w, int route, struct actor *a);
+bool source_is_behind(const struct world *w);
+
+bool target_answer(struct world *w);
+bool target_late(struct world *w);
+void target_take_over(struct world *w, struct actor *a);
+bool target_stale(struct world *w);
+bool target_stage(struct world *w);
+void target_settle(struct world *w, struct actor *a);
+/* The delivery held[n] is no longer worked on; its lease is remembered. */
+void actor_let_go(struct actor *a, int n);
+
+bool link_connect(struct world *w);
+bool link_leave(struct world *w);
+bool link_drain(struct world *w);
+bool link_seen(struct world *w);
+bool link_deafen(struct world *w);
+bool link_join(struct world *w, struct actor *a);
+void link_cut(struct world *w, struct connection *c, enum leave_how how);
+
+#endif

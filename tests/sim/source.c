@@ -1,0 +1,146 @@
+/* source.c - what sources do: send, send again, send something wrong */
+#include "sim.h"
+
+/* A connected actor that is a source of the route, whichever comes up. */
+static struct actor *sender(struct world *w, int route)
+{
+	int module = module_of(w, w->plan.routes[route].source);
+	int start = (int)between(w, 0, (uint64_t)w->actor_count - 1);
+
+	for (int n = 0; n < w->actor_count; n++) {
+		struct actor *a = &w->actors[(start + n) % w->actor_count];
+
+		if (a->module == module && a->connection)
+			return a;
+	}
+	return NULL;
+}
+
+static uint32_t draw_padding(struct world *w)
+{
+	if (has_trouble(w, TROUBLE_FULL_STORE) && chance(w, 2))
+		return (uint32_t)between(w, 300000, 1800000);
+	return chance(w, 8) ? (uint32_t)between(w, 3000, 20000) : (uint32_t)between(w, 0, 200);
+}
+
+int parcel_make(struct world *w, int route, struct actor *a)
+{
+	struct parcel *p = &w->parcels[w->parcel_count];
+	uint64_t step = has_trouble(w, TROUBLE_BROKEN) && chance(w, 6) ? between(w, 2, 5) : 1;
+
+	*p = (struct parcel){
+		.route = route,
+		.records = (uint32_t)between(w, 1, 4),
+		.padding = draw_padding(w),
+		.critical = chance(w, 4),
+	};
+	rng_bytes(&w->rng, p->batch_id.b, sizeof p->batch_id.b);
+	a->next_sequence[route] += step;
+	p->sequence_number = a->next_sequence[route];
+	if (has_trouble(w, TROUBLE_BROKEN) && chance(w, 12))
+		p->sequence_number = between(w, 1, p->sequence_number);
+	return w->parcel_count++;
+}
+
+/* --- offering -------------------------------------------------------------------------------- */
+
+static void check_answer(struct world *w, int parcel, const struct verdict *v, const struct offer_answer *out)
+{
+	if (out->status != v->status || out->duplicate != v->duplicate || out->fault.code != v->code)
+		broke(w, "batch %d is answered %s, duplicate=%d, error %d (%s); not %s, %d, %d", parcel,
+		    ack_status_name(out->status), out->duplicate, out->fault.code, out->fault.field_name,
+		    ack_status_name(v->status), v->duplicate, v->code);
+	if (v->status == ACK_RECEIVED && !v->duplicate && (out->warning.code == INT_BATCH_004) != v->warned)
+		broke(w, "batch %d is answered with warning %d", parcel, out->warning.code);
+	if (out->has_end != (v->duplicate && v->status != ACK_RECEIVED))
+		broke(w, "batch %d is answered with has_end=%d", parcel, out->has_end);
+	if (out->has_end)
+		check_end(w, parcel, &out->end);
+}
+
+/* The model goes first, so that what the core calls back meets it as it must be. */
+static void offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct frame *f,
+    struct verdict *v)
+{
+	static struct model before;
+	struct offer_answer out;
+	struct message m;
+
+	message_read(w, f, &m);
+	oracle_offer(w, c->party, parcel, flaw, f, v);
+	before = w->model;
+	oracle_offered(w, c->party, parcel, f, v);
+	w->offering = parcel;
+	w->offered = f;
+	core_offer(w->core, c->instance, &m, f, &out);
+	w->offering = NOBODY;
+	if (v->may_be_full && out.fault.code == INT_STORE_001) {
+		w->model = before;
+		*v = (struct verdict){ .status = ACK_REJECTED, .code = INT_STORE_001 };
+	}
+	check_answer(w, parcel, v, &out);
+}
+
+bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct verdict *got)
+{
+	struct frame *f;
+	struct verdict v;
+
+	broker_begin(w);
+	f = message_batch(w, parcel, flaw);
+	offer(w, c, parcel, flaw, f, &v);
+	frame_unref(f);
+	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel, flaw,
+	    ack_status_name(v.status), v.duplicate, v.code);
+	check_touched(w);
+	connection_owe(c, &(struct item){ .kind = ITEM_ANSWER, .parcel = parcel, .status = v.status,
+	    .life = w->model.fates[parcel].life });
+	if (got)
+		*got = v;
+	return true;
+}
+
+/* --- actions --------------------------------------------------------------------------------- */
+
+bool source_send(struct world *w)
+{
+	int route = (int)between(w, 0, w->plan.core.route_count - 1);
+	struct actor *a = sender(w, route);
+
+	if (!a || w->parcel_count == PARCELS_MAX)
+		return false;
+	return source_offer(w, a->connection, parcel_make(w, route, a), FLAW_NONE, NULL);
+}
+
+/* One that has heard no RECEIVED sends again anyway; another does without need. */
+bool source_repeat(struct world *w)
+{
+	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
+	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
+
+	if (!a || (w->parcels[parcel].acked && !has_trouble(w, TROUBLE_REPEAT)))
+		return false;
+	return source_offer(w, a->connection, parcel, FLAW_NONE, NULL);
+}
+
+/* What is wrong leaves no trace: the same batch may come whole later. */
+bool source_break(struct world *w)
+{
+	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
+	static const enum flaw altered[] = { FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES };
+	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
+	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
+	enum flaw flaw = broken[between(w, 0, 3)];
+
+	if (!a)
+		return false;
+	if (has_trouble(w, TROUBLE_ALTER) && chance(w, 2)) {
+		flaw = altered[between(w, 0, 1)];
+		check_history(w, parcel);
+		if (!w->model.fates[parcel].known)
+			return false;
+	} else if (!has_trouble(w, TROUBLE_BROKEN)) {
+		return false;
+	}
+	return source_offer(w, a->connection, parcel, flaw, NULL);
+}

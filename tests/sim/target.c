@@ -1,0 +1,233 @@
+/* target.c - what targets do with what they hold: answer, answer late, answer wrongly, complete it */
+#include "sim.h"
+
+void actor_let_go(struct actor *a, int n)
+{
+	a->past[a->past_count++ % PAST_MAX] = a->held[n];
+	a->held[n] = a->held[--a->held_count];
+}
+
+static struct actor *pick_actor(struct world *w, bool holding)
+{
+	int start = (int)between(w, 0, (uint64_t)w->actor_count - 1);
+
+	for (int n = 0; n < w->actor_count; n++) {
+		struct actor *a = &w->actors[(start + n) % w->actor_count];
+
+		if (a->connection && (holding ? a->held_count > 0 : a->past_count > 0))
+			return a;
+	}
+	return NULL;
+}
+
+/* --- one answer ------------------------------------------------------------------------------ */
+
+static void answer(struct world *w, struct actor *a, const struct reply *r)
+{
+	struct connection *c = a->connection;
+	struct judgement j;
+	struct ack_answer out;
+	struct message m;
+	struct frame *f;
+
+	broker_begin(w);
+	f = message_reply(w, r);
+	message_read(w, f, &m);
+	oracle_answer(w, a->module, a->party, r, &m.ack, &j);
+	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d", a->party,
+	    r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
+	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);
+	core_acknowledge(w->core, c->instance, &m, &out);
+	frame_unref(f);
+	if (out.fault.code != j.code || out.echo != j.echo || out.duplicate != j.duplicate)
+		broke(w, "%s of batch %d under lease %llu meets error %d, echo=%d, duplicate=%d; not %d, %d, %d",
+		    ack_status_name(r->status), r->parcel, (unsigned long long)r->lease, out.fault.code,
+		    out.echo, out.duplicate, j.code, j.echo, j.duplicate);
+	check_touched(w);
+	if (j.echo)
+		connection_owe(c, &(struct item){ .kind = ITEM_ECHO, .parcel = r->parcel, .status = r->status,
+		    .life = w->model.fates[r->parcel].life });
+}
+
+static struct reply reply_to(const struct world *w, struct grip g, enum ack_status status)
+{
+	const struct parcel *p = &w->parcels[g.parcel];
+
+	return (struct reply){
+		.batch_id = p->batch_id,
+		.parcel = g.parcel,
+		.lease = g.lease,
+		.status = status,
+		.accepted = status == ACK_REJECTED ? 0 : p->records,
+		.rejected = status == ACK_REJECTED ? p->records : 0,
+	};
+}
+
+static void spoil(struct world *w, struct reply *r)
+{
+	if (chance(w, 3))
+		r->accepted += between(w, 1, 3);
+	else if (chance(w, 2))
+		r->names_stranger = true, r->record_errors = (int)r->rejected;
+	else
+		r->names_twice = true, r->record_errors = (int)r->rejected;
+}
+
+static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_one_in)
+{
+	struct reply r = reply_to(w, g, chance(w, 4) ? ACK_RECEIVED : ACK_PROCESSED);
+	uint32_t records = w->parcels[g.parcel].records;
+
+	if (has_trouble(w, TROUBLE_REJECT) && chance(w, reject_one_in)) {
+		r = reply_to(w, g, ACK_REJECTED);
+		r.has_transient = !chance(w, 4);
+		r.has_permanent = !r.has_transient || chance(w, 6);
+	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3)) {
+		r.rejected = between(w, 1, records);
+		r.accepted = records - r.rejected;
+		r.record_errors = (int)between(w, 0, r.rejected);
+	}
+	if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_UNSOUND) && chance(w, 6))
+		spoil(w, &r);
+	return r;
+}
+
+/* --- actions --------------------------------------------------------------------------------- */
+
+bool target_answer(struct world *w)
+{
+	struct actor *a = pick_actor(w, true);
+	struct reply r;
+	int n;
+
+	if (!a || (has_trouble(w, TROUBLE_MUTE) && !chance(w, 4)))
+		return false;
+	n = (int)between(w, 0, (uint64_t)a->held_count - 1);
+	r = draw_reply(w, a->held[n], 3);
+	answer(w, a, &r);
+	if (r.status != ACK_RECEIVED)
+		actor_let_go(a, n);
+	return true;
+}
+
+/* The latest ones are often current still. */
+static struct grip draw_past(struct world *w, const struct actor *a)
+{
+	unsigned most = a->past_count < PAST_MAX ? a->past_count : PAST_MAX;
+	unsigned back = (unsigned)between(w, 1, chance(w, 2) && most > 3 ? 3 : most);
+
+	return a->past[(a->past_count - back) % PAST_MAX];
+}
+
+/* Whoever presents the current lease may answer: another actor of the module, or the same later. */
+static bool answer_for(struct world *w, const struct actor *a, struct grip g)
+{
+	struct actor *other = NULL;
+	struct reply r;
+
+	for (int n = 0; n < w->actor_count; n++)
+		if (w->actors[n].module == a->module && w->actors[n].connection && (!other || chance(w, 2)))
+			other = &w->actors[n];
+	if (!other)
+		return false;
+	r = draw_reply(w, g, 2);
+	answer(w, other, &r);
+	return true;
+}
+
+/* An answer that was given already, or comes after the delivery was lost. */
+bool target_late(struct world *w)
+{
+	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
+
+	if (a->past_count == 0 || !(has_trouble(w, TROUBLE_LATE) || has_trouble(w, TROUBLE_AGAIN)))
+		return false;
+	return answer_for(w, a, draw_past(w, a));
+}
+
+/* The actor has just gone: somebody finds its leases in its log. */
+void target_take_over(struct world *w, struct actor *a)
+{
+	if (!has_trouble(w, TROUBLE_LATE))
+		return;
+	if (a->held_count > 0)
+		answer_for(w, a, a->held[0]);
+	else if (a->past_count > 0)
+		answer_for(w, a, a->past[(a->past_count - 1) % PAST_MAX]);
+}
+
+/* A lease that nobody was given, of a batch that there is; or that of another batch. */
+bool target_stale(struct world *w)
+{
+	struct actor *a = pick_actor(w, false);
+	int parcel;
+	struct reply r;
+
+	if (!a || !has_trouble(w, TROUBLE_STALE))
+		return false;
+	parcel = (int)between(w, 0, (uint64_t)w->parcel_count - 1);
+	r = reply_to(w, (struct grip){ parcel, w->top_lease + 100000 }, chance(w, 2) ? ACK_PROCESSED : ACK_REJECTED);
+	if (chance(w, 2) && a->past[0].parcel != parcel)
+		r.lease = a->past[0].lease;
+	answer(w, a, &r);
+	return true;
+}
+
+/* --- atomic stages --------------------------------------------------------------------------- */
+
+static int route_from(const struct world *w, int module)
+{
+	for (size_t r = 0; r < w->plan.core.route_count; r++)
+		if (module_of(w, w->plan.routes[r].source) == module)
+			return (int)r;
+	return NOBODY;
+}
+
+static void add_completion(struct world *w, struct parcel *p, struct grip g)
+{
+	for (int n = 0; n < p->complete_count; n++)
+		if (p->completes[n].lease == g.lease)
+			return;
+	p->completes[p->complete_count++] = (struct completion){
+		.parcel = g.parcel,
+		.lease = g.lease,
+		.rejected = has_trouble(w, TROUBLE_PARTIAL) && chance(w, 5) ? 1 : 0,
+	};
+}
+
+/* What the actor holds, and at times what it has lost: then the whole stage must be refused. */
+bool target_stage(struct world *w)
+{
+	struct actor *a = pick_actor(w, true);
+	int route = a ? route_from(w, a->module) : NOBODY;
+	struct verdict v;
+	struct parcel *p;
+	int parcel;
+
+	if (route == NOBODY || w->parcel_count == PARCELS_MAX)
+		return false;
+	parcel = parcel_make(w, route, a);
+	p = &w->parcels[parcel];
+	for (uint64_t n = between(w, 1, COMPLETES_MAX); n > 0; n--)
+		add_completion(w, p, a->held[between(w, 0, (uint64_t)a->held_count - 1)]);
+	if (a->past_count > 0 && has_trouble(w, TROUBLE_LATE) && chance(w, 5) &&
+	    p->complete_count < COMPLETES_MAX)
+		add_completion(w, p, a->past[0]);
+	source_offer(w, a->connection, parcel, FLAW_NONE, &v);
+	for (int n = 0; v.status == ACK_RECEIVED && n < p->complete_count; n++)
+		for (int k = a->held_count - 1; k >= 0; k--)
+			if (a->held[k].lease == p->completes[n].lease)
+				actor_let_go(a, k);
+	return true;
+}
+
+/* Faults have stopped: everything that is held is processed. */
+void target_settle(struct world *w, struct actor *a)
+{
+	while (a->connection && a->held_count > 0) {
+		struct reply r = reply_to(w, a->held[0], ACK_PROCESSED);
+
+		answer(w, a, &r);
+		actor_let_go(a, 0);
+	}
+}

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -126,18 +127,31 @@ static void env_close(struct store *s)
 	s->env = NULL;
 }
 
+/* 0, or an errno. A disk without the room is not even begun to be filled. */
+static int allocate(const char *dir, int fd, uint64_t want)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || fstatvfs(fd, &fs) != 0)
+		return errno;
+	uint64_t there = (uint64_t)st.st_blocks * 512;
+	if (there + (uint64_t)fs.f_bavail * fs.f_frsize < want)
+		return ENOSPC;
+	int rc = posix_fallocate(fd, 0, (off_t)want);
+	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+		rc = errno;
+	return rc;
+}
+
 /* Makes the file whole before it is used, or grows it; a larger file than asked for stays. */
 static int preallocate(const char *dir, const char *file, uint64_t want, char *why, size_t size)
 {
 	int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	int rc = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)want);
+	int rc = fd < 0 ? errno : allocate(dir, fd, want);
 
-	if (rc == 0 && fsync(fd) != 0)
-		rc = errno;
 	if (fd >= 0)
 		close(fd);
-	if (rc == 0 && sync_path(dir, O_RDONLY | O_DIRECTORY) != 0)
-		rc = errno;
 	if (rc != 0)
 		return refuse(ERR_IO, why, size, "%s cannot be made %llu bytes large: %s; free room on that "
 		    "file system or lower store.size", file, (unsigned long long)want, strerror(rc));

@@ -8,7 +8,7 @@
 /*
  * log_info("session opened", "session=%u module=%s", id, name) writes
  *	2026-11-20T08:15:30.123456Z info session opened session=17 module=ALPHA
- * or, as JSON, {"ts":…,"level":"info","event":"session opened","session":"17","module":"ALPHA"}.
+ * or, as JSON, {"ts":…,"level":"info","event":"session opened","session":17,"module":"ALPHA"}.
  * The event is a constant; the second argument is a printf format of space separated key=value
  * pairs. A value that may hold spaces, quotes or a stranger's bytes goes through log_quote().
  * Logging never changes errno. Levels by reader: error wakes someone, warning is read tomorrow,

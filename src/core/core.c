@@ -91,6 +91,7 @@ void core_destroy(struct core *c)
 	instance_destroy_all(c);
 	heap_finish(&c->confirmed);
 	heap_finish(&c->unconfirmed);
+	free(c->completed);
 	free(c->routes);
 	free(c->modules);
 	free(c);

@@ -106,6 +106,8 @@ struct offer_answer {
 	bool duplicate;
 	struct fault fault;		/* why it is REJECTED, where it is no duplicate */
 	struct fault warning;		/* code INT_BATCH_004, or INT_NONE */
+	const struct route *const *completed;	/* those of `completes`, when the batch is new and RECEIVED;
+						 * the core's, until its next offer */
 	bool has_end;			/* a duplicate that has ended: `end` says how (errors borrowed) */
 	struct ended end;
 };

@@ -229,14 +229,14 @@ static bool check_content(struct offer *o)
 
 static void note_sequence(struct offer *o)
 {
-	uint64_t last = sequence_of(o->core, o->from, o->route)->last;
+	uint64_t next = sequence_of(o->core, o->from, o->route)->next;
 	uint64_t number = o->batch->sequence_number;
 	char actual[24];
 
-	if (last == 0 || number == last + 1)
+	if (next == 0 || number == next)
 		return;
 	fault_set(&o->answer->warning, INT_BATCH_004, "metadata.sequence_number", "%llu",
-	    (unsigned long long)(last + 1));
+	    (unsigned long long)next);
 	snprintf(actual, sizeof actual, "%llu", (unsigned long long)number);
 	fault_found(&o->answer->warning, span_of(actual));
 }
@@ -370,8 +370,12 @@ static void take(struct offer *o)
 	sequence_take(c, o->from, sequence_of(c, o->from, o->route), b.sequence_number);
 	if (to)
 		dispatch_deliver(c, assignment_add(c, o->route, &b, to), o->frame);
-	for (size_t n = 0; n < o->batch->complete_count; n++)
+	c->completed = xrealloc(c->completed, (o->batch->complete_count + 1) * sizeof *c->completed);
+	for (size_t n = 0; n < o->batch->complete_count; n++) {
 		answer_processed(c, o->from, &o->completed[n], &o->batch->completes[n]);
+		c->completed[n] = o->completed[n].route;
+	}
+	o->answer->completed = c->completed;
 	o->answer->status = ACK_RECEIVED;
 }
 

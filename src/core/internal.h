@@ -34,10 +34,10 @@ struct assignment {
 };
 TAILQ_HEAD(assignment_list, assignment);
 
-/* The highest sequence_number that an instance has had taken on a route. */
+/* An instance's series of sequence numbers on a route. */
 struct sequence {
 	const struct route *route;
-	uint64_t last;
+	uint64_t next;			/* one above the highest that was taken, 0: none was */
 	bool dirty;
 };
 
@@ -99,6 +99,7 @@ struct core {
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
+	const struct route **completed;	/* of the latest offer's `completes` */
 	unsigned turn_changes;		/* arrows taken in this turn */
 };
 
@@ -175,6 +176,8 @@ void instance_destroy_all(struct core *c);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */
 struct sequence *sequence_of(struct core *c, struct instance *i, const struct route *r);
+/* The highest number taken, 0 none: what WELCOME says. */
+uint64_t sequence_last(struct core *c, struct instance *i, const struct route *r);
 void sequence_take(struct core *c, struct instance *i, struct sequence *q, uint64_t number);
 void sequence_save(struct core *c, struct instance *i);
 

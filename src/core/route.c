@@ -87,8 +87,7 @@ size_t core_routes_of(struct core *c, struct instance *i, struct welcome_route *
 			.max_retries = s->max_retries,
 			.backoff_multiplier = s->backoff_multiplier,
 			.backpressure_active = false,
-			.last_sequence_number = r->source == i->module
-			    ? sequence_of(c, i, r)->last : 0,
+			.last_sequence_number = r->source == i->module ? sequence_last(c, i, r) : 0,
 		};
 	}
 	return count;

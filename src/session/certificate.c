@@ -27,13 +27,19 @@ static bool spiffe_module(const char *uri, char out[MODULE_NAME_MAX + 1])
 	return n > 0;
 }
 
+/* Names of hosts are compared without case, the others byte for byte. */
+static bool is_same_name(const char *kind, const char *a, const char *b)
+{
+	return strcmp(kind, "DNS:") == 0 ? strcasecmp(a, b) == 0 : strcmp(a, b) == 0;
+}
+
 static const char *mapped_module(const struct sessions *ss, const char *kind, const char *name)
 {
 	size_t n = strlen(kind);
 
 	for (size_t k = 0; k < ss->settings.mapping_count; k++) {
 		const struct identity_mapping *m = &ss->settings.mappings[k];
-		if (strncmp(m->identity, kind, n) == 0 && strcmp(m->identity + n, name) == 0)
+		if (strncmp(m->identity, kind, n) == 0 && is_same_name(kind, m->identity + n, name))
 			return m->module;
 	}
 	return NULL;

@@ -56,7 +56,7 @@ static void refuse(struct session *s, const struct message *m, const struct faul
 	if (f->code == INT_PROTOCOL_001)
 		send_notification(s, NULL, f, ACTION_NONE);	/* nothing in it can be trusted */
 	else
-		send_refusal(s, m, f);
+		send_refusal(s, m, f, NULL);
 	end_after(s, m, f);
 }
 

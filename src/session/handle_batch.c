@@ -9,8 +9,9 @@ void handle_batch(struct session *s, const struct message *m, struct frame *fram
 	struct offer_answer answer;
 
 	core_offer(s->all->core, s->instance, m, frame, &answer);
-	if (answer.fault.code != INT_NONE && log_allow("batch refused", 10))
+	const struct fault *f = &answer.fault;
+	if (f->code != INT_NONE && log_allow("batch refused", 10))
 		log_warning("batch refused", "session=%u module=%s code=%s field=%s", s->id, s->module,
-		    error_code_info(answer.fault.code)->name, log_quote(answer.fault.field_name, strlen(answer.fault.field_name)));
+		    error_code_info(f->code)->name, log_quote(f->field_name, strlen(f->field_name)));
 	send_offer_answer(s, m, &answer);
 }

@@ -155,8 +155,12 @@ struct envelope send_envelope(struct session *s, const struct message *m);
 void send_welcome(struct session *s, const struct message *hello);
 void send_goodbye(struct session *s, enum goodbye_reason reason, uint32_t reconnect_delay_ms,
     const char *message);
-/* The refusal of a message in the form of section 9: ACKNOWLEDGMENT for a batch, else a notification. */
-void send_refusal(struct session *s, const struct message *m, const struct fault *f);
+/*
+ * The refusal of a message in the form of section 9: ACKNOWLEDGMENT for a batch (with its route, NULL
+ * when it has none), else a notification.
+ */
+void send_refusal(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route);
 /* A refusal that answers nothing readable. */
 void send_notification(struct session *s, const struct message *m, const struct fault *f,
     enum action_required action);

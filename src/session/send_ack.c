@@ -70,7 +70,7 @@ static void send_received(struct session *s, struct envelope *e, struct ack_out 
 void send_offer_answer(struct session *s, const struct message *m, const struct offer_answer *answer)
 {
 	if (answer->fault.code != INT_NONE) {
-		send_refusal(s, m, &answer->fault);
+		send_refusal(s, m, &answer->fault, answer->route);
 		return;
 	}
 	struct envelope e = send_envelope(s, m);
@@ -83,8 +83,8 @@ void send_offer_answer(struct session *s, const struct message *m, const struct 
 		send_end(s, &e, &a, &answer->end);
 	else
 		send_received(s, &e, &a, answer, m->batch.record_count);
-	for (size_t n = 0; !answer->duplicate && n < m->batch.complete_count; n++)
-		send_echo(s, m, &m->batch.completes[n], NULL, false);
+	for (size_t n = 0; answer->completed && n < m->batch.complete_count; n++)
+		send_echo(s, m, &m->batch.completes[n], answer->completed[n], false);
 }
 
 void send_echo(struct session *s, const struct message *m, const struct message_ack *of,
@@ -99,10 +99,9 @@ void send_echo(struct session *s, const struct message *m, const struct message_
 		.processing_duration_ms = of->processing_duration_ms,
 		.lease = of->lease,
 		.duplicate = duplicate,
+		.route = span_of(route_settings(route)->name),
 	};
 
-	if (route)
-		a.route = span_of(route_settings(route)->name);
 	encode(s, &e, &a, NULL);
 }
 

@@ -18,7 +18,8 @@ void send_notification(struct session *s, const struct message *m, const struct 
 	output_done(s);
 }
 
-static void reject(struct session *s, const struct message *m, const struct fault *f)
+static void reject(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route)
 {
 	struct envelope e = send_envelope(s, m);
 	struct error_texts texts;
@@ -32,11 +33,14 @@ static void reject(struct session *s, const struct message *m, const struct faul
 		.errors = &error,
 		.error_count = 1,
 	};
+	if (route)
+		ack.route = span_of(route_settings(route)->name);
 	encode_ack(output_frames(s), &e, &ack);
 	output_done(s);
 }
 
-void send_refusal(struct session *s, const struct message *m, const struct fault *f)
+void send_refusal(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route)
 {
 	if (m->header.type != MESSAGE_BATCH_TRANSFER || !m->batch.has_batch_id) {
 		send_notification(s, m, f, ACTION_NONE);
@@ -44,5 +48,5 @@ void send_refusal(struct session *s, const struct message *m, const struct fault
 	}
 	if (f->code == INT_ROUTE_002 || f->code == INT_STORE_001)
 		send_notification(s, m, f, ACTION_THROTTLE);	/* section 7: it precedes */
-	reject(s, m, f);
+	reject(s, m, f, route);
 }

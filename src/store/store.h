@@ -25,7 +25,7 @@
  *	dead      route, id               -> struct batch, and the errors with it
  *	ended     source instance, notice -> struct ended: history, and the source's mailbox
  *	identity  route, batch_id         -> where it is now: id, or source and notice
- *	sequence  route, instance         -> the highest sequence_number taken
+ *	sequence  route, instance         -> one above the highest sequence_number taken
  *	instance, route, name, meta       -> the small things
  */
 struct store;
@@ -112,7 +112,7 @@ uint32_t store_instance_create(struct store *s);
 void store_instance_put(struct store *s, const struct instance_record *i);
 void store_instance_del(struct store *s, uint32_t number);
 void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i), void *arg);
-/* The highest sequence_number taken of an instance on a route; 0 none. */
+/* One above the highest sequence_number taken of an instance on a route; 0 none. */
 uint64_t store_sequence_get(struct store *s, uint32_t route, uint32_t instance);
 void store_sequence_put(struct store *s, uint32_t route, uint32_t instance, uint64_t number);
 void store_sequence_del(struct store *s, uint32_t route, uint32_t instance);

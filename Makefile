@@ -240,8 +240,8 @@ dist:
 clean:
 	test ! -d $(BUILD) || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
-.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget check-install \
-	check-san install uninstall dist clean lint lint-rooms lint-shell lint-man lint-cppcheck \
-	lint-gcc lint-tidy
+.PHONY: all always objects tests bench check check-unit check-sim check-system check-budget \
+	check-install check-san install uninstall dist clean lint lint-rooms lint-shell lint-man \
+	lint-cppcheck lint-gcc lint-tidy
 .DELETE_ON_ERROR:
 .SECONDARY:

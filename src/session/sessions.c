@@ -120,6 +120,17 @@ static struct session *next_ready(struct sessions *ss)
 	return s;
 }
 
+static void rekey_if_due(struct session *s)
+{
+	const struct sessions_settings *set = &s->all->settings;
+	bool old = set->rekey_age_ms && s->all->now_ms >= s->opened_ms + set->rekey_age_ms;
+
+	if ((s->state == SESSION_OPEN || s->state == SESSION_DRAINING) &&
+	    (old || stream_records(s->stream) >= set->rekey_records ||
+	    stream_record_bytes(s->stream) >= set->rekey_bytes))
+		session_goodbye(s, GOODBYE_REKEY, LEAVE_EXPECTED, 0, "the keys' limit of use is near");
+}
+
 void sessions_receive(struct sessions *ss)
 {
 	size_t left = TURN_BYTES;
@@ -131,22 +142,12 @@ void sessions_receive(struct sessions *ss)
 		size_t budget = left < PEER_BYTES_PER_TURN ? left : PEER_BYTES_PER_TURN;
 		size_t taken = session_receive(s, budget);
 
+		rekey_if_due(s);
 		left -= taken < left ? taken : left;
 		session_make_dirty(s);
 		if (!s->starved && (taken >= budget || stream_has_pending(s->stream)))
 			session_make_ready(s);
 	}
-}
-
-static void rekey_if_due(struct session *s)
-{
-	const struct sessions_settings *set = &s->all->settings;
-	bool old = set->rekey_age_ms && s->all->now_ms >= s->opened_ms + set->rekey_age_ms;
-
-	if ((s->state == SESSION_OPEN || s->state == SESSION_DRAINING) &&
-	    (old || stream_records(s->stream) >= set->rekey_records ||
-	    stream_record_bytes(s->stream) >= set->rekey_bytes))
-		session_goodbye(s, GOODBYE_REKEY, LEAVE_EXPECTED, 0, "the keys' limit of use is near");
 }
 
 static bool is_slow(const struct session *s, uint64_t *due_ms)

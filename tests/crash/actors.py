@@ -1,8 +1,8 @@
 """actors.py - the modules of the crash test: sources, stages and sinks, each a process of its own.
 
 An actor lives on while the broker is killed: it connects again, repeats what was not answered, and
-names in HELLO what it holds. All that it does and hears it writes to a log of its own, a JSON object
-a line, from which the oracle judges. What it logs before it acts, it logs before it sends.
+names in HELLO what it holds. All that it does and hears it writes to a log of its own, a JSON
+object a line, from which the oracle judges; what it is about to send, before it sends it.
 """
 
 import hashlib

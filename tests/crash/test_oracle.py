@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""test_oracle.py - shows that the oracle can fail: a story without fault, and one for each verdict."""
+"""test_oracle.py - shows that the oracle can fail: a story without fault, and one a verdict."""
 
 import unittest
 

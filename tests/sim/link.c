@@ -72,6 +72,8 @@ bool link_join(struct world *w, struct actor *a)
 	};
 	struct connection *c;
 
+	if (has_trouble(w, TROUBLE_ABSENT) && strcmp(h.module, "GAMMA") == 0)
+		return false;
 	snprintf(id, sizeof id, "instance-%d", a->party);
 	h.instance_id = span_of(id);
 	draw_seen(w, a, &h);

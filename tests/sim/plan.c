@@ -20,6 +20,8 @@ static unsigned rarity(enum trouble t)
 	switch (t) {
 	case TROUBLE_FULL_STORE:
 		return 12;
+	case TROUBLE_ABSENT:
+		return 6;
 	case TROUBLE_CORRUPT:
 	case TROUBLE_CROWD:
 	case TROUBLE_HISTORY:
@@ -81,6 +83,8 @@ void plan_make(struct plan *p, struct rng *rng)
 	memset(p, 0, sizeof *p);
 	for (int t = 0; t < TROUBLE_COUNT; t++)
 		p->troubles[t] = one_in(rng, rarity((enum trouble)t));
+	if (p->troubles[TROUBLE_FULL_STORE])
+		p->troubles[TROUBLE_ABSENT] = one_in(rng, 2);
 	p->core = (struct core_settings){
 		.max_in_flight_limit = one_in(rng, 4) ? 1 : (uint32_t)draw(rng, 2, 10),
 		.instances_per_module = p->troubles[TROUBLE_CROWD] ? 3 : PARTIES_MAX,

@@ -40,9 +40,22 @@ static const struct {
 };
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
+/* A store fills when sources send much, and targets answer nothing at first and not all later. */
+static bool flood(struct world *w)
+{
+	bool first = !w->was_full && w->step < STEPS / 2;
+
+	if (!has_trouble(w, TROUBLE_FULL_STORE) || chance(w, first ? 20 : 2))
+		return false;
+	return source_flood(w);
+}
+
 static void act(struct world *w)
 {
 	unsigned total = 0, n = 0;
+
+	if (flood(w))
+		return;
 
 	for (size_t k = 0; k < ACTION_COUNT; k++)
 		total += actions[k].weight;

@@ -59,6 +59,7 @@ enum trouble {
 	TROUBLE_HISTORY,	/* a history budget of a few rows */
 	TROUBLE_CORRUPT,	/* stored payloads are damaged */
 	TROUBLE_CROWD,		/* few instance ids are remembered */
+	TROUBLE_ABSENT,		/* GAMMA never comes: its routes only fill */
 	TROUBLE_COUNT,
 };
 
@@ -205,6 +206,7 @@ struct world {
 	uint32_t route_numbers[ROUTES_MAX];	/* the store's */
 	bool had_suspects[MODULES_MAX];	/* at the latest close of a turn: one instance is kept free */
 	uint64_t payload_peak;		/* bytes of payload there were at most lately */
+	bool was_full;			/* the store has refused a batch */
 	bool was_over_budget;		/* history was once larger than its budget */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 };
@@ -346,6 +348,7 @@ int parcel_by_batch(const struct world *w, const struct uuid *batch_id, const ch
 
 bool source_send(struct world *w);
 bool source_repeat(struct world *w);
+bool source_flood(struct world *w);
 bool source_break(struct world *w);
 bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct verdict *got);
 int parcel_make(struct world *w, int route, struct actor *a);

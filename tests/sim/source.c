@@ -16,10 +16,15 @@ static struct actor *sender(struct world *w, int route)
 	return NULL;
 }
 
+/*
+ * A store is full in two ways: of bytes, and of pieces. So it is filled with batches of one size, and
+ * when it has been full, and some have left, larger ones come, for which the gaps are too small.
+ */
 static uint32_t draw_padding(struct world *w)
 {
-	if (has_trouble(w, TROUBLE_FULL_STORE) && chance(w, 2))
-		return (uint32_t)between(w, 300000, 1800000);
+	if (has_trouble(w, TROUBLE_FULL_STORE) && (w->was_full || !chance(w, 8)))
+		return w->was_full && chance(w, 2) ? (uint32_t)between(w, 1000000, 1900000)
+		    : (uint32_t)between(w, 280000, 320000);
 	return chance(w, 8) ? (uint32_t)between(w, 3000, 20000) : (uint32_t)between(w, 0, 200);
 }
 
@@ -76,6 +81,7 @@ static void offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	w->offering = NOBODY;
 	if (v->may_be_full && out.fault.code == INT_STORE_001) {
 		w->model = before;
+		w->was_full = true;
 		*v = (struct verdict){ .status = ACK_REJECTED, .code = INT_STORE_001 };
 	}
 	check_answer(w, parcel, v, &out);
@@ -110,6 +116,17 @@ bool source_send(struct world *w)
 	if (!a || w->parcel_count == PARCELS_MAX)
 		return false;
 	return source_offer(w, a->connection, parcel_make(w, route, a), FLAW_NONE, NULL);
+}
+
+/* What was refused for fullness comes again and again. */
+bool source_flood(struct world *w)
+{
+	int parcel = w->parcel_count - 1;
+	struct actor *a = parcel < 0 ? NULL : sender(w, w->parcels[parcel].route);
+
+	if (!a || w->model.fates[parcel].life > 0 || chance(w, 4))
+		return source_send(w);
+	return source_offer(w, a->connection, parcel, FLAW_NONE, NULL);
 }
 
 /* One that has heard no RECEIVED sends again anyway; another does without need. */

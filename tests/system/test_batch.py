@@ -1,4 +1,4 @@
-"""test_batch.py - protocol, section 5: what a batch must be, in which order it is judged, delivery."""
+"""test_batch.py - protocol, section 5: what a batch must be, how it is judged, its delivery."""
 
 import msgpack
 

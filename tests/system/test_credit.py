@@ -1,4 +1,4 @@
-"""test_credit.py - protocol, section 7: credit, full routes, a full store, peers that do not read."""
+"""test_credit.py - protocol, section 7: credit, full routes and stores, peers that do not read."""
 
 from case import Case, messages, summary
 from handoff_client import Closed

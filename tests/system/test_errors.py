@@ -1,4 +1,4 @@
-"""test_errors.py - protocol, section 9: the form of a refusal, and what each code says of itself."""
+"""test_errors.py - protocol, section 9: the form of a refusal, what each code says."""
 
 from case import Case, authority, messages, summary
 

@@ -19,7 +19,7 @@ class Hello(Case):
         self.broker = self.start_broker()
 
     def assert_hello_refused(self, code, field_name=None, actual=None, **changes):
-        """A HELLO with these changes (None: without that key) is refused and ends the connection."""
+        """A HELLO so changed (None: without that key) is refused and ends the connection."""
         client = self.connect(self.broker, "ALPHA")
         hello = {**messages.hello("ALPHA", "an instance"), **changes}
         client.send({key: value for key, value in hello.items() if value is not None})

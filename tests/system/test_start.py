@@ -131,7 +131,9 @@ class Configuration(Case):
                 store { path = "data" size = "1G" }
                 admin { socket = "admin.sock" }
                 http { listen = "127.0.0.1:7421" }
-                module "ALPHA" { identity = { "URI:spiffe://other/x", "DNS:alpha.example", "CN:alpha" } }
+                module "ALPHA" {
+                    identity = { "URI:spiffe://other/x", "DNS:alpha.example", "CN:alpha" }
+                }
                 route "alpha-beta" { source = "ALPHA" target = "BETA" batch_size = 1000 }
                 ''')
         status, output = self.check(broker)

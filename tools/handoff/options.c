@@ -20,7 +20,7 @@ static const struct option common_options[] = {
 	{ "broker", 'b', OPTION_TEXT, &from_user.broker, "HOST:PORT",
 	  "default 127.0.0.1:7420 (HANDOFF_BROKER)", 0, 0 },
 	{ "certs", 0, OPTION_TEXT, &from_user.certs, "DIR",
-	  "take the three files below from DIR, as handoff cert names them (HANDOFF_CERTS)", 0, 0 },
+	  "where handoff cert put the next three (HANDOFF_CERTS)", 0, 0 },
 	{ "ca", 0, OPTION_TEXT, &from_user.ca, "FILE", "the authority's certificate (HANDOFF_CA)", 0, 0 },
 	{ "cert", 0, OPTION_TEXT, &from_user.cert, "FILE", "the module's certificate (HANDOFF_CERT)",
 	  0, 0 },

@@ -21,12 +21,12 @@
 
 #include "handoff/handoff.h"
 #include "net/tls.h"
-#include "tools/handoff/assembly.h"
 #include "tools/handoff/command.h"
 #include "tools/handoff/connection.h"
 #include "tools/handoff/exec.h"
 #include "tools/handoff/ndjson.h"
 #include "tools/handoff/options.h"
+#include "tools/handoff/parts.h"
 #include "tools/handoff/progress.h"
 #include "tools/handoff/report.h"
 #include "tools/handoff/signals.h"
@@ -38,14 +38,6 @@
 #define SHELL_NOT_FOUND 127
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_SENDING, JOB_ENDING };
-
-/* A part of a batch's output: one batch. */
-struct part {
-	STAILQ_ENTRY(part) link;
-	struct handoff_records *records;	/* owned */
-	bool is_critical;
-};
-STAILQ_HEAD(part_list, part);
 
 /* A delivery, from its coming to its end. */
 struct job {
@@ -80,7 +72,7 @@ static const struct option work_options[] = {
 	{ "exec", 'e', OPTION_TEXT, &options.command, "COMMAND",
 	  "run by the shell for each batch: NDJSON in, NDJSON out", 0, 0 },
 	{ "to", 't', OPTION_TEXT, &options.to, "NAME",
-	  "the module that the output is for; without it, what is printed is dropped", 0, 0 },
+	  "the module that the output is for; without it, there is none", 0, 0 },
 	{ "jobs", 'j', OPTION_NUMBER, &options.jobs, "N", "run so many at once; default 1", 1, JOBS_MAX },
 	{ 0 },
 };
@@ -101,24 +93,13 @@ static const struct usage usage = {
 
 /* --- jobs come and go ------------------------------------------------------------------------ */
 
-static void forget_parts(struct job *j)
-{
-	struct part *p;
-
-	while ((p = STAILQ_FIRST(&j->parts)) != NULL) {
-		STAILQ_REMOVE_HEAD(&j->parts, link);
-		handoff_records_destroy(p->records);
-		free(p);
-	}
-}
-
 static void job_destroy(struct working *w, struct job *j)
 {
 	if (j->state == JOB_RUNNING) {
 		child_finish(&j->child);
 		w->running--;
 	}
-	forget_parts(j);
+	parts_destroy(&j->parts);
 	TAILQ_REMOVE(&w->jobs, j, link);
 	free(j);
 }
@@ -174,53 +155,6 @@ static void job_reject(struct working *w, struct job *j, enum handoff_recoverabi
 
 /* --- the output ------------------------------------------------------------------------------ */
 
-static bool add_part(struct job *j, struct assembly *a)
-{
-	struct part *p;
-
-	if (assembly_is_empty(a))
-		return true;
-	p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return false;
-	p->is_critical = a->is_critical;
-	j->records += handoff_records_count(a->records);
-	p->records = assembly_take(a);
-	if (p->records == NULL) {
-		free(p);
-		return false;
-	}
-	STAILQ_INSERT_TAIL(&j->parts, p, link);
-	return true;
-}
-
-/* What the command printed becomes parts, each of which fits into a frame. False with why. */
-static bool make_parts(struct working *w, struct job *j, struct buf *output, char *why, size_t size)
-{
-	const struct assembly_limits limits = {
-		.records = UINT64_MAX,
-		.bytes = handoff_max_records_bytes(w->connection.client),
-	};
-	struct input in;
-	struct assembly a;
-	enum assembly_result result = ASSEMBLY_FULL;
-	bool is_good;
-
-	j->bytes = output->len;
-	input_init_bytes(&in, output);
-	is_good = assembly_init(&a, &in, NULL, j->batch_id);
-	snprintf(a.why, sizeof(a.why), "out of memory");
-	while (is_good && result == ASSEMBLY_FULL) {
-		result = assembly_proceed(&a, &limits);
-		is_good = result != ASSEMBLY_BAD && add_part(j, &a);
-	}
-	if (!is_good)
-		snprintf(why, size, "the command's output, %s", a.why);
-	assembly_finish(&a);
-	input_finish(&in);
-	return is_good;
-}
-
 /* Hands the next part to the library: the last one with the PROCESSED of the batch. */
 static void send_part(struct working *w, struct job *j)
 {
@@ -261,13 +195,7 @@ static void send_part(struct working *w, struct job *j)
 
 static void on_part_received(struct job *j)
 {
-	struct part *p = STAILQ_FIRST(&j->parts);
-
-	if (p == NULL)
-		return;
-	STAILQ_REMOVE_HEAD(&j->parts, link);
-	handoff_records_destroy(p->records);
-	free(p);
+	parts_drop_first(&j->parts);
 	j->part_index++;
 	j->is_sent = false;
 }
@@ -354,9 +282,12 @@ static void job_succeed(struct working *w, struct job *j, struct buf *output)
 {
 	char why[512];
 
+	j->bytes = output->len;
 	if (options.to == NULL) {
 		j->records = handoff_delivery_record_count(j->delivery);
-	} else if (!make_parts(w, j, output, why, sizeof(why))) {
+	} else if (!parts_make(&j->parts, output, j->batch_id,
+			       handoff_max_records_bytes(w->connection.client), &j->records, why,
+			       sizeof(why))) {
 		job_reject(w, j, HANDOFF_PERMANENT, "WORK_OUTPUT_001", why);
 		return;
 	}

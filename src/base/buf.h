@@ -25,7 +25,9 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_finish(struct buf *b);			/* frees the bytes; the struct may be used again */
 void buf_clear(struct buf *b);			/* forgets bytes and failure, keeps the memory */
-/* Room for `n` more bytes, contiguous; NULL and failed when refused. buf_grow() makes them valid. */
+/*
+ * Room for `n` more bytes, contiguous; NULL and failed when refused. buf_grow() makes them valid.
+ */
 uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
 void buf_grow(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);

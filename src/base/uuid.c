@@ -8,7 +8,9 @@ static bool is_dash_place(size_t i)
 	return i == 8 || i == 13 || i == 18 || i == 23;
 }
 
-/* What a hex digit is worth, and one more; 0 where there is none. A table, for no branch is taken. */
+/*
+ * What a hex digit is worth, and one more; 0 where there is none. A table, for no branch is taken.
+ */
 static const uint8_t digit_values[256] = {
 	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
 	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15,

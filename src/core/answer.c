@@ -9,8 +9,8 @@
 
 /*
  * Whoever presents the current lease may (protocol.md section 6). Current is the lease of a batch's
- * latest delivery, until the next one, its end or its dead letter: so a batch is looked for among what
- * is assigned, then in the store on each route that leads to the module.
+ * latest delivery, until the next one, its end or its dead letter: so a batch is looked for among
+ * what is assigned, then in the store on each route that leads to the module.
  */
 
 static bool is_repeat(const struct ended *e, const struct message_ack *a)
@@ -46,14 +46,16 @@ static void find_unassigned(struct core *c, struct route *r, const struct messag
 		out->kind = LEASE_CURRENT;
 }
 
-void answer_find(struct core *c, struct instance *i, const struct message_ack *a, struct presented *out)
+void answer_find(struct core *c, struct instance *i, const struct message_ack *a,
+    struct presented *out)
 {
 	struct assignment *held = assignment_by_lease(c, a->lease);
 	struct route *r;
 
 	memset(out, 0, sizeof *out);
 	if (held) {
-		if (held->route->target != i->module || !uuid_equal(&held->batch.batch_id, &a->batch_id))
+		if (held->route->target != i->module ||
+		    !uuid_equal(&held->batch.batch_id, &a->batch_id))
 			return;
 		out->kind = LEASE_CURRENT;
 		out->route = held->route;
@@ -140,12 +142,13 @@ static bool check_in_batch(struct core *c, const struct presented *p, const stru
 		ids[k] = r[k].id;
 	bool there = records_have_ids(records, ids, n, &missing);
 	free(ids);
-	return there || unsound_record(f, path, &r[missing], "the record_id of a record of the batch");
+	return there ||
+	    unsound_record(f, path, &r[missing], "the record_id of a record of the batch");
 }
 
 /* The records that errors of scope RECORD name: each does, none twice, all in the batch. */
-static bool check_record_errors(struct core *c, const struct presented *p, const struct message_ack *a,
-    const char *path, struct fault *f)
+static bool check_record_errors(struct core *c, const struct presented *p,
+    const struct message_ack *a, const char *path, struct fault *f)
 {
 	struct named_record *r;
 	bool sound = true;
@@ -162,8 +165,10 @@ static bool check_record_errors(struct core *c, const struct presented *p, const
 			sound = unsound_record(f, path, &r[n - 1], "a record of the batch");
 	}
 	if (sound && n > a->records_rejected)
-		sound = unsound(f, path, "errors", "more", "at most records_rejected errors of scope RECORD");
-	sound = sound && (n == 0 || (check_distinct(r, n, path, f) && check_in_batch(c, p, r, n, path, f)));
+		sound = unsound(f, path, "errors", "more",
+		    "at most records_rejected errors of scope RECORD");
+	sound = sound &&
+	    (n == 0 || (check_distinct(r, n, path, f) && check_in_batch(c, p, r, n, path, f)));
 	free(r);
 	return sound;
 }
@@ -177,7 +182,8 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 	if (a->records_accepted > count || count - a->records_accepted != a->records_rejected) {
 		snprintf(expected, sizeof expected, "records_accepted + records_rejected = %llu",
 		    (unsigned long long)count);
-		snprintf(actual, sizeof actual, "%llu + %llu", (unsigned long long)a->records_accepted,
+		snprintf(actual, sizeof actual, "%llu + %llu",
+		    (unsigned long long)a->records_accepted,
 		    (unsigned long long)a->records_rejected);
 		snprintf(field, sizeof field, "%srecords_accepted", *path ? "" : "payload.");
 		return unsound(f, path, field, actual, expected);
@@ -187,7 +193,9 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 
 /* --- what it does ---------------------------------------------------------------------------- */
 
-/* The target's errors as they came, whole ones only, as many as are kept; how many name a record. */
+/*
+ * The target's errors as they came, whole ones only, as many as are kept; how many name a record.
+ */
 static uint64_t keep_errors(struct ended *e, const struct message_ack *a)
 {
 	uint64_t named = 0;
@@ -211,7 +219,8 @@ static void let_go_of(struct core *c, const struct presented *p)
 		assignment_remove(c, p->assignment);
 }
 
-void answer_processed(struct core *c, struct instance *i, const struct presented *p, const struct message_ack *a)
+void answer_processed(struct core *c, struct instance *i, const struct presented *p,
+    const struct message_ack *a)
 {
 	struct ended e = { .accepted = a->records_accepted, .rejected = a->records_rejected,
 		.duration_ms = a->processing_duration_ms };
@@ -242,7 +251,8 @@ static bool is_worth_a_retry(const struct message_ack *a)
 
 static void answer_rejected(struct core *c, const struct presented *p, const struct message_ack *a)
 {
-	struct ended e = { .rejected = p->batch.record_count, .duration_ms = a->processing_duration_ms };
+	struct ended e = { .rejected = p->batch.record_count,
+		.duration_ms = a->processing_duration_ms };
 	struct batch was = p->batch;
 
 	keep_errors(&e, a);
@@ -267,7 +277,8 @@ static void refuse_stale(const struct message_ack *a, struct ack_answer *out)
 	fault_found(&out->fault, span_of(lease));
 }
 
-void core_acknowledge(struct core *c, struct instance *i, const struct message *m, struct ack_answer *out)
+void core_acknowledge(struct core *c, struct instance *i, const struct message *m,
+    struct ack_answer *out)
 {
 	const struct message_ack *a = &m->ack;
 	struct presented p;

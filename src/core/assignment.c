@@ -13,7 +13,8 @@ struct assignment *assignment_by_lease(struct core *c, uint64_t lease)
 	return a;
 }
 
-struct assignment *assignment_add(struct core *c, struct route *r, const struct batch *b, struct instance *i)
+struct assignment *assignment_add(struct core *c, struct route *r, const struct batch *b,
+    struct instance *i)
 {
 	struct assignment *a = xcalloc(1, sizeof *a);
 

@@ -48,7 +48,8 @@ uint64_t core_arrow_count(const struct core *c, enum batch_state from, enum batc
 	return c->arrows[from][cause];
 }
 
-static void take_arrow(struct core *c, enum batch_state from, enum batch_state to, enum batch_cause cause)
+static void take_arrow(struct core *c, enum batch_state from, enum batch_state to,
+    enum batch_cause cause)
 {
 	assert((arrows[cause].from & FROM(from)) && (arrows[cause].to & FROM(to)));
 	c->arrows[from][cause]++;

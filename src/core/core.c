@@ -45,10 +45,12 @@ struct stranded {
 };
 
 /* A route that still has batches cannot just vanish from the configuration. */
-static bool check_stranded(void *arg, uint32_t number, const char *name, const struct route_counters *n)
+static bool check_stranded(void *arg, uint32_t number, const char *name,
+    const struct route_counters *n)
 {
 	struct stranded *s = arg;
-	uint64_t held = n->ready_critical + n->ready_normal + n->ready_suspect + n->assigned + n->waiting;
+	uint64_t held = n->ready_critical + n->ready_normal + n->ready_suspect + n->assigned +
+	    n->waiting;
 
 	if (held == 0 || route_by_number(s->core, number))
 		return true;

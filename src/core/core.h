@@ -16,8 +16,8 @@
  * randomness (design.md section 3). No socket, no TLS, no event loop, no clock.
  *
  * A turn: core_set_time(), then any number of events, then core_turn_close() and store_commit().
- * What the events owe to peers is handed to them through peer_ops while the transaction is open; the
- * peers let none of it out before the commit.
+ * What the events owe to peers is handed to them through peer_ops while the transaction is open;
+ * the peers let none of it out before the commit.
  */
 struct core;
 struct instance;
@@ -73,8 +73,8 @@ struct hello {
 
 /*
  * An instance says HELLO on a connection. One that is connected already is replaced: its peer is
- * dismissed with REPLACED. NULL when the module remembers as many instances as it may and can forget
- * none of them.
+ * dismissed with REPLACED. NULL when the module remembers as many instances as it may and can
+ * forget none of them.
  */
 struct instance *core_join(struct core *c, const struct hello *h, struct peer *peer);
 
@@ -106,14 +106,14 @@ struct offer_answer {
 	bool duplicate;
 	struct fault fault;		/* why it is REJECTED, where it is no duplicate */
 	struct fault warning;		/* code INT_BATCH_004, or INT_NONE */
-	const struct route *const *completed;	/* those of `completes`, when the batch is new and RECEIVED;
-						 * the core's, until its next offer */
-	bool has_end;			/* a duplicate that has ended: `end` says how (errors borrowed) */
+	const struct route *const *completed; /* those of `completes`, when the batch is new and
+	                                       * RECEIVED; the core's, until its next offer */
+	bool has_end; /* a duplicate that has ended: `end` says how (errors borrowed) */
 	struct ended end;
 };
 /*
- * BATCH_TRANSFER from `i` (protocol.md section 5's checks in their order, sections 6 to 8). `frame` is
- * the body that the message's spans point into; a reference is taken where it is kept.
+ * BATCH_TRANSFER from `i` (protocol.md section 5's checks in their order, sections 6 to 8). `frame`
+ * is the body that the message's spans point into; a reference is taken where it is kept.
  */
 void core_offer(struct core *c, struct instance *i, const struct message *m, struct frame *frame,
     struct offer_answer *out);
@@ -127,7 +127,8 @@ struct ack_answer {
 	bool duplicate;
 };
 /* ACKNOWLEDGMENT from `i` (protocol.md section 6). */
-void core_acknowledge(struct core *c, struct instance *i, const struct message *m, struct ack_answer *out);
+void core_acknowledge(struct core *c, struct instance *i, const struct message *m,
+    struct ack_answer *out);
 
 /* --- deliveries ------------------------------------------------------------------------------ */
 

@@ -23,7 +23,8 @@ struct offer {
 };
 
 __attribute__((format(printf, 4, 5)))
-static bool refuse(struct offer *o, enum error_code code, const char *field, const char *expected, ...)
+static bool refuse(struct offer *o, enum error_code code,
+    const char *field, const char *expected, ...)
 {
 	char text[sizeof o->answer->fault.expected];
 	va_list ap;
@@ -65,8 +66,8 @@ static bool check_route(struct offer *o)
 
 	o->route = route_between(o->core, o->from->module, target);
 	if (!o->route) {
-		refuse(o, INT_ROUTE_001, "header.target_module", "a module that a route leads to from %s",
-		    o->from->module->settings.name);
+		refuse(o, INT_ROUTE_001, "header.target_module",
+		    "a module that a route leads to from %s", o->from->module->settings.name);
 		fault_found(&o->answer->fault, target);
 		return false;
 	}
@@ -129,7 +130,8 @@ static bool known_live(struct offer *o, const struct identity *known)
 	struct batch b, was;
 
 	if (store_batch_find(o->core->store, o->route->number, known->id, &was) != 0)
-		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
+		return refuse(o, INT_STORE_002, "metadata.batch_id",
+		    "a readable record in the store");
 	bool same = is_same(o, was.checksum, was.completes);
 	if (same && was.source != o->from->record.number) {
 		struct assignment *a = assignment_by_lease(o->core, was.lease);
@@ -156,13 +158,17 @@ static bool known_dead(struct offer *o, const struct identity *known)
 	struct batch b;
 
 	if (store_dead_get(o->core->store, o->route->number, known->id, &b, &o->answer->end) != 0)
-		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
+		return refuse(o, INT_STORE_002, "metadata.batch_id",
+		    "a readable record in the store");
 	bool same = is_same(o, b.checksum, b.completes);
-	if (same && store_ended_get(o->core->store, o->answer->end.source, o->answer->end.notice, &told) == 0)
+	if (same &&
+	    store_ended_get(o->core->store, o->answer->end.source, o->answer->end.notice, &told) ==
+	        0)
 		mailbox_move(o->core, &told, o->from);
 	/* the move may have changed the page that the errors stand in */
 	if (store_dead_get(o->core->store, o->route->number, known->id, &b, &o->answer->end) != 0)
-		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
+		return refuse(o, INT_STORE_002, "metadata.batch_id",
+		    "a readable record in the store");
 	o->answer->has_end = same;
 	return answer_repeat(o, same, ACK_REJECTED);
 }
@@ -172,13 +178,15 @@ static bool known_ended(struct offer *o, const struct identity *known)
 	struct ended *e = &o->answer->end;
 
 	if (store_ended_get(o->core->store, known->source, known->notice, e) != 0)
-		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
+		return refuse(o, INT_STORE_002, "metadata.batch_id",
+		    "a readable record in the store");
 	bool same = is_same(o, e->checksum, e->completes);
 	if (same)
 		mailbox_move(o->core, e, o->from);
 	/* the move may have changed the page that the errors stand in */
 	if (store_ended_get(o->core->store, e->source, e->notice, e) != 0)
-		return refuse(o, INT_STORE_002, "metadata.batch_id", "a readable record in the store");
+		return refuse(o, INT_STORE_002, "metadata.batch_id",
+		    "a readable record in the store");
 	o->answer->has_end = same;
 	return answer_repeat(o, same, ACK_PROCESSED);
 }
@@ -306,7 +314,8 @@ static bool check_store_room(struct offer *o)
 	bool stage = o->batch->complete_count > 0;
 
 	if (history_is_closed_for(c, o->from))
-		return refuse(o, INT_STORE_001, "seen", "outcomes confirmed: those this instance has not fill "
+		return refuse(o, INT_STORE_001, "seen",
+		    "outcomes confirmed: those this instance has not fill "
 		    "history_size");
 	if (store_has_room(c->store, o->frame->len, stage ? 0 : c->settings.stage_reserve))
 		return true;
@@ -360,7 +369,8 @@ static void take(struct offer *o)
 {
 	struct core *c = o->core;
 	struct batch b = { 0 };
-	struct instance *to = dispatch_straight(c, o->route, o->batch->priority == PRIORITY_CRITICAL);
+	struct instance *to = dispatch_straight(c, o->route,
+	    o->batch->priority == PRIORITY_CRITICAL);
 
 	if (!insert(o, &b, to))
 		return;
@@ -370,7 +380,8 @@ static void take(struct offer *o)
 	sequence_take(c, o->from, sequence_of(c, o->from, o->route), b.sequence_number);
 	if (to)
 		dispatch_deliver(c, assignment_add(c, o->route, &b, to), o->frame);
-	c->completed = xrealloc(c->completed, (o->batch->complete_count + 1) * sizeof *c->completed);
+	c->completed = xrealloc(c->completed,
+	    (o->batch->complete_count + 1) * sizeof *c->completed);
 	for (size_t n = 0; n < o->batch->complete_count; n++) {
 		answer_processed(c, o->from, &o->completed[n], &o->batch->completes[n]);
 		c->completed[n] = o->completed[n].route;

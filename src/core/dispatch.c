@@ -3,21 +3,21 @@
 #include "core/internal.h"
 
 /*
- * A module's instances share the deliveries of all routes that target it. Each gets no more than its
- * credit; the one with the most free credit comes first, and one that just failed a batch comes last
- * for that batch. On a route CRITICAL goes before NORMAL, each in the order of custody; the routes of
- * a module take turns.
+ * A module's instances share the deliveries of all routes that target it. Each gets no more than
+ * its credit; the one with the most free credit comes first, and one that just failed a batch comes
+ * last for that batch. On a route CRITICAL goes before NORMAL, each in the order of custody; the
+ * routes of a module take turns.
  *
- * Suspects (batches whose connection was lost) are tried one at a time a module, on an instance that
- * holds nothing else: the loss of that connection then says who did it. When no instance is idle, the
- * one that holds least gets nothing new until it is.
+ * Suspects (batches whose connection was lost) are tried one at a time a module, on an instance
+ * that holds nothing else: the loss of that connection then says who did it. When no instance is
+ * idle, the one that holds least gets nothing new until it is.
  */
 #define DELIVERIES_PER_TURN 4096
 
 static bool may_have_more(const struct instance *i)
 {
-	return i->peer && !i->draining && i->held_count < i->max_in_flight && i != i->module->host &&
-	    !(i->module->suspect && i->module->suspect->holder == i);
+	return i->peer && !i->draining && i->held_count < i->max_in_flight &&
+	    i != i->module->host && !(i->module->suspect && i->module->suspect->holder == i);
 }
 
 /* The instance with the most free credit; `failed` (0 none) only when there is no other. */
@@ -30,7 +30,8 @@ static struct instance *pick(struct module *m, uint32_t failed)
 			continue;
 		if (i->record.number == failed)
 			last = i;
-		else if (!best || i->max_in_flight - i->held_count > best->max_in_flight - best->held_count)
+		else if (!best ||
+		    i->max_in_flight - i->held_count > best->max_in_flight - best->held_count)
 			best = i;
 	}
 	return best ? best : last;
@@ -80,20 +81,23 @@ static void assign(struct core *c, struct route *r, const struct batch *was, str
 /* Corruption is reported and never delivered; the route goes on. */
 static void bury_corrupt(struct core *c, struct route *r, const struct batch *was)
 {
-	struct ended e = { .dead = true, .rejected = was->record_count, .error_code = INT_STORE_002 };
+	struct ended e = {
+		.dead = true, .rejected = was->record_count, .error_code = INT_STORE_002
+	};
 
-	log_error("stored batch does not match its checksum", "route=%s batch=%llu", r->settings.name,
-	    (unsigned long long)was->id);
+	log_error("stored batch does not match its checksum", "route=%s batch=%llu",
+	    r->settings.name, (unsigned long long)was->id);
 	batch_finish(c, r, was, &e, CAUSE_CORRUPT);
 }
 
 static void set_aside(struct core *c, struct route *r, enum ready_class class, uint64_t id)
 {
 	uint64_t *ready[] = { [CLASS_CRITICAL] = &r->counters.ready_critical,
-		[CLASS_NORMAL] = &r->counters.ready_normal, [CLASS_SUSPECT] = &r->counters.ready_suspect };
+		[CLASS_NORMAL] = &r->counters.ready_normal,
+		[CLASS_SUSPECT] = &r->counters.ready_suspect };
 
-	log_error("stored record does not match its checksum", "route=%s batch=%llu", r->settings.name,
-	    (unsigned long long)id);
+	log_error("stored record does not match its checksum", "route=%s batch=%llu",
+	    r->settings.name, (unsigned long long)id);
 	store_batch_set_aside(c->store, r->number, class, id);
 	--*ready[class];
 	r->counters.dead++;
@@ -144,8 +148,8 @@ static struct instance *least_busy(struct module *m)
 	if (m->host && m->host->peer && !m->host->draining)
 		return m->host;
 	TAILQ_FOREACH(i, &m->connected, connected)
-		if (!i->draining && i->max_in_flight > 0 && (!best || i->held_count < best->held_count))
-			best = i;
+	if (!i->draining && i->max_in_flight > 0 && (!best || i->held_count < best->held_count))
+		best = i;
 	return best;
 }
 

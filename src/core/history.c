@@ -4,8 +4,9 @@
 /*
  * protocol.md section 6, point 4. An instance's rows go in the order of ending, so what it has
  * confirmed is the front part of them, and its oldest row says in which of two heaps it stands:
- * `confirmed` (that row may go when its time is over, or for room) or `unconfirmed` (it goes for room
- * alone, and not before dedupe_minimum). When neither gives room, intake closes for those in the second.
+ * `confirmed` (that row may go when its time is over, or for room) or `unconfirmed` (it goes for
+ * room alone, and not before dedupe_minimum). When neither gives room, intake closes for those in
+ * the second.
  */
 #define ROWS_PER_TURN 1024
 
@@ -44,7 +45,8 @@ static void forget_oldest(struct core *c, struct instance *i, const struct ended
 static bool oldest_of(struct core *c, const struct heap *h, struct instance **i, struct ended *e)
 {
 	*i = heap_first(h);
-	return *i && store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) == 0;
+	return *i &&
+	    store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) == 0;
 }
 
 static bool is_over_budget(const struct core *c)
@@ -99,7 +101,8 @@ bool history_forget(struct core *c, struct instance *i)
 	while (i->oldest_notice != 0) {
 		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0)
 			return false;
-		if (e.notice > i->record.seen && c->now_ms < e.ended_ms + c->settings.dedupe_minimum_ms)
+		if (e.notice > i->record.seen &&
+		    c->now_ms < e.ended_ms + c->settings.dedupe_minimum_ms)
 			return false;
 		forget_oldest(c, i, &e);
 	}

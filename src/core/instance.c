@@ -8,8 +8,8 @@
 #include "core/internal.h"
 
 /*
- * An instance is remembered beyond its connection: its sequence numbers, how far it has confirmed its
- * mailbox, and, for reclaim_ms after an end that was no loss, the batches it holds (protocol.md
+ * An instance is remembered beyond its connection: its sequence numbers, how far it has confirmed
+ * its mailbox, and, for reclaim_ms after an end that was no loss, the batches it holds (protocol.md
  * sections 3 and 6).
  */
 
@@ -29,7 +29,8 @@ static struct instance *instance_by_id(struct module *m, struct span id)
 	return i;
 }
 
-static struct instance *remember(struct core *c, struct module *m, const struct instance_record *record)
+static struct instance *remember(struct core *c, struct module *m,
+    const struct instance_record *record)
 {
 	struct instance *i = xcalloc(1, sizeof *i);
 
@@ -105,7 +106,9 @@ static bool forget_one(struct core *c, struct module *m)
 static struct instance *find_or_make(struct core *c, struct module *m, struct span id)
 {
 	struct instance *i = instance_by_id(m, id);
-	struct instance_record record = { .module = m->number, .mailbox = true, .id_len = (uint8_t)id.n };
+	struct instance_record record = {
+		.module = m->number, .mailbox = true, .id_len = (uint8_t)id.n
+	};
 
 	if (i)
 		return i;

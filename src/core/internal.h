@@ -1,4 +1,6 @@
-/* internal.h - the core's memory, shared by its files: routes, modules, instances, what is assigned */
+/*
+ * internal.h - the core's memory, shared by its files: routes, modules, instances, what is assigned
+ */
 #ifndef HANDOFF_CORE_INTERNAL_H
 #define HANDOFF_CORE_INTERNAL_H
 
@@ -93,8 +95,8 @@ struct core {
 	struct instance_list reclaiming;	/* in the order of reclaim_until_ms */
 	struct instance_list behind;
 	struct instance_list changed;
-	struct heap confirmed;		/* instances by oldest row of history that may go at any time */
-	struct heap unconfirmed;	/* instances by oldest row of history that they have not seen */
+	struct heap confirmed; /* instances by oldest row of history that may go at any time */
+	struct heap unconfirmed; /* instances by oldest row of history that they have not seen */
 	bool stopping;			/* core_shut_down() was called */
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
@@ -122,7 +124,9 @@ uint64_t route_ready(const struct route *r);
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
 void batch_insert(struct core *c, const struct batch *b, const struct frame *frame);
 void batch_taken(struct core *c, struct route *r, const struct batch *b);
-/* READY, ASSIGNED and WAITING among themselves: `was` is how the store has it, `b` how it shall be. */
+/*
+ * READY, ASSIGNED and WAITING among themselves: `was` is how the store has it, `b` how it shall be.
+ */
 void batch_move(struct core *c, struct route *r, const struct batch *was, const struct batch *b,
     enum batch_cause cause);
 /* Stays as it is with its holder, who came back for it. */
@@ -134,7 +138,8 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 /* --- assignment.c ---------------------------------------------------------------------------- */
 struct assignment *assignment_by_lease(struct core *c, uint64_t lease);
 /* Remembers that b (state ASSIGNED, lease set) is the instance's. */
-struct assignment *assignment_add(struct core *c, struct route *r, const struct batch *b, struct instance *i);
+struct assignment *assignment_add(struct core *c, struct route *r, const struct batch *b,
+    struct instance *i);
 /* Forgets it; the batch is changed by the caller. */
 void assignment_remove(struct core *c, struct assignment *a);
 /* Takes the batch from its holder: READY, or WAITING, at no cost of an attempt. */
@@ -214,11 +219,13 @@ struct presented {
 	struct assignment *assignment;	/* NULL: nobody holds it */
 	struct batch batch;		/* where CURRENT */
 };
-void answer_find(struct core *c, struct instance *i, const struct message_ack *a, struct presented *out);
+void answer_find(struct core *c, struct instance *i, const struct message_ack *a,
+    struct presented *out);
 /* Whether a PROCESSED is sound for that batch: counts, record errors. Sets the fault if not. */
 bool answer_is_sound(struct core *c, const struct presented *p, const struct message_ack *a,
     const char *path, struct fault *f);
 /* Ends the batch as PROCESSED. */
-void answer_processed(struct core *c, struct instance *i, const struct presented *p, const struct message_ack *a);
+void answer_processed(struct core *c, struct instance *i, const struct presented *p,
+    const struct message_ack *a);
 
 #endif

@@ -19,7 +19,8 @@ void mailbox_is_behind(struct core *c, struct instance *i, bool behind)
 		TAILQ_REMOVE(&c->behind, i, pending);
 }
 
-static void hand_over(struct core *c, struct instance *i, const struct ended *e, const struct route *r)
+static void hand_over(struct core *c, struct instance *i, const struct ended *e,
+    const struct route *r)
 {
 	c->ops->outcome(i->peer, e, r);
 	i->told = e->notice;
@@ -124,8 +125,10 @@ void mailbox_move(struct core *c, struct ended *e, struct instance *to)
 	e->notice = notice;
 	if (from->oldest_notice == was) {
 		struct ended next;
-		from->oldest_notice = store_ended_next(c->store, from->record.number, was, &next) == 0
-		    ? next.notice : 0;
+		from->oldest_notice = store_ended_next(c->store, from->record.number, was, &next) ==
+		        0
+		    ? next.notice
+		    : 0;
 		if (from->oldest_notice == 0)
 			from->newest_notice = 0;
 		history_place(c, from);

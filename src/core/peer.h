@@ -27,7 +27,9 @@ struct delivery {
  * Whatever is handed over here may leave the process only after the turn has been committed.
  */
 struct peer_ops {
-	/* Queues a delivery. Before its first byte is handed over, core_delivery_begin() is asked. */
+	/*
+	 * Queues a delivery. Before its first byte is handed over, core_delivery_begin() is asked.
+	 */
 	void (*deliver)(struct peer *p, const struct delivery *d);
 	/* Queues the outcome of a batch that this instance sent. */
 	void (*outcome)(struct peer *p, const struct ended *e, const struct route *route);

@@ -14,7 +14,8 @@ struct module_settings {
 	char name[MODULE_NAME_MAX + 1];
 };
 
-/* A route's settings, as WELCOME names them (protocol.md section 3), and what stays with the broker. */
+/* A route's settings, as WELCOME names them (protocol.md section 3), and what stays with the
+ * broker. */
 struct route_settings {
 	char name[ROUTE_NAME_MAX + 1];
 	char source[MODULE_NAME_MAX + 1];
@@ -41,7 +42,8 @@ struct core_settings {
 	uint32_t instances_per_module;	/* instance ids remembered */
 	uint32_t reclaim_ms;		/* how long batches wait for the instance that held them */
 	uint64_t outcome_retention_ms;	/* how long an end is known, as far as the budget goes */
-	uint64_t dedupe_minimum_ms;	/* how long one that the source has not confirmed is, at least */
+	uint64_t
+	    dedupe_minimum_ms; /* how long one that the source has not confirmed is, at least */
 	uint64_t history_size;		/* bytes for all of history */
 	uint64_t stage_reserve;		/* bytes that only batches with `completes` may use */
 	uint32_t max_frame_bytes;

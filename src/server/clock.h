@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * max(saved, wall clock at start) + monotonic time since − our own stalls, in milliseconds. Due times
- * are on it: a wall clock that jumps changes nothing, waits outlive a restart, and a slow flush is
- * held against no peer.
+ * max(saved, wall clock at start) + monotonic time since − our own stalls, in milliseconds. Due
+ * times are on it: a wall clock that jumps changes nothing, waits outlive a restart, and a slow
+ * flush is held against no peer.
  */
 struct custody_clock {
 	uint64_t now_ms;

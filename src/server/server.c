@@ -40,7 +40,8 @@ struct server {
 static struct tls_context *load_tls(const struct config *c)
 {
 	char why[512];
-	struct tls_context *tls = tls_server_create(c->tls_ca, c->tls_certificate, c->tls_key, why, sizeof why);
+	struct tls_context *tls = tls_server_create(c->tls_ca, c->tls_certificate, c->tls_key, why,
+	    sizeof why);
 
 	if (!tls)
 		fprintf(stderr, "handoffd: %s\n", why);
@@ -79,7 +80,8 @@ static void harden(void)
 /* The store's file was cut under us: nothing can be saved, but it can be said. */
 static void on_sigbus(int signal_number)
 {
-	static const char text[] = "handoffd: the store's file cannot be read any more (SIGBUS): is it cut "
+	static const char text[] =
+	    "handoffd: the store's file cannot be read any more (SIGBUS): is it cut "
 	    "short, or is the disk failing?\n";
 
 	(void)signal_number;
@@ -110,8 +112,8 @@ static int recover(struct server *s)
 
 	rng_system(&seed, sizeof seed);
 	clock_start(&t->clock, store_clock_ms(t->store), datetime_now_us() / 1000);
-	t->core = core_create(t->store, &session_peer_ops, &s->settings->core, t->clock.now_ms, seed, why,
-	    sizeof why);
+	t->core = core_create(t->store, &session_peer_ops, &s->settings->core, t->clock.now_ms,
+	    seed, why, sizeof why);
 	if (!t->core) {
 		fprintf(stderr, "handoffd: %s\n", why);
 		return EX_CONFIG;
@@ -143,7 +145,8 @@ static void on_accepted(void *arg, int fd, const char *address)
 static int open_door(struct server *s)
 {
 	const struct config *c = s->config;
-	struct handshakes_settings limits = { (unsigned)c->max_handshakes, c->handshake_timeout_ms };
+	struct handshakes_settings limits = { (unsigned)c->max_handshakes,
+		c->handshake_timeout_ms };
 	char port[16], why[512];
 	struct listener_settings door = {
 		.host = c->listen.host,
@@ -191,9 +194,11 @@ static void say_ready(struct server *s)
 {
 	char status[128];
 
-	snprintf(status, sizeof status, "serving %s:%u", s->config->listen.host, listener_port(s->listener));
+	snprintf(status, sizeof status, "serving %s:%u", s->config->listen.host,
+	    listener_port(s->listener));
 	log_info("ready", "address=%s port=%u store=%s routes=%zu", s->config->listen.host,
-	    listener_port(s->listener), log_quote(s->config->store_path, strlen(s->config->store_path)),
+	    listener_port(s->listener),
+	    log_quote(s->config->store_path, strlen(s->config->store_path)),
 	    s->config->route_count);
 	if (!log_is_on(LOG_LEVEL_INFO))		/* whoever starts us waits for this line */
 		fprintf(stderr, "handoffd: ready\n");
@@ -216,7 +221,8 @@ static bool serve(struct server *s)
 	return true;
 }
 
-/* Stop accepting, commit, GOODBYE; last frames get STOP_MS to leave. A second signal ends it at once. */
+/* Stop accepting, commit, GOODBYE; last frames get STOP_MS to leave. A second signal ends it at
+ * once. */
 static bool stop(struct server *s)
 {
 	int64_t until_ms = clock_monotonic_ms() + STOP_MS;
@@ -227,7 +233,8 @@ static bool stop(struct server *s)
 	s->listener = NULL;
 	sessions_shut_down(s->turn.sessions);
 	s->stop_signal = 0;
-	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 && clock_monotonic_ms() < until_ms)
+	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
+	    clock_monotonic_ms() < until_ms)
 		if (!turn_run(&s->turn))
 			return false;
 	return true;
@@ -265,8 +272,8 @@ static void finish(struct server *s)
 /* What the store did in this life; tests/bench/budget counts with it. */
 static void log_stopped(const struct store *s)
 {
-	log_info("stopped", "commits=%" PRIu64 " operations=%" PRIu64 " copies=%" PRIu64, store_commits(s),
-	    store_operations(s), store_payload_copies(s));
+	log_info("stopped", "commits=%" PRIu64 " operations=%" PRIu64 " copies=%" PRIu64,
+	    store_commits(s), store_operations(s), store_payload_copies(s));
 }
 
 int server_run(const struct config *config)

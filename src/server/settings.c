@@ -6,7 +6,8 @@
 
 #include "base/mem.h"
 
-static void fill_route(struct route_settings *r, const struct config *c, const struct config_route *from)
+static void fill_route(struct route_settings *r, const struct config *c,
+    const struct config_route *from)
 {
 	snprintf(r->name, sizeof r->name, "%s", from->name);
 	snprintf(r->source, sizeof r->source, "%s", c->modules[from->source].name);

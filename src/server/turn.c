@@ -14,8 +14,9 @@
  *	           transaction and queues what will be owed ─► what is due, deliveries, counters
  *	turn_end:  commit ─► write to sockets ─► free what died
  *
- * This is where RECEIVED is said: its frame was queued by a handler and leaves in sessions_settle(),
- * after store_commit() has returned 0. Nothing leaves the process on any other path.
+ * This is where RECEIVED is said: its frame was queued by a handler and leaves in
+ *sessions_settle(), after store_commit() has returned 0. Nothing leaves the process on any other
+ *path.
  */
 static void turn_take(struct turn *t)
 {
@@ -49,14 +50,16 @@ static bool turn_end(struct turn *t)
 /* The one timer: the earliest of what is due. */
 static void set_timer(struct turn *t)
 {
-	uint64_t due_ms = core_next_due_ms(t->core), deadline_ms = sessions_next_deadline_ms(t->sessions);
+	uint64_t due_ms = core_next_due_ms(t->core),
+	         deadline_ms = sessions_next_deadline_ms(t->sessions);
 
 	if (deadline_ms < due_ms)
 		due_ms = deadline_ms;
 	if (due_ms == UINT64_MAX)
 		timeout_stop(t->timeout);
 	else
-		timeout_start(t->timeout, due_ms > t->clock.now_ms ? (int64_t)(due_ms - t->clock.now_ms) : 0);
+		timeout_start(t->timeout,
+		    due_ms > t->clock.now_ms ? (int64_t)(due_ms - t->clock.now_ms) : 0);
 }
 
 bool turn_run(struct turn *t)

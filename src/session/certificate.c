@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "session/internal.h"
 
-/* spiffe://<trust-domain>/module/<name>: the name in capitals, or false when it has another form. */
+/*
+ * spiffe://<trust-domain>/module/<name>: the name in capitals, or false when it has another form.
+ */
 static bool spiffe_module(const char *uri, char out[MODULE_NAME_MAX + 1])
 {
 	static const char scheme[] = "spiffe://", part[] = "/module/";
@@ -84,11 +86,15 @@ const char *certificate_module(const struct sessions *ss, const struct tls_ident
 	else if (spiffe > 1 || c.conflict)
 		snprintf(why, size, "the certificate names more than one module");
 	else if (!c.any)
-		snprintf(why, size, "the certificate names no module: uri=%s cn=%s; it needs the URI "
-		    "spiffe://<trust-domain>/module/<name>, or an identity line in the configuration",
-		    log_quote(uri, strlen(uri)), log_quote(id->common_name, strlen(id->common_name)));
+		snprintf(why, size,
+		    "the certificate names no module: uri=%s cn=%s; it needs the URI "
+		    "spiffe://<trust-domain>/module/<name>, or an identity line in the "
+		    "configuration",
+		    log_quote(uri, strlen(uri)),
+		    log_quote(id->common_name, strlen(id->common_name)));
 	else if (!core_module_name(ss->core, span_of(c.module)))
-		snprintf(why, size, "the certificate names module %s, which is not declared", c.module);
+		snprintf(why, size, "the certificate names module %s, which is not declared",
+		    c.module);
 	else
 		return core_module_name(ss->core, span_of(c.module));
 	return NULL;

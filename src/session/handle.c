@@ -5,8 +5,8 @@
 #include "session/internal.h"
 
 /*
- * Every message from a module passes here: decoded, its sender's right checked, then looked up in the
- * table. What a message does is in handle_<message>.c.
+ * Every message from a module passes here: decoded, its sender's right checked, then looked up in
+ * the table. What a message does is in handle_<message>.c.
  */
 #define IN(state) (1u << (state))
 #define IN_SESSION (IN(SESSION_OPEN) | IN(SESSION_DRAINING))
@@ -25,7 +25,8 @@ static const struct {
 
 static bool is_allowed(const struct session *s, enum message_type type)
 {
-	return type < MESSAGE_COUNT && messages[type].handle && (messages[type].states & IN(s->state));
+	return type < MESSAGE_COUNT && messages[type].handle &&
+	    (messages[type].states & IN(s->state));
 }
 
 /* Errors after which a conversation cannot go on (section 9), and all of them before HELLO. */
@@ -34,11 +35,13 @@ static void end_after(struct session *s, const struct message *m, const struct f
 	switch (f->code) {
 	case INT_AUTH_001:
 	case INT_AUTH_002:
-		session_goodbye(s, GOODBYE_UNAUTHORIZED, LEAVE_LOST, 0, error_code_info(f->code)->meaning);
+		session_goodbye(s, GOODBYE_UNAUTHORIZED, LEAVE_LOST, 0,
+		    error_code_info(f->code)->meaning);
 		return;
 	case INT_PROTOCOL_001:
 	case INT_PROTOCOL_002:
-		session_goodbye(s, GOODBYE_PROTOCOL_ERROR, LEAVE_LOST, 0, error_code_info(f->code)->meaning);
+		session_goodbye(s, GOODBYE_PROTOCOL_ERROR, LEAVE_LOST, 0,
+		    error_code_info(f->code)->meaning);
 		return;
 	default:
 		if (s->state == SESSION_NEW || m->header.type == MESSAGE_HELLO)
@@ -50,8 +53,9 @@ static void end_after(struct session *s, const struct message *m, const struct f
 static void refuse(struct session *s, const struct message *m, const struct fault *f)
 {
 	if (log_allow("message refused", 10))
-		log_warning("message refused", "session=%u module=%s code=%s field=%s type=%s", s->id,
-		    s->module, error_code_info(f->code)->name, log_quote(f->field_name, strlen(f->field_name)),
+		log_warning("message refused", "session=%u module=%s code=%s field=%s type=%s",
+		    s->id, s->module, error_code_info(f->code)->name,
+		    log_quote(f->field_name, strlen(f->field_name)),
 		    message_type_name(m->header.type));
 	if (f->code == INT_PROTOCOL_001)
 		send_notification(s, NULL, f, ACTION_NONE);	/* nothing in it can be trusted */
@@ -65,7 +69,8 @@ static bool check_modules(struct session *s, const struct message *m, struct fau
 {
 	const struct message_header *h = &m->header;
 
-	if (!span_is(h->source_module, "BROKER") && !core_module_name(s->all->core, h->source_module)) {
+	if (!span_is(h->source_module, "BROKER") &&
+	    !core_module_name(s->all->core, h->source_module)) {
 		fault_set(f, INT_PROTOCOL_005, "header.source_module", "a declared module");
 		fault_found(f, h->source_module);
 		return false;

@@ -11,7 +11,8 @@ void handle_batch(struct session *s, const struct message *m, struct frame *fram
 	core_offer(s->all->core, s->instance, m, frame, &answer);
 	const struct fault *f = &answer.fault;
 	if (f->code != INT_NONE && log_allow("batch refused", 10))
-		log_warning("batch refused", "session=%u module=%s code=%s field=%s", s->id, s->module,
-		    error_code_info(f->code)->name, log_quote(f->field_name, strlen(f->field_name)));
+		log_warning("batch refused", "session=%u module=%s code=%s field=%s", s->id,
+		    s->module, error_code_info(f->code)->name,
+		    log_quote(f->field_name, strlen(f->field_name)));
 	send_offer_answer(s, m, &answer);
 }

@@ -9,7 +9,8 @@ void handle_error_notification(struct session *s, const struct message *m, struc
 	(void)frame;
 	for (size_t k = 0; k < n->error_count; k++)
 		if (log_allow("module told an error", 10))
-			log_warning("module told an error", "session=%u module=%s code=%s message=%s", s->id,
-			    s->module, log_quote(n->errors[k].error_code.p, n->errors[k].error_code.n),
+			log_warning("module told an error",
+			    "session=%u module=%s code=%s message=%s", s->id, s->module,
+			    log_quote(n->errors[k].error_code.p, n->errors[k].error_code.n),
 			    log_quote(n->errors[k].error_message.p, n->errors[k].error_message.n));
 }

@@ -11,29 +11,32 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 
-#define LINGER_MS 2000			/* what still arrives after our last frame is discarded for so long */
+#define LINGER_MS 2000 /* what still arrives after our last frame is discarded for so long */
 #define FRAME_TIMEOUT_MS 10000		/* for any frame; large ones get longer: */
 #define FRAME_BYTES_PER_MS 64		/* so slow a peer may be */
 #define PEER_BYTES_PER_TURN (1024 * 1024)
 #define TURN_BYTES (16 * 1024 * 1024)
-#define ANSWER_BYTES_MAX (4 * 1024 * 1024)	/* answers that a peer has not read, then it is disconnected */
+#define ANSWER_BYTES_MAX                                                                           \
+	(4 * 1024 * 1024) /* answers that a peer has not read, then it is disconnected */
 #define NOTICE_BYTES_MAX (256 * 1024)	/* outcomes wait in the store beyond this */
 #define KEPT_BYTES_MAX (64 * 1024 * 1024)	/* frames kept in memory until they are sent on */
 #define ADDRESS_MAX 63
 
 enum session_state {
-	SESSION_NEW,			/* has not said HELLO */
+	SESSION_NEW, /* has not said HELLO */
 	SESSION_OPEN,
-	SESSION_DRAINING,		/* the client said GOODBYE DRAINING: it finishes what it holds */
-	SESSION_CLOSING,		/* our last frames go out, what comes in is discarded */
-	SESSION_DEAD,			/* freed at the end of the turn */
+	SESSION_DRAINING, /* the client said GOODBYE DRAINING: it finishes what it holds */
+	SESSION_CLOSING, /* our last frames go out, what comes in is discarded */
+	SESSION_DEAD, /* freed at the end of the turn */
 };
 
-/* A piece of output: encoded frames, or a delivery whose bytes are fetched when they can be sent. */
+/*
+ * A piece of output: encoded frames, or a delivery whose bytes are fetched when they can be sent.
+ */
 struct output {
 	TAILQ_ENTRY(output) next;
 	bool is_delivery;
-	struct buf bytes;		/* frames; of a delivery the part in front of the source's bytes */
+	struct buf bytes; /* frames; of a delivery the part in front of the source's bytes */
 	struct buf tail;		/* of a delivery, the part behind them */
 	struct delivery delivery;	/* with a reference of its frame, or none */
 	bool begun;			/* the first byte was handed over */
@@ -86,7 +89,7 @@ struct sessions {
 	struct decoder *decoder;
 	struct rng rng;
 	uint64_t now_ms;
-	uint64_t pass;			/* over ready or dirty: who comes in meanwhile waits for the next */
+	uint64_t pass; /* over ready or dirty: who comes in meanwhile waits for the next */
 	unsigned last_id;
 	struct session_list sessions;
 	struct session_list ready;	/* have sent something, or hold bytes inside TLS */
@@ -110,8 +113,8 @@ void session_make_ready(struct session *s);
 void session_make_dirty(struct session *s);
 void session_set_deadline(struct session *s, uint64_t deadline_ms);
 /*
- * The door: the session ends, and `why` is logged. With a goodbye the peer is told, after the answers
- * that are already owed; `how` is what it means for the batches it holds.
+ * The door: the session ends, and `why` is logged. With a goodbye the peer is told, after the
+ * answers that are already owed; `how` is what it means for the batches it holds.
  */
 void session_close(struct session *s, enum leave_how how, const char *why);
 void session_goodbye(struct session *s, enum goodbye_reason reason, enum leave_how how,
@@ -156,8 +159,8 @@ void send_welcome(struct session *s, const struct message *hello);
 void send_goodbye(struct session *s, enum goodbye_reason reason, uint32_t reconnect_delay_ms,
     const char *message);
 /*
- * The refusal of a message in the form of section 9: ACKNOWLEDGMENT for a batch (with its route, NULL
- * when it has none), else a notification.
+ * The refusal of a message in the form of section 9: ACKNOWLEDGMENT for a batch (with its route,
+ * NULL when it has none), else a notification.
  */
 void send_refusal(struct session *s, const struct message *m, const struct fault *f,
     const struct route *route);

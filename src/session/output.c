@@ -1,4 +1,6 @@
-/* output.c - what a peer is owed, in order: encoded frames, and deliveries fetched when they can go */
+/*
+ * output.c - what a peer is owed, in order: encoded frames, and deliveries fetched when they can go
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,13 +8,13 @@
 #include "session/internal.h"
 
 /*
- * Runs after the commit only. A delivery is a reference until its turn comes: its bytes are those of
- * the frame that is still in memory, or of the store, and go from there into a TLS record. Small
- * pieces are gathered first, so that many frames leave in one record; `record` of all sessions serves,
- * as it is empty again when a session's turn to write ends.
+ * Runs after the commit only. A delivery is a reference until its turn comes: its bytes are those
+ * of the frame that is still in memory, or of the store, and go from there into a TLS record. Small
+ * pieces are gathered first, so that many frames leave in one record; `record` of all sessions
+ * serves, as it is empty again when a session's turn to write ends.
  */
 #define RECORD_BYTES 16384
-#define ROOM_NEEDED (RECORD_BYTES + 1024)	/* of the stream, before more is put into a record */
+#define ROOM_NEEDED (RECORD_BYTES + 1024) /* of the stream, before more is put into a record */
 
 static struct output *add_output(struct session *s, bool is_delivery)
 {
@@ -118,7 +120,9 @@ static size_t room(const struct session *s)
 	return free_bytes > gathered + ROOM_NEEDED ? free_bytes - gathered - ROOM_NEEDED : 0;
 }
 
-/* Whole records go straight from where the bytes are, the rest is gathered. Returns how many went. */
+/*
+ * Whole records go straight from where the bytes are, the rest is gathered. Returns how many went.
+ */
 static size_t write_part(struct session *s, const uint8_t *p, size_t n, bool *failed)
 {
 	struct buf *r = &s->all->record;
@@ -173,9 +177,11 @@ static bool begin_delivery(struct session *s, struct output *o, const uint8_t *b
 	return true;
 }
 
-/* One of the three parts: what of it has not gone yet. Returns false when the peer takes no more. */
-static bool send_part(struct session *s, struct output *o, size_t *before, const uint8_t *p, size_t n,
-    bool *failed)
+/*
+ * One of the three parts: what of it has not gone yet. Returns false when the peer takes no more.
+ */
+static bool send_part(struct session *s, struct output *o, size_t *before, const uint8_t *p,
+    size_t n, bool *failed)
 {
 	if (o->sent < *before + n) {
 		size_t at = o->sent - *before;
@@ -220,7 +226,8 @@ static bool fill_stream(struct session *s)
 	bool failed = false;
 
 	while (!failed && room(s) > 0 && (o = TAILQ_FIRST(&s->out))) {
-		bool done = o->is_delivery ? send_delivery(s, o, &failed) : send_frames(s, o, &failed);
+		bool done = o->is_delivery ? send_delivery(s, o, &failed)
+		                           : send_frames(s, o, &failed);
 		if (!done)
 			break;
 		TAILQ_REMOVE(&s->out, o, next);
@@ -263,7 +270,7 @@ void output_pump(struct session *s)
 	} while (rc == 0 && !output_is_empty(s) && stream_unsent(s->stream) < queued + 1);
 	note_progress(s);
 	if (rc != 0 && rc != ERR_AGAIN) {
-		s->broken = true;	/* what that means for its batches is the next turn's to decide */
+		s->broken = true; /* what that means for its batches is the next turn's to decide */
 		session_make_ready(s);
 	} else if (s->state == SESSION_CLOSING && output_is_empty(s) && !s->shut) {
 		shut_down(s);

@@ -28,7 +28,8 @@ static void dismiss(struct peer *p, enum goodbye_reason reason)
 	struct session *s = session_of(p);
 
 	s->instance = NULL;		/* the core has let go of it */
-	session_goodbye(s, reason, LEAVE_EXPECTED, 0, "another connection has the same instance_id");
+	session_goodbye(s, reason, LEAVE_EXPECTED, 0,
+	    "another connection has the same instance_id");
 }
 
 const struct peer_ops session_peer_ops = {

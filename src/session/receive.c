@@ -3,12 +3,13 @@
 
 #include "session/internal.h"
 
-#define FRAME_FIRST_BYTES 65536		/* memory that an announced length gets before its bytes come */
-#define SMALL_FRAME_BYTES 16384		/* frames up to here do not count against the assembly budget */
+#define FRAME_FIRST_BYTES 65536 /* memory that an announced length gets before its bytes come */
+#define SMALL_FRAME_BYTES 16384 /* frames up to here do not count against the assembly budget */
 
 static uint32_t longest_frame(const struct session *s)
 {
-	return s->state == SESSION_NEW ? FRAME_MAX_BEFORE_WELCOME : s->all->settings.max_frame_bytes;
+	return s->state == SESSION_NEW ? FRAME_MAX_BEFORE_WELCOME
+	                               : s->all->settings.max_frame_bytes;
 }
 
 static void refuse_length(struct session *s, uint32_t length)

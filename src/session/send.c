@@ -1,4 +1,5 @@
-/* send.c - what all answers of the broker share: the envelope, and an error in the form of section 9 */
+/* send.c - what all answers of the broker share: the envelope, and an error in the form of section
+ * 9 */
 #include <string.h>
 
 #include "base/datetime.h"
@@ -49,8 +50,9 @@ struct error_out send_error(struct session *s, const struct envelope *e, const s
 		.field_name = or_none(f->field_name),
 		.expected_value = or_none(f->expected),
 		.actual_value = *f->expected ? span_of(f->actual) : or_none(f->actual),
-		.scope = f->code == INT_PROTOCOL_005 && !*texts->batch_id ? SCOPE_MODULE
-									  : error_code_info(f->code)->scope,
+		.scope = f->code == INT_PROTOCOL_005 && !*texts->batch_id
+		    ? SCOPE_MODULE
+		    : error_code_info(f->code)->scope,
 	};
 }
 

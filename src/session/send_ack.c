@@ -34,7 +34,8 @@ static bool end_fault(const struct ended *end, struct fault *f)
 	return true;
 }
 
-static void send_end(struct session *s, struct envelope *e, struct ack_out *a, const struct ended *end)
+static void send_end(struct session *s, struct envelope *e, struct ack_out *a,
+    const struct ended *end)
 {
 	struct error_texts texts;
 	struct error_out error;
@@ -67,7 +68,8 @@ static void send_received(struct session *s, struct envelope *e, struct ack_out 
 	encode(s, e, a, &warning);
 }
 
-void send_offer_answer(struct session *s, const struct message *m, const struct offer_answer *answer)
+void send_offer_answer(struct session *s, const struct message *m,
+    const struct offer_answer *answer)
 {
 	if (answer->fault.code != INT_NONE) {
 		send_refusal(s, m, &answer->fault, answer->route);

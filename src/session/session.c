@@ -13,8 +13,8 @@
  *	 │                │                              │
  *	 └── goodbye, or the peer has closed ────────────┴──► CLOSING ──► DEAD
  *
- * CLOSING sends what is owed, shuts down the sending half, and discards what still arrives, for 2 s.
- * Nothing is freed before the end of the turn.
+ * CLOSING sends what is owed, shuts down the sending half, and discards what still arrives, for 2
+ *s. Nothing is freed before the end of the turn.
  */
 static const char *state_name(enum session_state state)
 {
@@ -127,9 +127,11 @@ static void leave(struct session *s, enum leave_how how)
 
 static void log_closed(const struct session *s, const char *why)
 {
-	log_info("session closed", "session=%u module=%s instance=%s address=%s age=%llums reason=%s", s->id,
-	    s->module ? s->module : "-", log_quote(s->instance_id, strlen(s->instance_id)), s->address,
-	    (unsigned long long)(s->all->now_ms - s->opened_ms), log_quote(why, strlen(why)));
+	log_info("session closed",
+	    "session=%u module=%s instance=%s address=%s age=%llums reason=%s", s->id,
+	    s->module ? s->module : "-", log_quote(s->instance_id, strlen(s->instance_id)),
+	    s->address, (unsigned long long)(s->all->now_ms - s->opened_ms),
+	    log_quote(why, strlen(why)));
 }
 
 void session_close(struct session *s, enum leave_how how, const char *why)

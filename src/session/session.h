@@ -11,9 +11,9 @@
 
 /*
  * A turn as the sessions see it: sessions_set_time(), sessions_receive() (bytes to frames to the
- * core, which changes the open transaction), then, after the commit, sessions_settle() (what is owed
- * goes to the sockets) and sessions_reap(). Callbacks of the event loop only note that a descriptor
- * is ready: nothing is handled outside a turn.
+ * core, which changes the open transaction), then, after the commit, sessions_settle() (what is
+ * owed goes to the sockets) and sessions_reap(). Callbacks of the event loop only note that a
+ * descriptor is ready: nothing is handled outside a turn.
  */
 struct sessions;
 struct ev_loop;

@@ -1,4 +1,6 @@
-/* sessions.c - all connections: who is served in this turn, who has passed a deadline, who is freed */
+/*
+ * sessions.c - all connections: who is served in this turn, who has passed a deadline, who is freed
+ */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,12 +68,14 @@ static void refuse_stranger(struct session *s, const char *why)
 	struct fault f;
 
 	if (log_allow("certificate refused", 10))
-		log_warning("certificate refused", "session=%u address=%s code=INT_AUTH_001 reason=%s", s->id,
-		    s->address, log_quote(why, strlen(why)));
+		log_warning("certificate refused",
+		    "session=%u address=%s code=INT_AUTH_001 reason=%s", s->id, s->address,
+		    log_quote(why, strlen(why)));
 	fault_set(&f, INT_AUTH_001, "", "a certificate of a declared module");
 	fault_found(&f, span_of(why));
 	send_notification(s, NULL, &f, ACTION_NONE);
-	session_goodbye(s, GOODBYE_UNAUTHORIZED, LEAVE_LOST, 0, "the certificate maps to no module");
+	session_goodbye(s, GOODBYE_UNAUTHORIZED, LEAVE_LOST, 0,
+	    "the certificate maps to no module");
 }
 
 void sessions_add(struct sessions *ss, struct stream *stream, const char *address)
@@ -90,8 +94,10 @@ void sessions_add(struct sessions *ss, struct stream *stream, const char *addres
 	size_t others = connections_of(ss, module);
 	s->module = module;
 	if (ss->stopping)
-		session_goodbye(s, GOODBYE_SHUTDOWN, LEAVE_EXPECTED, 1000, "the broker is stopping");
-	else if (ss->count > ss->settings.max_connections || others >= ss->settings.max_module_connections)
+		session_goodbye(s, GOODBYE_SHUTDOWN, LEAVE_EXPECTED, 1000,
+		    "the broker is stopping");
+	else if (ss->count > ss->settings.max_connections ||
+	    others >= ss->settings.max_module_connections)
 		session_goodbye(s, GOODBYE_KICKED, LEAVE_EXPECTED, 5000,
 		    "too many connections (max_connections, max_module_connections)");
 }
@@ -128,7 +134,8 @@ static void rekey_if_due(struct session *s)
 	if ((s->state == SESSION_OPEN || s->state == SESSION_DRAINING) &&
 	    (old || stream_records(s->stream) >= set->rekey_records ||
 	    stream_record_bytes(s->stream) >= set->rekey_bytes))
-		session_goodbye(s, GOODBYE_REKEY, LEAVE_EXPECTED, 0, "the keys' limit of use is near");
+		session_goodbye(s, GOODBYE_REKEY, LEAVE_EXPECTED, 0,
+		    "the keys' limit of use is near");
 }
 
 void sessions_receive(struct sessions *ss)
@@ -253,6 +260,7 @@ void sessions_shut_down(struct sessions *ss)
 	for (s = TAILQ_FIRST(&ss->sessions); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
 		s->instance = NULL;
-		session_goodbye(s, GOODBYE_SHUTDOWN, LEAVE_EXPECTED, 1000, "the broker is stopping");
+		session_goodbye(s, GOODBYE_SHUTDOWN, LEAVE_EXPECTED, 1000,
+		    "the broker is stopping");
 	}
 }

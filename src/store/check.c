@@ -35,7 +35,8 @@ static int disagree(struct check *c, const char *fmt, ...)
 }
 
 /* Calls f for each row of a table until it returns other than 0. */
-static int walk(struct check *c, enum table t, int (*f)(struct check *c, const uint8_t *key, const MDB_val *v))
+static int walk(struct check *c, enum table t,
+    int (*f)(struct check *c, const uint8_t *key, const MDB_val *v))
 {
 	MDB_cursor *cursor;
 	MDB_val k, v;

@@ -56,17 +56,20 @@ bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v);
 /* The first key at or behind k: false when there is none. The key found goes to *found. */
 bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v);
 
-/* What a row of history and its identity cost of the budget, in pages that are half full at worst. */
+/*
+ * What a row of history and its identity cost of the budget, in pages that are half full at worst.
+ */
 uint64_t history_cost(size_t row);
 
 /* Files and format: store_file.c. */
-int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size) MUST_CHECK;
+int store_file_open(struct store *s, const struct store_options *o, char *why,
+    size_t size) MUST_CHECK;
 void store_file_close(struct store *s);
 int store_meta_load(struct store *s, char *why, size_t size) MUST_CHECK;
 void store_meta_save(struct store *s);
 /*
- * Pages that the next write transaction may use: never used ones, and those freed two commits ago or
- * earlier. Reads, so it comes before that transaction is begun.
+ * Pages that the next write transaction may use: never used ones, and those freed two commits ago
+ * or earlier. Reads, so it comes before that transaction is begun.
  */
 uint64_t store_pages_free(struct store *s);
 

@@ -103,7 +103,8 @@ void store_counters_put(struct store *s, uint32_t route, const struct route_coun
 }
 
 void store_route_walk(struct store *s,
-    bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c), void *arg)
+    bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c),
+    void *arg)
 {
 	MDB_txn *txn = store_reader(s);
 	MDB_cursor *cursor;
@@ -147,7 +148,8 @@ void store_instance_del(struct store *s, uint32_t number)
 	table_del(s, TABLE_INSTANCE, &k);
 }
 
-void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i), void *arg)
+void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i),
+    void *arg)
 {
 	struct key k = key_number(0);
 	struct instance_record i;

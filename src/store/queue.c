@@ -98,7 +98,8 @@ static void identity_put(struct store *s, uint32_t route, const struct uuid *bat
     const struct identity *i)
 {
 	struct key k = key_identity(route, batch_id);
-	struct key value = i->kind == IDENTITY_ENDED ? key_ended(i->source, i->notice) : key_id(i->id);
+	struct key value = i->kind == IDENTITY_ENDED ? key_ended(i->source, i->notice)
+	                                             : key_id(i->id);
 	uint8_t bytes[IDENTITY_BYTES];
 
 	bytes[0] = (uint8_t)i->kind;
@@ -106,7 +107,8 @@ static void identity_put(struct store *s, uint32_t route, const struct uuid *bat
 	table_put(s, TABLE_IDENTITY, &k, bytes, 1u + value.n);
 }
 
-void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id, struct identity *out)
+void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id,
+    struct identity *out)
 {
 	struct key k = key_identity(route, batch_id);
 	MDB_val v;
@@ -249,7 +251,8 @@ void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *p
 {
 	payload_put(s, b->id, payload, n);
 	queue_put(s, b);
-	identity_put(s, b->route, &b->batch_id, &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
+	identity_put(s, b->route, &b->batch_id,
+	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
 }
 
 static void leave_queue(struct store *s, const struct batch *b)

@@ -37,7 +37,7 @@ struct batch {
 	enum batch_state state;
 	uint64_t id;			/* our own, rising in the order of custody */
 	uint32_t route;			/* store number */
-	uint32_t source;		/* instance that sent it last, store number: the outcome is its */
+	uint32_t source; /* instance that sent it last, store number: the outcome is its */
 	uint32_t holder;		/* instance of its latest delivery, 0 before the first */
 	uint32_t attempt;		/* of its latest delivery, from 1; 0 before the first */
 	uint64_t lease;			/* of its latest delivery, 0 before the first */
@@ -76,8 +76,8 @@ struct ended {
 	struct uuid batch_id;
 	uint8_t checksum[32];
 	uint8_t completes[RECORD_COMPLETES_BYTES];
-	bool dead;			/* REJECTED: a dead letter is kept under `id`; else PROCESSED */
-	bool partial;			/* PROCESSED, and kept whole as well: not each rejected record was named */
+	bool dead; /* REJECTED: a dead letter is kept under `id`; else PROCESSED */
+	bool partial; /* PROCESSED, and kept whole as well: not each rejected record was named */
 	uint16_t error_code;		/* the broker's own (enum error_code), 0 none */
 	uint16_t correlation_len;
 	char correlation[RECORD_CORRELATION_MAX];
@@ -90,10 +90,11 @@ struct ended {
 struct route_counters {
 	uint64_t ready_critical, ready_normal, ready_suspect;	/* READY, by where they queue */
 	uint64_t assigned, waiting, dead;
-	uint64_t bytes;			/* payload of all that has not ended, dead letters excluded */
+	uint64_t bytes; /* payload of all that has not ended, dead letters excluded */
 	uint64_t dead_bytes;
 	uint64_t received_total, processed_total, dead_total;
-	uint64_t partial_total;		/* of processed_total, kept whole beside: records rejected without a name */
+	uint64_t partial_total; /* of processed_total, kept whole beside: records rejected without a
+	                           name */
 };
 
 /* One instance of a module, as long as it is remembered. */

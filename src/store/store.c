@@ -51,7 +51,7 @@ void store_failed(struct store *s, int rc, const char *what)
 		s->intake_full = true;
 		return;
 	}
-	if (s->intake && s->intake_full)	/* every later call on a full transaction fails too */
+	if (s->intake && s->intake_full) /* every later call on a full transaction fails too */
 		return;
 	if (s->failure == 0) {
 		s->failure = rc;

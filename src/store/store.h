@@ -39,13 +39,16 @@ struct store_options {
  * Opens or makes the store: takes the lock against a second broker, checks format and length of the
  * file before anything is served. On failure the error and, in why[size], a sentence for people.
  */
-int store_open(const struct store_options *o, struct store **out, char *why, size_t size) MUST_CHECK;
+int store_open(const struct store_options *o, struct store **out, char *why,
+    size_t size) MUST_CHECK;
 /* Gives up what was not committed. NULL is fine. */
 void store_close(struct store *s);
 
 /* --- the turn ------------------------------------------------------------------------------- */
 
-/* Makes the turn's changes durable. Nothing to commit is a success. ERR_IO: exit, nothing is sure. */
+/*
+ * Makes the turn's changes durable. Nothing to commit is a success. ERR_IO: exit, nothing is sure.
+ */
 int store_commit(struct store *s) MUST_CHECK;
 /* Some transaction, write or read, is open: never when the process sleeps. */
 bool store_is_in_turn(const struct store *s);
@@ -55,22 +58,24 @@ void store_read_end(struct store *s);
 bool store_has_failed(const struct store *s);
 
 /*
- * Intake as a child transaction (design.md section 2). store_intake_end() returns 0, or ERR_FULL when
- * there was no room: the batch is then gone without a trace and the turn lives.
+ * Intake as a child transaction (design.md section 2). store_intake_end() returns 0, or ERR_FULL
+ * when there was no room: the batch is then gone without a trace and the turn lives.
  */
 void store_intake_begin(struct store *s);
 int store_intake_end(struct store *s) MUST_CHECK;
 void store_intake_abort(struct store *s);
 
 /*
- * Room. What an end, a retry or a move needs comes from a reserve that intake never touches, so that
- * a full store still drains (reliability.md B1): store_has_room() says whether a payload of n bytes
- * fits and leaves `reserve` bytes beside. Pages freed by the latest two commits do not count yet.
+ * Room. What an end, a retry or a move needs comes from a reserve that intake never touches, so
+ * that a full store still drains (reliability.md B1): store_has_room() says whether a payload of n
+ * bytes fits and leaves `reserve` bytes beside. Pages freed by the latest two commits do not count
+ * yet.
  */
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve);
 /*
- * The turn may have used so much of the pages there were at its beginning: commit before doing more.
- * Who takes in stops at STORE_INTAKE_PERCENT, so that there is something left for what has to follow.
+ * The turn may have used so much of the pages there were at its beginning: commit before doing
+ * more. Who takes in stops at STORE_INTAKE_PERCENT, so that there is something left for what has to
+ * follow.
  */
 #define STORE_INTAKE_PERCENT 50
 #define STORE_TURN_PERCENT 75
@@ -78,7 +83,8 @@ bool store_turn_has_used(const struct store *s, unsigned percent);
 /* What intake always leaves to ends, retries and moves, in bytes. */
 uint64_t store_reserve_bytes(const struct store *s);
 uint64_t store_size_bytes(const struct store *s);
-/* Makes the turn commit something small, so that pages freed before become usable (reliability.md M4). */
+/* Makes the turn commit something small, so that pages freed before become usable (reliability.md
+ * M4). */
 void store_nudge(struct store *s);
 
 /* --- meta ----------------------------------------------------------------------------------- */
@@ -103,7 +109,8 @@ uint32_t store_route_number(struct store *s, const char *name);
 uint32_t store_module_number(struct store *s, const char *name);
 /* Calls f for each route the store knows, with its durable counters. Stops when f returns false. */
 void store_route_walk(struct store *s,
-    bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c), void *arg);
+    bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c),
+    void *arg);
 void store_counters_get(struct store *s, uint32_t route, struct route_counters *c);
 void store_counters_put(struct store *s, uint32_t route, const struct route_counters *c);
 
@@ -111,7 +118,8 @@ void store_counters_put(struct store *s, uint32_t route, const struct route_coun
 uint32_t store_instance_create(struct store *s);
 void store_instance_put(struct store *s, const struct instance_record *i);
 void store_instance_del(struct store *s, uint32_t number);
-void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i), void *arg);
+void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct instance_record *i),
+    void *arg);
 /* One above the highest sequence_number taken of an instance on a route; 0 none. */
 uint64_t store_sequence_get(struct store *s, uint32_t route, uint32_t instance);
 void store_sequence_put(struct store *s, uint32_t route, uint32_t instance, uint64_t number);
@@ -127,11 +135,12 @@ struct identity {
 	uint32_t source;	/* ENDED: the row of history */
 	uint64_t notice;
 };
-void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id, struct identity *out);
+void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id,
+    struct identity *out);
 
 /*
- * The arrows of design.md section 5, each in the turn's transaction. The state, flags and numbers of
- * *b decide the key; `from` is the batch as it stands in the store.
+ * The arrows of design.md section 5, each in the turn's transaction. The state, flags and numbers
+ * of *b decide the key; `from` is the batch as it stands in the store.
  */
 /* NEW -> READY or ASSIGNED: payload, queue and identity. Inside an intake. */
 void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *payload, size_t n);
@@ -150,7 +159,8 @@ void store_batch_end_partly(struct store *s, const struct batch *from, const str
 /* The batch of an id that has not ended: READY, WAITING, ASSIGNED. ERR_NOTFOUND, ERR_CORRUPT. */
 int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b) MUST_CHECK;
 /* A dead letter and the end it was told with (errors borrowed). ERR_NOTFOUND, ERR_CORRUPT. */
-int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b, struct ended *e) MUST_CHECK;
+int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b,
+    struct ended *e) MUST_CHECK;
 
 /* Where a READY batch queues. */
 enum ready_class { CLASS_CRITICAL, CLASS_NORMAL, CLASS_SUSPECT };
@@ -159,12 +169,15 @@ enum ready_class batch_ready_class(const struct batch *b);
  * The first READY batch of a route in a class, in the order of custody. ERR_NOTFOUND; ERR_CORRUPT
  * with b->id set: its record cannot be read, and store_batch_set_aside() is what to do.
  */
-int store_ready_first(struct store *s, uint32_t route, enum ready_class class, struct batch *b) MUST_CHECK;
-/* A READY batch whose record is damaged: out of the queue, its payload kept under a bare dead letter. */
+int store_ready_first(struct store *s, uint32_t route, enum ready_class class,
+    struct batch *b) MUST_CHECK;
+/* A READY batch whose record is damaged: out of the queue, its payload kept under a bare dead
+ * letter. */
 void store_batch_set_aside(struct store *s, uint32_t route, enum ready_class class, uint64_t id);
-/* The first WAITING batch that is due at now_ms. ERR_NOTFOUND. *next_ms gets the time of the next one
- * that is not yet due, UINT64_MAX when there is none. */
-int store_due_first(struct store *s, uint64_t now_ms, struct batch *b, uint64_t *next_ms) MUST_CHECK;
+/* The first WAITING batch that is due at now_ms. ERR_NOTFOUND. *next_ms gets the time of the next
+ * one that is not yet due, UINT64_MAX when there is none. */
+int store_due_first(struct store *s, uint64_t now_ms, struct batch *b,
+    uint64_t *next_ms) MUST_CHECK;
 /* Calls f for each ASSIGNED batch of a route: what a restart must give back. */
 void store_assigned_walk(struct store *s, uint32_t route,
     bool (*f)(void *arg, const struct batch *b), void *arg);
@@ -173,7 +186,8 @@ void store_assigned_walk(struct store *s, uint32_t route,
  * The body of the frame as it came; good until the transaction ends. With `verify` its CRC is
  * checked: ERR_CORRUPT when the stored bytes no longer match. ERR_NOTFOUND.
  */
-int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t **p, size_t *n) MUST_CHECK;
+int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t **p,
+    size_t *n) MUST_CHECK;
 
 /* --- history and mailbox -------------------------------------------------------------------- */
 

@@ -17,8 +17,8 @@
 /*
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
  * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
- * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it and
- * the directory; check its length; open it for good; format record.
+ * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
+ * and the directory; check its length; open it for good; format record.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
@@ -80,11 +80,15 @@ static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 	if (s->lock_fd < 0)
 		return refuse(ERR_IO, why, size, "%s cannot be opened: %s", path, strerror(errno));
 	if (is_remote(s->lock_fd))
-		return refuse(ERR_INVALID, why, size, "store directory %s is on a network or FUSE file "
-		    "system, where a flush is not a promise: use a local ext4 or XFS", dir);
+		return refuse(ERR_INVALID, why, size,
+		    "store directory %s is on a network or FUSE file "
+		    "system, where a flush is not a promise: use a local ext4 or XFS",
+		    dir);
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return refuse(ERR_BUSY, why, size, "another broker serves the store %s (its lock is held): "
-		    "stop it first, or name another store.path", dir);
+		return refuse(ERR_BUSY, why, size,
+		    "another broker serves the store %s (its lock is held): "
+		    "stop it first, or name another store.path",
+		    dir);
 	return 0;
 }
 
@@ -116,7 +120,8 @@ static int env_open(struct store *s, const char *file, char *why, size_t size)
 		return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
 		    mdb_strerror(rc));
 	if (flags & ENV_FLAGS_FORBIDDEN)
-		return refuse(ERR_IO, why, size, "%s: the store was opened with flags that weaken a sync", file);
+		return refuse(ERR_IO, why, size,
+		    "%s: the store was opened with flags that weaken a sync", file);
 	return 0;
 }
 
@@ -153,12 +158,16 @@ static int preallocate(const char *dir, const char *file, uint64_t want, char *w
 	if (fd >= 0)
 		close(fd);
 	if (rc != 0)
-		return refuse(ERR_IO, why, size, "%s cannot be made %llu bytes large: %s; free room on that "
-		    "file system or lower store.size", file, (unsigned long long)want, strerror(rc));
+		return refuse(ERR_IO, why, size,
+		    "%s cannot be made %llu bytes large: %s; free room on that "
+		    "file system or lower store.size",
+		    file, (unsigned long long)want, strerror(rc));
 	return 0;
 }
 
-/* A cut file would kill us by SIGBUS in the middle of service: refuse it now (reliability.md A6). */
+/*
+ * A cut file would kill us by SIGBUS in the middle of service: refuse it now (reliability.md A6).
+ */
 static int check_length(struct store *s, const char *file, uint64_t length, char *why, size_t size)
 {
 	MDB_envinfo info;
@@ -168,8 +177,10 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	mdb_env_stat(s->env, &stat);
 	s->page_size = stat.ms_psize;
 	if (length < (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize)
-		return refuse(ERR_CORRUPT, why, size, "%s is cut short: %llu bytes, its last page ends at %llu; "
-		    "restore it from a backup", file, (unsigned long long)length,
+		return refuse(ERR_CORRUPT, why, size,
+		    "%s is cut short: %llu bytes, its last page ends at %llu; "
+		    "restore it from a backup",
+		    file, (unsigned long long)length,
 		    (unsigned long long)((info.me_last_pgno + 1) * (uint64_t)stat.ms_psize));
 	return 0;
 }
@@ -261,12 +272,16 @@ static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, siz
 	uint64_t numbers[META_NUMBERS];
 
 	if (n < 12 || memcmp(b, STORE_MAGIC, 8) != 0)
-		return refuse(ERR_CORRUPT, why, size, "store.path holds an LMDB file that is no handoff store");
+		return refuse(ERR_CORRUPT, why, size,
+		    "store.path holds an LMDB file that is no handoff store");
 	if (get_le(b + 8, 4) != STORE_FORMAT)
-		return refuse(ERR_VERSION, why, size, "the store has format %u, this broker knows format %u: "
-		    "use the broker that wrote it, or a newer one", (unsigned)get_le(b + 8, 4), STORE_FORMAT);
+		return refuse(ERR_VERSION, why, size,
+		    "the store has format %u, this broker knows format %u: "
+		    "use the broker that wrote it, or a newer one",
+		    (unsigned)get_le(b + 8, 4), STORE_FORMAT);
 	if (n != META_BYTES || get_le(b + n - 4, 4) != crc32c(0, b, n - 4))
-		return refuse(ERR_CORRUPT, why, size, "the store's format record is damaged: restore a backup");
+		return refuse(ERR_CORRUPT, why, size,
+		    "the store's format record is damaged: restore a backup");
 	memcpy(s->broker_id.b, b + 12, 16);
 	for (size_t i = 0; i < META_NUMBERS; i++)
 		numbers[i] = get_le(b + 28 + 8 * i, 8);
@@ -281,7 +296,8 @@ static void meta_make(struct store *s)
 
 	rng_system(random, sizeof random);
 	uuid_make(&s->broker_id, 0, random);
-	memcpy(s->broker_id.b, random, 6);	/* all of it random: it names a store, nothing sorts by it */
+	memcpy(s->broker_id.b, random,
+	    6); /* all of it random: it names a store, nothing sorts by it */
 	store_meta_save(s);
 }
 
@@ -293,8 +309,9 @@ int store_meta_load(struct store *s, char *why, size_t size)
 	for (enum table t = 0; txn && t < TABLE_COUNT; t++) {
 		int rc = mdb_dbi_open(txn, table_names[t], MDB_CREATE, &s->tables[t]);
 		if (rc != 0)
-			return refuse(ERR_IO, why, size, "the store's table %s cannot be opened: %s",
-			    table_names[t], mdb_strerror(rc));
+			return refuse(ERR_IO, why, size,
+			    "the store's table %s cannot be opened: %s", table_names[t],
+			    mdb_strerror(rc));
 	}
 	if (txn && table_get(s, TABLE_META, &meta_key, &v)) {
 		int rc = meta_read(s, v.mv_data, v.mv_size, why, size);
@@ -313,9 +330,9 @@ int store_meta_load(struct store *s, char *why, size_t size)
 
 /*
  * LMDB keeps the pages that a transaction freed under that transaction's number, and gives them out
- * again from the second transaction after it on (there is no older reader: none outlives a turn). The
- * list is walked only when the part of the file that was never used no longer says enough; LMDB shows
- * it to a reader alone.
+ * again from the second transaction after it on (there is no older reader: none outlives a turn).
+ * The list is walked only when the part of the file that was never used no longer says enough; LMDB
+ * shows it to a reader alone.
  */
 static uint64_t pages_reusable(struct store *s, uint64_t enough)
 {

@@ -181,7 +181,7 @@ lint-rooms:
 	@tools/lint/rooms $(wildcard src/*.c src/*/*.[ch] include/*/*.h tools/handoff/*.[ch])
 
 lint-shell:
-	@shellcheck $(shell grep -lsrE -m 1 '^#!/bin/(ba)?sh' tools tests .ci)
+	@shellcheck $(shell grep -lsrE -m 1 '^#!/bin/(ba)?sh' tools tests .ci) tools/completion/*.bash
 
 lint-man:
 	@mandoc -T lint -W warning $(MANUALS)
@@ -221,11 +221,14 @@ install: all
 	install -m 644 $(BUILD)/handoff.pc $(TO)/lib/pkgconfig
 	install -m 644 $(HEADERS) $(TO)/include/handoff
 	install -m 644 conf/handoffd.conf $(TO)/share/handoff
+	install -D -m 644 conf/handoffd.service $(TO)/lib/systemd/system/handoffd.service
+	install -D -m 644 tools/completion/handoff.bash $(TO)/share/bash-completion/completions/handoff
 	for page in $(MANUALS); do \
 		install -D -m 644 $$page $(TO)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 
 uninstall:
+	rm -f $(TO)/lib/systemd/system/handoffd.service $(TO)/share/bash-completion/completions/handoff
 	rm -f $(TO)/sbin/handoffd $(TO)/bin/handoff $(TO)/lib/libhandoff.a $(TO)/lib/libhandoff.so \
 		$(TO)/lib/libhandoff.so.0 $(TO)/lib/pkgconfig/handoff.pc \
 		$(foreach n,1 3 5 7 8,$(patsubst man/%,$(TO)/share/man/man$(n)/%,$(wildcard man/*.$(n))))

@@ -24,21 +24,21 @@ class Pipeline(Tools):
                          as_multiset([{"seen": True, **record} for record in records]))
         self.assertEqual(worker.terminate(), 0, worker.said())
 
-    def test_loses_and_doubles_nothing_when_all_are_killed_again_and_again(self):
-        broker = self.start_broker(PATIENT_ROUTES)
-        records = some_records(6000)
+    def run_through_kills(self, records, command, *send_arguments, **broker_settings):
+        """All records through a pipeline of which each part is killed over and over; the output."""
+        broker = self.start_broker(PATIENT_ROUTES, **broker_settings)
         source = self.write("source", lines_of(records))
         chance = random.Random(os.urandom(8))
 
         def begin_send():
             with open(source) as file:
                 return self.start(broker, "ALPHA", "send", "--to", "BETA", "--journal",
-                                  self.path("journal"), stdin=file)
+                                  self.path("journal"), *send_arguments, stdin=file)
 
         begin = {
             "send": begin_send,
             "work": lambda: self.start(broker, "BETA", "work", "--to", "GAMMA", "--jobs", 2,
-                                       "--verbose", "--exec", "cat"),
+                                       "--verbose", "--exec", command),
             "recv": lambda: self.start(broker, "GAMMA", "recv", "--verbose", "--output",
                                        self.path("out")),
         }
@@ -58,7 +58,19 @@ class Pipeline(Tools):
         for name in ("work", "recv"):
             self.wait_until_connected(running[name])
             self.assertEqual(running[name].terminate(), 0, running[name].said())
-        self.assertEqual(as_multiset(read_records(self.path("out"))), as_multiset(records))
+        return read_records(self.path("out"))
+
+    def test_loses_and_doubles_nothing_when_all_are_killed_again_and_again(self):
+        records = some_records(6000)
+        self.assertEqual(as_multiset(self.run_through_kills(records, "cat")), as_multiset(records))
+
+    def test_loses_and_doubles_nothing_where_outputs_are_of_several_batches(self):
+        records = some_records(2500)
+        received = self.run_through_kills(
+            records, "awk '{ sub(/}$/, sprintf(\",\\\"long\\\":\\\"%03000d\\\"}\", 0)); print }'",
+            "--wait", "processed", max_frame_bytes="64K")
+        self.assertEqual(as_multiset(received),
+                         as_multiset([{**record, "long": "0" * 3000} for record in records]))
 
 
 class Issued:

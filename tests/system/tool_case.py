@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 
+from broker import SANITIZER_REPORT
 from case import Case, authority
 from command import Command, environment
 from handoff_client import PATIENCE_SECONDS
@@ -53,6 +54,8 @@ class Tools(Case):
         for command in self.commands:
             command.kill()
         super().tearDown()
+        for command in self.commands:
+            self.assertIsNone(SANITIZER_REPORT.search(command.said()), command.said())
 
     def path(self, name):
         return os.path.join(self.directory, name)

@@ -28,9 +28,9 @@ struct child_variable {
 };
 
 /*
- * Starts /bin/sh -c COMMAND with these variables added to the environment, in a process group of its
- * own, and gives it `input` (taken over). Its standard error goes on to ours. False with errno, and
- * the input is freed, when there is no process or pipe to be had.
+ * Starts /bin/sh -c COMMAND with these variables added to the environment, in a process group of
+ * its own, and gives it `input` (taken over). Its standard error goes on to ours. False with errno,
+ * and the input is freed, when there is no process or pipe to be had.
  */
 bool child_start(struct child *c, const char *command, const struct child_variable *variables,
     size_t count, struct buf *input);

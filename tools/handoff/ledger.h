@@ -8,8 +8,8 @@
 #include "base/buf.h"
 
 /*
- * Each line is a text, a blank, and the CRC-32C of the text in eight hex digits. A crash can leave a
- * last line that was not written whole: it is cut off when the file is opened. A bad line with a
+ * Each line is a text, a blank, and the CRC-32C of the text in eight hex digits. A crash can leave
+ * a last line that was not written whole: it is cut off when the file is opened. A bad line with a
  * good one behind it is damage, and the file is refused; so is one that does not begin with a good
  * line: the first ones are written with ledger_replace().
  *

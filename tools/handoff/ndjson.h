@@ -47,8 +47,8 @@ void ndjson_reader_finish(struct ndjson_reader *r);
 bool ndjson_read(struct ndjson_reader *r, const char *line, size_t len, const char *made_id);
 
 /*
- * Appends one encoded record to `out` as JSON with an end of line. False, with why[NDJSON_WHY_SIZE],
- * and `out` as it was, when JSON cannot say it or memory is refused.
+ * Appends one encoded record to `out` as JSON with an end of line. False, with a reason in
+ * why[NDJSON_WHY_SIZE] and `out` as it was, when JSON cannot say it or memory is refused.
  */
 bool ndjson_write(struct buf *out, const void *record, size_t len, char *why);
 

@@ -37,18 +37,12 @@ static size_t key_count(const struct parser *p)
 	return p->r->keys.len / sizeof(struct key);
 }
 
-/* The key's text for people. */
-static const char *shown(char out[64], const char *key, size_t len)
-{
-	text_escape(out, 64, key, len);
-	return out;
-}
-
 static bool fail_twice(struct parser *p, const struct key *key)
 {
 	char text[64];
 
-	return ndjson_fail(p, "the key \"%s\" comes twice", shown(text, bytes_at(p, key->at), key->len));
+	text_escape(text, sizeof(text), bytes_at(p, key->at), key->len);
+	return ndjson_fail(p, "the key \"%s\" comes twice", text);
 }
 
 /* Adds a key of the object whose keys begin at `first`. */

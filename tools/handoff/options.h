@@ -45,9 +45,10 @@ struct usage {
 
 /*
  * Reads argv[1..argc). Options may stand anywhere, `--` ends them. Returns -1 when the command is
- * to go on, with the words that are no options in words[0..*word_count), at most argc of them (words
- * NULL: there may be none); else the exit status: after --help or --version, and after a complaint. Where there is a common, what the
- * command line does not say is taken from the environment's HANDOFF_… variables.
+ * to go on, with the words that are no options in words[0..*word_count), at most argc of them
+ * (words NULL: there may be none); else the exit status: after --help or --version, and after a
+ * complaint. Where there is a common, what the command line does not say is taken from the
+ * environment's HANDOFF_… variables.
  */
 int options_read(const struct usage *u, int argc, char **argv, char **words, int *word_count);
 

@@ -3,8 +3,9 @@
  *
  *	input ─► assembly ─► closed ── journal on the disk ─► the library ─► RECEIVED (─► PROCESSED)
  *
- * A turn of the loop: take what the library tells, hand over what is closed, read on while little is
- * closed, wait. With a journal, its batches are gone through first (journal.c).
+ * A turn of the loop: take what the library tells, close batches of what was read, hand them over,
+ * wait, read on while nothing is closed. With a journal, its batches are gone through first
+ * (journal.c).
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,33 +1,9 @@
 /* encode_ack.c - acknowledgments, and the errors they and ERROR_NOTIFICATION carry */
 #include "wire/encode.h"
 
+#include "wire/module_error.h"
 #include "wire/names.h"
 #include "wire/pack.h"
-
-/* ErrorContext: what is empty is left out. */
-static void pack_error_context(struct packer *p, const struct error_out *e)
-{
-	const struct {
-		const char *key;
-		struct span value;
-	} pairs[] = {
-		{ "record_id", e->record_id },
-		{ "batch_id", e->batch_id },
-		{ "field_name", e->field_name },
-		{ "expected_value", e->expected_value },
-		{ "actual_value", e->actual_value },
-	};
-	const size_t count = sizeof(pairs) / sizeof(pairs[0]);
-	size_t present = 0;
-
-	for (size_t i = 0; i < count; i++)
-		present += pairs[i].value.p != NULL;
-	pack_text(p, "context");
-	pack_map(p, present);
-	for (size_t i = 0; i < count; i++)
-		if (pairs[i].value.p != NULL)
-			pack_key_span(p, pairs[i].key, pairs[i].value);
-}
 
 /* On an ordered route a sequence number that is out of turn is refused, and may be tried again. */
 static struct error_code_info classify(const struct error_out *e)
@@ -45,19 +21,22 @@ static void pack_error(struct packer *p, const struct error_out *e)
 {
 	const struct error_code_info info = classify(e);
 
-	pack_map(p, 11);
-	pack_key_uuid(p, "error_id", &e->error_id);
-	pack_key_span(p, "correlation_id", e->correlation_id);
-	pack_key_datetime(p, "timestamp", e->timestamp_us);
-	pack_key_span(p, "source_module", e->source_module);
-	pack_key_text(p, "severity", severity_names[info.severity]);
-	pack_key_text(p, "recoverability", recoverability_names[info.recoverability]);
-	pack_key_text(p, "scope", scope_names[e->scope]);
-	pack_key_text(p, "error_code", info.name);
-	pack_key_span(p, "error_message",
-	    e->message.p != NULL ? e->message : span_of(info.meaning));
-	pack_error_context(p, e);
-	pack_key_boolean(p, "retry_eligible", info.recoverability == RECOVERABILITY_TRANSIENT);
+	pack_module_error(p, &(struct module_error_out){
+		.error_id = e->error_id,
+		.correlation_id = e->correlation_id,
+		.timestamp_us = e->timestamp_us,
+		.source_module = e->source_module,
+		.severity = info.severity,
+		.recoverability = info.recoverability,
+		.scope = e->scope,
+		.code = span_of(info.name),
+		.message = e->message.p != NULL ? e->message : span_of(info.meaning),
+		.batch_id = e->batch_id,
+		.record_id = e->record_id,
+		.field_name = e->field_name,
+		.expected_value = e->expected_value,
+		.actual_value = e->actual_value,
+	});
 }
 
 void encode_error(struct buf *out, const struct error_out *e)

@@ -1,4 +1,4 @@
-/* module_error.c - an IntegrationError of a module's own, whose code is no code of the broker's */
+/* module_error.c - an IntegrationError, of a module's own code or of the broker's */
 #include "wire/module_error.h"
 
 #include "wire/names.h"
@@ -28,21 +28,26 @@ static void pack_context(struct packer *p, const struct module_error_out *e)
 			pack_key_span(p, pairs[i].key, pairs[i].value);
 }
 
+void pack_module_error(struct packer *p, const struct module_error_out *e)
+{
+	pack_map(p, 11);
+	pack_key_uuid(p, "error_id", &e->error_id);
+	pack_key_span(p, "correlation_id", e->correlation_id);
+	pack_key_datetime(p, "timestamp", e->timestamp_us);
+	pack_key_span(p, "source_module", e->source_module);
+	pack_key_text(p, "severity", severity_names[e->severity]);
+	pack_key_text(p, "recoverability", recoverability_names[e->recoverability]);
+	pack_key_text(p, "scope", scope_names[e->scope]);
+	pack_key_span(p, "error_code", e->code);
+	pack_key_span(p, "error_message", e->message);
+	pack_context(p, e);
+	pack_key_boolean(p, "retry_eligible", e->recoverability != RECOVERABILITY_PERMANENT);
+}
+
 void encode_module_error(struct buf *out, const struct module_error_out *e)
 {
 	struct packer p;
 
 	pack_init(&p, out);
-	pack_map(&p, 11);
-	pack_key_uuid(&p, "error_id", &e->error_id);
-	pack_key_span(&p, "correlation_id", e->correlation_id);
-	pack_key_datetime(&p, "timestamp", e->timestamp_us);
-	pack_key_span(&p, "source_module", e->source_module);
-	pack_key_text(&p, "severity", severity_names[e->severity]);
-	pack_key_text(&p, "recoverability", recoverability_names[e->recoverability]);
-	pack_key_text(&p, "scope", scope_names[e->scope]);
-	pack_key_span(&p, "error_code", e->code);
-	pack_key_span(&p, "error_message", e->message);
-	pack_context(&p, e);
-	pack_key_boolean(&p, "retry_eligible", e->recoverability != RECOVERABILITY_PERMANENT);
+	pack_module_error(&p, e);
 }

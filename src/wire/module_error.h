@@ -1,4 +1,4 @@
-/* module_error.h - an IntegrationError of a module's own, whose code is no code of the broker's */
+/* module_error.h - an IntegrationError, of a module's own code or of the broker's */
 #ifndef HANDOFF_WIRE_MODULE_ERROR_H
 #define HANDOFF_WIRE_MODULE_ERROR_H
 

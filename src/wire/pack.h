@@ -47,6 +47,9 @@ void pack_key_boolean(struct packer *p, const char *key, bool value);
  */
 void pack_envelope(struct packer *p, enum message_type type, const struct envelope *e,
     size_t body_pairs);
+/* An IntegrationError (module_error.h). */
+struct module_error_out;
+void pack_module_error(struct packer *p, const struct module_error_out *e);
 /* The list of our own errors, and of `more` that are already encoded. */
 void pack_errors(struct packer *p, const struct error_out *errors, size_t n, struct span more,
     size_t more_count);

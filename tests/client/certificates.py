@@ -48,7 +48,7 @@ class Authority:
         _openssl("req", "-new", *_NEW_KEY, "-keyout", key, "-out", csr,
                  "-subj", "/CN=" + (cn or name))
         _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.ca_key,
-                 "-extfile", extensions, "-days", str(days),
+                 "-extfile", extensions, *_validity(days),
                  "-set_serial", str(secrets.randbits(63)), "-out", certificate)
         return Credentials(self.ca, certificate, key)
 
@@ -72,7 +72,15 @@ class Authority:
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
+def _validity(days):
+    """Options for so many days from now; -1: it has ended. OpenSSL 3.4 wants dates for that."""
+    if days < 0 and "-not_before" in _openssl("x509", "-help"):
+        return ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]
+    return ["-days", str(days)]
+
+
 def _openssl(*arguments):
     done = subprocess.run(["openssl", *arguments], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError("openssl %s: %s" % (arguments[0], done.stderr))
+    return done.stdout + done.stderr

@@ -193,24 +193,19 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 
 /* --- what it does ---------------------------------------------------------------------------- */
 
-/*
- * The target's errors as they came, whole ones only, as many as are kept; how many name a record.
- */
-static uint64_t keep_errors(struct ended *e, const struct message_ack *a)
+/* The target's errors as they came, whole ones only, as many as are kept. */
+static void keep_errors(struct ended *e, const struct message_ack *a)
 {
-	uint64_t named = 0;
 	size_t n = 0;
 
 	if (a->error_count == 0)
-		return 0;
+		return;
 	e->errors = (const uint8_t *)a->errors[0].raw.p;
 	for (size_t k = 0; k < a->error_count && n + a->errors[k].raw.n <= RECORD_ERRORS_MAX; k++) {
 		n += a->errors[k].raw.n;
-		named += a->errors[k].scope == SCOPE_RECORD ? 1 : 0;
 		e->error_count++;
 	}
 	e->errors_len = (uint32_t)n;
-	return named;
 }
 
 static void let_go_of(struct core *c, const struct presented *p)
@@ -226,7 +221,8 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 		.duration_ms = a->processing_duration_ms };
 	struct batch was = p->batch;
 
-	e.partial = keep_errors(&e, a) < a->records_rejected;
+	keep_errors(&e, a);
+	e.partial = a->records_rejected > 0;	/* no rejected record is lost, named or not */
 	let_go_of(c, p);
 	was.holder = i->record.number;
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);

@@ -8,9 +8,9 @@
 #include "store/internal.h"
 
 /*
- * What is checked is what queue.c promises (its three invariants), that identities and history point at
- * each other, and that the counters and the meta record say what a recount says. The walk reads one
- * snapshot, or the open turn with all its changes so far.
+ * What is checked is what queue.c promises (its three invariants), that identities and history
+ * point at each other, and that the counters and the meta record say what a recount says. The walk
+ * reads one snapshot, or the open turn with all its changes so far.
  */
 struct check {
 	struct store *store;
@@ -100,8 +100,8 @@ static bool is_of_class(const struct batch *b, uint8_t class)
 
 static void count_queued(struct route_counters *n, const struct batch *b, uint8_t class)
 {
-	uint64_t *by_class[QUEUE_CLASS_COUNT] = { &n->ready_critical, &n->ready_normal, &n->ready_suspect,
-		&n->assigned, &n->waiting };
+	uint64_t *by_class[QUEUE_CLASS_COUNT] = { &n->ready_critical, &n->ready_normal,
+						  &n->ready_suspect, &n->assigned, &n->waiting };
 
 	++*by_class[class];
 	n->bytes += b->payload_bytes;
@@ -135,9 +135,11 @@ static int check_due(struct check *c, const uint8_t *key, const MDB_val *v)
 {
 	(void)v;
 	c->tally->due++;
-	if (has_row(c, TABLE_QUEUE, key_queue(key_get32(key + 8), QUEUE_WAITING, key_get64(key + 12))))
+	if (has_row(c, TABLE_QUEUE,
+	    key_queue(key_get32(key + 8), QUEUE_WAITING, key_get64(key + 12))))
 		return 0;
-	return disagree(c, "batch %llu is due and does not wait", (unsigned long long)key_get64(key + 12));
+	return disagree(c, "batch %llu is due and does not wait",
+	    (unsigned long long)key_get64(key + 12));
 }
 
 /* --- dead letters ---------------------------------------------------------------------------- */
@@ -160,7 +162,8 @@ static int check_dead(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (!n || store_dead_get(c->store, key_get32(key), id, &b, &e) != 0)
 		return disagree(c, "dead letter %llu has an unreadable record", id);
 	if (b.id != id || b.state != BATCH_DEAD)
-		return disagree(c, "dead letter %llu is recorded as %s", id, batch_state_name(b.state));
+		return disagree(c, "dead letter %llu is recorded as %s", id,
+		    batch_state_name(b.state));
 	if (!e.dead) {
 		n->partial_total++;
 		return has_payload(c, id, b.payload_bytes) ? 0
@@ -218,11 +221,14 @@ static int check_identity(struct check *c, const uint8_t *key, const MDB_val *v)
 	c->tally->identities++;
 	memcpy(batch_id.b, key + 4, sizeof batch_id.b);
 	store_identity_get(c->store, key_get32(key), &batch_id, &where);
-	if (where.kind == IDENTITY_LIVE && store_batch_find(c->store, key_get32(key), where.id, &b) == 0)
+	if (where.kind == IDENTITY_LIVE &&
+	    store_batch_find(c->store, key_get32(key), where.id, &b) == 0)
 		return 0;
-	if (where.kind == IDENTITY_DEAD && has_row(c, TABLE_DEAD, key_route_id(key_get32(key), where.id)))
+	if (where.kind == IDENTITY_DEAD &&
+	    has_row(c, TABLE_DEAD, key_route_id(key_get32(key), where.id)))
 		return 0;
-	if (where.kind == IDENTITY_ENDED && has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
+	if (where.kind == IDENTITY_ENDED &&
+	    has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
 		return 0;
 	return disagree(c, "an identity of kind %d leads nowhere", where.kind);
 }
@@ -237,18 +243,21 @@ static bool is_recount(const struct route_counters *kept, const struct route_cou
 	    kept->dead_bytes == n->dead_bytes && kept->partial_total == n->partial_total;
 }
 
-static bool check_counters(void *arg, uint32_t number, const char *name, const struct route_counters *kept)
+static bool check_counters(void *arg, uint32_t number, const char *name,
+    const struct route_counters *kept)
 {
 	struct check *c = arg;
 	struct route_counters *n = counters_of(c, number);
-	uint64_t held = kept->ready_critical + kept->ready_normal + kept->ready_suspect + kept->assigned +
-	    kept->waiting;
+	uint64_t held = kept->ready_critical + kept->ready_normal + kept->ready_suspect +
+			kept->assigned + kept->waiting;
 
 	if (!n || !is_recount(kept, n))
 		disagree(c, "the counters of route %s are not what a recount gives", name);
 	else if (kept->received_total != held + kept->processed_total + kept->dead_total)
-		disagree(c, "on route %s %llu were received, %llu processed, %llu are dead, %llu held", name,
-		    (unsigned long long)kept->received_total, (unsigned long long)kept->processed_total,
+		disagree(c,
+		    "on route %s %llu were received, %llu processed, %llu are dead, %llu held",
+		    name, (unsigned long long)kept->received_total,
+		    (unsigned long long)kept->processed_total,
 		    (unsigned long long)kept->dead_total, (unsigned long long)held);
 	return c->why[0] == '\0';
 }

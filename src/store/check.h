@@ -18,9 +18,10 @@ struct store_tally {
 };
 
 /*
- * Walks every table, in the turn that is open or in a snapshot (store_read_end() then ends it): each
- * batch in one state and one place, with its payload and identity; counters and budget as a recount has
- * them. Payloads are not read. 0; or ERR_CORRUPT and, in why[size], the first disagreement.
+ * Walks every table, in the turn that is open or in a snapshot (store_read_end() then ends it):
+ * each batch in one state and one place, with its payload and identity; counters and budget as a
+ * recount has them. Payloads are not read. 0; or ERR_CORRUPT and, in why[size], the first
+ * disagreement.
  */
 int store_check(struct store *s, struct store_tally *tally, char *why, size_t size) MUST_CHECK;
 

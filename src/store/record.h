@@ -77,7 +77,7 @@ struct ended {
 	uint8_t checksum[32];
 	uint8_t completes[RECORD_COMPLETES_BYTES];
 	bool dead; /* REJECTED: a dead letter is kept under `id`; else PROCESSED */
-	bool partial; /* PROCESSED, and kept whole as well: not each rejected record was named */
+	bool partial; /* PROCESSED, and kept whole as well: for its rejected records */
 	uint16_t error_code;		/* the broker's own (enum error_code), 0 none */
 	uint16_t correlation_len;
 	char correlation[RECORD_CORRELATION_MAX];
@@ -93,8 +93,7 @@ struct route_counters {
 	uint64_t bytes; /* payload of all that has not ended, dead letters excluded */
 	uint64_t dead_bytes;
 	uint64_t received_total, processed_total, dead_total;
-	uint64_t partial_total; /* of processed_total, kept whole beside: records rejected without a
-	                           name */
+	uint64_t partial_total; /* of processed_total, kept whole beside */
 };
 
 /* One instance of a module, as long as it is remembered. */

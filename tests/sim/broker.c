@@ -25,9 +25,10 @@ static void store_path(const char *dir, char out[512])
 
 static void open_store(const char *dir, struct store **s)
 {
+	struct store_options o = { .path = dir, .size = STORE_BYTES };
 	char why[512];
 
-	if (store_open(&(struct store_options){ .path = dir, .size = STORE_BYTES }, s, why, sizeof why) != 0) {
+	if (store_open(&o, s, why, sizeof why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
@@ -36,7 +37,8 @@ static void open_store(const char *dir, struct store **s)
 static void pristine(const char *path, uint8_t *bytes, bool put)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	ssize_t n = put ? pwrite(fd, bytes, PRISTINE_BYTES, 0) : pread(fd, bytes, PRISTINE_BYTES, 0);
+	ssize_t n =
+		put ? pwrite(fd, bytes, PRISTINE_BYTES, 0) : pread(fd, bytes, PRISTINE_BYTES, 0);
 
 	if (n != PRISTINE_BYTES)
 		abort();
@@ -86,7 +88,8 @@ static void damage(struct world *w)
 {
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 
-	if (parcel == NOBODY || !is_in_custody(&w->model.fates[parcel]) || w->parcels[parcel].corrupt)
+	if (parcel == NOBODY || !is_in_custody(&w->model.fates[parcel]) ||
+	    w->parcels[parcel].corrupt)
 		return;
 	trace(w, "batch %d is damaged in the store", parcel);
 	flip_marks(w, parcel);
@@ -101,7 +104,8 @@ void broker_start(struct world *w)
 	open_store(w->path, &w->store);
 	if (w->now_ms < store_clock_ms(w->store) || chance(w, 2))
 		w->now_ms = store_clock_ms(w->store) + between(w, 0, 500);
-	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms, w->seed, why, sizeof why);
+	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms, w->seed, why,
+	    sizeof why);
 	if (!w->core)
 		broke(w, "the core refuses the store: %s", why);
 	core_set_time(w->core, w->now_ms, (int64_t)w->now_ms * 1000);
@@ -147,6 +151,31 @@ void broker_crash(struct world *w, const char *when)
 	broker_start(w);
 }
 
+static void commit(struct world *w)
+{
+	if (store_has_failed(w->store) || store_commit(w->store) != 0)
+		broke(w, "the commit fails");
+	w->committed = w->model;
+	w->in_turn = false;
+}
+
+void broker_restart(struct world *w)
+{
+	trace(w, "the broker stops in order");
+	broker_begin(w);
+	core_shut_down(w->core);
+	for (int n = 0; n < w->party_count; n++)
+		if (w->model.parties[n].connected)
+			party_disconnect(w, n);
+	if (core_turn_close(w->core))
+		broke(w, "the core goes on though it was shut down");
+	check_touched(w);
+	core_check(w->core);
+	commit(w);
+	broker_stop(w);
+	broker_start(w);
+}
+
 /* --- the turn -------------------------------------------------------------------------------- */
 
 void broker_begin(struct world *w)
@@ -180,15 +209,14 @@ static void close_turn(struct world *w)
 
 	fate_release_due(w);
 	party_expire(w);
-	w->was_over_budget |= store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
+	w->was_over_budget |=
+		store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
 	more = core_turn_close(w->core);
 	check_touched(w);
 	if (!more)
 		check_quiet(w);
 	if (chance(w, 24))
 		check_store(w);
-	if (store_has_failed(w->store))
-		broke(w, "a change of the turn has failed");
 }
 
 static bool release(struct world *w)
@@ -219,10 +247,7 @@ void broker_turn(struct world *w)
 	close_turn(w);
 	if (dies(w, TROUBLE_COMMIT, "as the commit fails"))
 		return;
-	if (store_commit(w->store) != 0)
-		broke(w, "the commit fails");
-	w->committed = w->model;
-	w->in_turn = false;
+	commit(w);
 	note_payload(w);
 	if (dies(w, TROUBLE_RELEASE, "after the commit, nothing is out"))
 		return;
@@ -231,5 +256,5 @@ void broker_turn(struct world *w)
 	else
 		store_read_end(w->store);
 	if (!w->in_turn)
-		w->committed = w->model;	/* which deliveries have begun: memory, not the store */
+		w->committed = w->model; /* which deliveries have begun: memory, not the store */
 }

@@ -50,16 +50,18 @@ static void check_in_custody(struct world *w, int parcel, const struct identity 
 		broke(w, "batch %d is %s, the store says %s", parcel, batch_state_name(f->state),
 		    batch_state_name(b.state));
 	if (b.attempt != f->attempt || b.lease != f->lease || b.holder != f->holder_number)
-		broke(w, "batch %d has attempt %u lease %llu holder %u in the store", parcel, b.attempt,
-		    (unsigned long long)b.lease, b.holder);
+		broke(w, "batch %d has attempt %u lease %llu holder %u in the store", parcel,
+		    b.attempt, (unsigned long long)b.lease, b.holder);
 	if (b.source != w->model.parties[f->source].number)
 		broke(w, "the outcome of batch %d would be told to instance %u", parcel, b.source);
 	if (b.suspect != f->suspect || b.failed != f->failed || b.answered != f->answered ||
 	    b.redelivered != f->redelivered || b.critical != p->critical)
-		broke(w, "batch %d has suspect=%d failed=%d answered=%d redelivered=%d in the store", parcel,
-		    b.suspect, b.failed, b.answered, b.redelivered);
+		broke(w,
+		    "batch %d has suspect=%d failed=%d answered=%d redelivered=%d in the store",
+		    parcel, b.suspect, b.failed, b.answered, b.redelivered);
 	if (b.state == BATCH_WAITING && b.due_ms != f->due_ms)
-		broke(w, "batch %d is due %lld ms too late", parcel, (long long)(b.due_ms - f->due_ms));
+		broke(w, "batch %d is due %lld ms too late", parcel,
+		    (long long)(b.due_ms - f->due_ms));
 	if (b.payload_bytes != f->frame_len || b.record_count != p->records ||
 	    b.sequence_number != p->sequence_number)
 		broke(w, "batch %d is not what was sent", parcel);
@@ -73,18 +75,20 @@ static void check_ended(struct world *w, int parcel, const struct identity *wher
 	struct batch b;
 	struct ended e;
 	int rc = dead && where->kind == IDENTITY_DEAD
-	    ? store_dead_get(w->store, w->route_numbers[w->parcels[parcel].route], where->id, &b, &e)
-	    : store_ended_get(w->store, where->source, where->notice, &e);
+			 ? store_dead_get(w->store, w->route_numbers[w->parcels[parcel].route],
+			    where->id, &b, &e)
+			 : store_ended_get(w->store, where->source, where->notice, &e);
 
 	if (where->kind != (dead ? IDENTITY_DEAD : IDENTITY_ENDED) || rc != 0)
-		broke(w, "batch %d is %s, its identity is of kind %d", parcel, batch_state_name(f->state),
-		    where->kind);
+		broke(w, "batch %d is %s, its identity is of kind %d", parcel,
+		    batch_state_name(f->state), where->kind);
 	check_end(w, parcel, &e);
 	if (f->has_row && f->notice == 0)
 		f->notice = e.notice;
 	if (f->has_row && (e.source != number || e.notice != f->notice))
-		broke(w, "the end of batch %d is notice %llu of instance %u, not %llu of %u", parcel,
-		    (unsigned long long)e.notice, e.source, (unsigned long long)f->notice, number);
+		broke(w, "the end of batch %d is notice %llu of instance %u, not %llu of %u",
+		    parcel, (unsigned long long)e.notice, e.source, (unsigned long long)f->notice,
+		    number);
 	check_history(w, parcel);
 }
 
@@ -148,9 +152,11 @@ void check_counters(struct world *w, int route)
 	    n->assigned != counted[BATCH_ASSIGNED] || n->waiting != counted[BATCH_WAITING] ||
 	    n->bytes != bytes)
 		broke(w, "route %s counts otherwise than its batches", w->plan.routes[route].name);
-	if (n->received_total != w->model.received[route] || n->processed_total != w->model.processed[route] ||
+	if (n->received_total != w->model.received[route] ||
+	    n->processed_total != w->model.processed[route] ||
 	    n->dead_total != w->model.dead[route] || n->partial_total != w->model.partial[route])
-		broke(w, "route %s has counted %llu received, %llu processed, %llu dead, %llu partial",
+		broke(w,
+		    "route %s has counted %llu received, %llu processed, %llu dead, %llu partial",
 		    w->plan.routes[route].name, (unsigned long long)n->received_total,
 		    (unsigned long long)n->processed_total, (unsigned long long)n->dead_total,
 		    (unsigned long long)n->partial_total);
@@ -218,7 +224,8 @@ static void check_line(struct world *w, int module)
 	if (l.suspects && !l.suspects_out && l.idle)
 		broke(w, "%d suspects wait for %s, of which an instance is idle", l.suspects, name);
 	if (l.ready && l.free > (l.suspects && !l.suspects_out))
-		broke(w, "%d batches wait for %s, of which %d instances have credit", l.ready, name, l.free);
+		broke(w, "%d batches wait for %s, of which %d instances have credit", l.ready, name,
+		    l.free);
 	w->had_suspects[module] = l.suspects && !l.suspects_out && l.present;
 }
 
@@ -235,7 +242,8 @@ static void check_told(struct world *w, const struct connection *c)
 			continue;
 		check_history(w, p);
 		if (f->has_row)
-			broke(w, "party %d reads and is not told the outcome of batch %d", c->party, p);
+			broke(w, "party %d reads and is not told the outcome of batch %d", c->party,
+			    p);
 	}
 }
 
@@ -278,8 +286,11 @@ void check_store(struct world *w)
 	if (store_check(w->store, &t, why, sizeof why) != 0)
 		broke(w, "the store disagrees with itself: %s", why);
 	if (t.queued != held || t.dead != dead || t.identities != known || t.ended != rows)
-		broke(w, "the store has %llu batches, %llu dead letters, %llu ids, %llu ends; "
-		    "not %llu, %llu, %llu, %llu", (unsigned long long)t.queued, (unsigned long long)t.dead,
-		    (unsigned long long)t.identities, (unsigned long long)t.ended, (unsigned long long)held,
-		    (unsigned long long)dead, (unsigned long long)known, (unsigned long long)rows);
+		broke(w,
+		    "the store has %llu batches, %llu dead letters, %llu ids, %llu ends; "
+		    "not %llu, %llu, %llu, %llu",
+		    (unsigned long long)t.queued, (unsigned long long)t.dead,
+		    (unsigned long long)t.identities, (unsigned long long)t.ended,
+		    (unsigned long long)held, (unsigned long long)dead, (unsigned long long)known,
+		    (unsigned long long)rows);
 }

@@ -38,7 +38,8 @@ static bool is_suspect_of(const struct world *w, int parcel, enum batch_state st
 {
 	const struct fate *f = &w->model.fates[parcel];
 
-	return f->state == state && f->suspect && module_of(w, route_of(w, parcel)->target) == module;
+	return f->state == state && f->suspect &&
+	       module_of(w, route_of(w, parcel)->target) == module;
 }
 
 /* While suspects wait, one instance gets nothing new until it is idle. */
@@ -73,14 +74,15 @@ static void check_choice(struct world *w, int parcel, int chosen)
 	if (mine == 0)
 		broke(w, "batch %d goes to party %d, which has no credit for it", parcel, chosen);
 	for (int n = 0; n < w->party_count; n++) {
-		uint32_t other = w->model.parties[n].module == module ? credit(w, n, f->suspect) : 0;
+		uint32_t other =
+			w->model.parties[n].module == module ? credit(w, n, f->suspect) : 0;
 
 		if (n != chosen && n != failed && (chosen == failed ? other > 0 : other > mine))
 			better++;
 	}
 	if (better > (!f->suspect && keeps_one_free(w, module)))
-		broke(w, "batch %d goes to party %d, credit %u: %d others were better", parcel, chosen, mine,
-		    better);
+		broke(w, "batch %d goes to party %d, credit %u: %d others were better", parcel,
+		    chosen, mine, better);
 }
 
 static bool is_first_in_line(const struct world *w, int parcel, int *before)
@@ -108,10 +110,11 @@ static void check_content(struct world *w, int parcel, const struct delivery *d)
 	uint32_t attempt = f->attempt + (f->failed || f->attempt == 0);
 
 	if (strcmp(route_settings(d->route)->name, route_of(w, parcel)->name) != 0)
-		broke(w, "batch %d is delivered on route %s", parcel, route_settings(d->route)->name);
+		broke(w, "batch %d is delivered on route %s", parcel,
+		    route_settings(d->route)->name);
 	if (d->attempt != attempt || attempt > route_of(w, parcel)->max_retries + 1)
-		broke(w, "batch %d is delivered as attempt %u, not %u of at most %u", parcel, d->attempt,
-		    attempt, route_of(w, parcel)->max_retries + 1);
+		broke(w, "batch %d is delivered as attempt %u, not %u of at most %u", parcel,
+		    d->attempt, attempt, route_of(w, parcel)->max_retries + 1);
 	if (d->redelivered != f->redelivered)
 		broke(w, "batch %d is delivered with redelivered=%d", parcel, d->redelivered);
 	if (d->received_at_us != f->received_at_us)
@@ -130,7 +133,8 @@ int check_delivery(struct world *w, struct connection *c, const struct delivery 
 	int module = w->model.parties[c->party].module;
 
 	if (p == NOBODY)
-		broke(w, "a batch is delivered that nobody sent (id %llu)", (unsigned long long)d->id);
+		broke(w, "a batch is delivered that nobody sent (id %llu)",
+		    (unsigned long long)d->id);
 	struct fate *f = &w->model.fates[p];
 	if (f->state != BATCH_READY)
 		broke(w, "batch %d is delivered while it is %s", p, batch_state_name(f->state));
@@ -159,17 +163,19 @@ void check_end(struct world *w, int parcel, const struct ended *e)
 	bool dead = f->state == BATCH_DEAD;
 
 	if (e->dead != dead || e->error_code != (dead ? f->error_code : INT_NONE))
-		broke(w, "batch %d is told as %s, error %u", parcel, e->dead ? "REJECTED" : "PROCESSED",
-		    e->error_code);
-	if (e->id != f->id || e->lease != f->lease || e->holder != f->holder_number || e->attempt != f->attempt || 
-	    e->ended_ms != f->ended_ms || e->received_at_us != f->received_at_us)
-		broke(w, "batch %d ended otherwise than it is told: id %llu lease %llu attempt %u", parcel,
-		    (unsigned long long)e->id, (unsigned long long)e->lease, e->attempt);
+		broke(w, "batch %d is told as %s, error %u", parcel,
+		    e->dead ? "REJECTED" : "PROCESSED", e->error_code);
+	if (e->id != f->id || e->lease != f->lease || e->holder != f->holder_number ||
+	    e->attempt != f->attempt || e->ended_ms != f->ended_ms ||
+	    e->received_at_us != f->received_at_us)
+		broke(w, "batch %d ended otherwise than it is told: id %llu lease %llu attempt %u",
+		    parcel, (unsigned long long)e->id, (unsigned long long)e->lease, e->attempt);
 	if (e->record_count != w->parcels[parcel].records || e->accepted != f->accepted ||
 	    e->rejected != f->rejected)
-		broke(w, "batch %d is told with counts %llu + %llu", parcel, (unsigned long long)e->accepted,
-		    (unsigned long long)e->rejected);
-	if (e->error_count != f->error_count || crc32c(0, e->errors, e->errors_len) != f->errors_crc)
+		broke(w, "batch %d is told with counts %llu + %llu", parcel,
+		    (unsigned long long)e->accepted, (unsigned long long)e->rejected);
+	if (e->error_count != f->error_count ||
+	    crc32c(0, e->errors, e->errors_len) != f->errors_crc)
 		broke(w, "batch %d is told with other errors than its target's", parcel);
 }
 
@@ -190,7 +196,8 @@ static void check_none_skipped(struct world *w, int party, uint64_t notice)
 	}
 }
 
-void check_outcome(struct world *w, struct connection *c, const struct ended *e, const struct route *route)
+void check_outcome(struct world *w, struct connection *c, const struct ended *e,
+    const struct route *route)
 {
 	struct party *y = &w->model.parties[c->party];
 	int p = parcel_by_batch(w, &e->batch_id, route_settings(route)->name);
@@ -201,10 +208,11 @@ void check_outcome(struct world *w, struct connection *c, const struct ended *e,
 	if (f->state == BATCH_READY && w->parcels[p].corrupt && e->error_code == INT_STORE_002)
 		fate_bury(w, p, INT_STORE_002);
 	if (!f->has_row)
-		broke(w, "an outcome is told of batch %d, which is %s", p, batch_state_name(f->state));
+		broke(w, "an outcome is told of batch %d, which is %s", p,
+		    batch_state_name(f->state));
 	if (f->source != c->party)
-		broke(w, "the outcome of batch %d is told to party %d, it is party %d's", p, c->party,
-		    f->source);
+		broke(w, "the outcome of batch %d is told to party %d, it is party %d's", p,
+		    c->party, f->source);
 	if (e->notice <= y->told || (f->notice != 0 && f->notice != e->notice))
 		broke(w, "the outcome of batch %d is notice %llu, after %llu", p,
 		    (unsigned long long)e->notice, (unsigned long long)y->told);

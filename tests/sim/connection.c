@@ -1,4 +1,5 @@
-/* connection.c - a peer that is no socket: what the core owes it waits for the commit, then for its eyes */
+/* connection.c - a peer that is no socket: what the core owes it waits for the commit, then for its
+ * eyes */
 #include <stdlib.h>
 
 #include "base/digest.h"
@@ -75,8 +76,11 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 	int parcel = check_delivery(w, c, d);
 	trace(w, "  deliver batch %d to party %d, lease %llu attempt %u", parcel, c->party,
 	    (unsigned long long)d->lease, d->attempt);
-	connection_owe(c, &(struct item){ .kind = ITEM_DELIVERY, .parcel = parcel, .lease = d->lease,
-	    .life = w->model.fates[parcel].life, .frame = d->frame ? frame_ref(d->frame) : NULL });
+	connection_owe(c, &(struct item){ .kind = ITEM_DELIVERY,
+	    .parcel = parcel,
+	    .lease = d->lease,
+	    .life = w->model.fates[parcel].life,
+	    .frame = d->frame ? frame_ref(d->frame) : NULL });
 }
 
 static void on_outcome(struct peer *peer, const struct ended *e, const struct route *route)
@@ -90,8 +94,11 @@ static void on_outcome(struct peer *peer, const struct ended *e, const struct ro
 	check_outcome(w, c, e, route);
 	trace(w, "  tell party %d that batch %d is %s, notice %llu", c->party, parcel,
 	    e->dead ? "REJECTED" : "PROCESSED", (unsigned long long)e->notice);
-	connection_owe(c, &(struct item){ .kind = ITEM_OUTCOME, .parcel = parcel, .notice = e->notice,
-	    .life = w->model.fates[parcel].life, .status = e->dead ? ACK_REJECTED : ACK_PROCESSED });
+	connection_owe(c, &(struct item){ .kind = ITEM_OUTCOME,
+	    .parcel = parcel,
+	    .notice = e->notice,
+	    .life = w->model.fates[parcel].life,
+	    .status = e->dead ? ACK_REJECTED : ACK_PROCESSED });
 }
 
 static bool on_has_room(const struct peer *peer)
@@ -105,7 +112,8 @@ static void on_dismiss(struct peer *peer, enum goodbye_reason reason)
 	struct connection *c = from_peer(peer);
 
 	if (c->party != w->dismissing || reason != GOODBYE_REPLACED)
-		broke(w, "the connection of party %d is dismissed, %s", c->party, goodbye_reason_name(reason));
+		broke(w, "the connection of party %d is dismissed, %s", c->party,
+		    goodbye_reason_name(reason));
 	w->dismissing = NOBODY;
 	connection_close(w, c);
 }
@@ -128,7 +136,8 @@ static void check_bytes(struct world *w, const struct item *item)
 	if (!p && store_payload_get(w->store, f->id, true, &p, &n) != 0)
 		broke(w, "the payload of batch %d cannot be read", item->parcel);
 	if (n != f->frame_len || crc32c(0, p, n) != f->frame_crc)
-		broke(w, "batch %d is delivered with other bytes than it was sent with", item->parcel);
+		broke(w, "batch %d is delivered with other bytes than it was sent with",
+		    item->parcel);
 }
 
 static void deliver(struct world *w, struct connection *c, const struct item *item)
@@ -184,7 +193,8 @@ static void arrive(struct world *w, struct connection *c, const struct item *ite
 
 bool connection_release(struct world *w, struct connection *c)
 {
-	uint64_t most = has_trouble(w, TROUBLE_DEAF) && chance(w, 2) ? between(w, 0, 3) : UINT64_MAX;
+	uint64_t most =
+		has_trouble(w, TROUBLE_DEAF) && chance(w, 2) ? between(w, 0, 3) : UINT64_MAX;
 
 	if (c->deaf)
 		return true;

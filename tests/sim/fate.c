@@ -132,8 +132,8 @@ void fate_bury(struct world *w, int parcel, enum error_code code)
 	w->model.dead[w->parcels[parcel].route]++;
 }
 
-/* Where not every rejected record was named, the whole batch is also kept as a dead letter. */
-void fate_process(struct world *w, int parcel, int party, uint64_t rejected, uint64_t record_errors)
+/* Where records were rejected, the whole batch is also kept as a dead letter. */
+void fate_process(struct world *w, int parcel, int party, uint64_t rejected)
 {
 	struct fate *f = end(w, parcel, BATCH_ENDED);
 
@@ -141,7 +141,7 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected, uin
 	f->holder_number = w->model.parties[party].number;
 	f->accepted = w->parcels[parcel].records - rejected;
 	f->rejected = rejected;
-	f->partial = record_errors < rejected;
+	f->partial = rejected > 0;
 	w->model.processed[w->parcels[parcel].route]++;
 	w->model.partial[w->parcels[parcel].route] += f->partial;
 }
@@ -149,7 +149,8 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected, uin
 void fate_release_due(struct world *w)
 {
 	for (int p = 0; p < w->parcel_count; p++)
-		if (w->model.fates[p].state == BATCH_WAITING && w->model.fates[p].due_ms <= w->now_ms)
+		if (w->model.fates[p].state == BATCH_WAITING &&
+		    w->model.fates[p].due_ms <= w->now_ms)
 			touch(w, p)->state = BATCH_READY;
 }
 
@@ -167,7 +168,7 @@ static void let_go(struct world *w, int parcel, enum leave_how how)
 		fate_return(w, parcel, how);
 }
 
-void party_leave(struct world *w, int party, enum leave_how how)
+void party_disconnect(struct world *w, int party)
 {
 	struct party *y = &w->model.parties[party];
 
@@ -175,11 +176,16 @@ void party_leave(struct world *w, int party, enum leave_how how)
 	y->last_used_ms = w->now_ms;
 	if (!y->mailbox)
 		y->seen = store_last_notice(w->store);
+}
+
+void party_leave(struct world *w, int party, enum leave_how how)
+{
+	party_disconnect(w, party);
 	for (int p = 0; p < w->parcel_count; p++)
 		if (is_held(&w->model.fates[p], party))
 			let_go(w, p, how);
 	if (held_by(w, party) > 0)
-		y->reclaim_until_ms = w->now_ms + w->plan.core.reclaim_ms;
+		w->model.parties[party].reclaim_until_ms = w->now_ms + w->plan.core.reclaim_ms;
 }
 
 void party_expire(struct world *w)
@@ -216,7 +222,8 @@ static int victim(const struct world *w, int module)
 	int found = NOBODY;
 
 	for (int n = 0; n < w->party_count; n++) {
-		const struct party *y = &w->model.parties[n], *best = &w->model.parties[found < 0 ? n : found];
+		const struct party *y = &w->model.parties[n];
+		const struct party *best = &w->model.parties[found < 0 ? n : found];
 
 		if (y->module != module || !may_be_forgotten(w, n))
 			continue;
@@ -291,7 +298,9 @@ bool party_join(struct world *w, int party, const struct hello *h)
 	if (!y->known) {
 		if (!make_room(w, module_of(w, h->module)))
 			return false;
-		*y = (struct party){ .known = true, .mailbox = true, .created = ++w->model.parties_made };
+		*y = (struct party){ .known = true,
+				     .mailbox = true,
+				     .created = ++w->model.parties_made };
 		y->module = module_of(w, h->module);
 	}
 	if (y->connected)

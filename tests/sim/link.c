@@ -11,7 +11,8 @@ static void become_new_instance(struct world *w, struct actor *a)
 	if (w->party_count == PARTIES_MAX)
 		return;
 	a->party = w->party_count++;
-	memset(a->next_sequence, 0, sizeof a->next_sequence);
+	for (int r = 0; r < ROUTES_MAX; r++)
+		a->next_sequence[r] = between(w, 0, 2);
 	a->seen = 0;
 }
 
@@ -80,8 +81,9 @@ bool link_join(struct world *w, struct actor *a)
 	broker_begin(w);
 	if (a->connection)
 		w->dismissing = a->party;
-	trace(w, "party %d of %s says HELLO: credit %u, mailbox=%d, %zu holds%s", a->party, h.module,
-	    h.max_in_flight, h.mailbox, h.hold_count, a->connection ? ", a second time" : "");
+	trace(w, "party %d of %s says HELLO: credit %u, mailbox=%d, %zu holds%s", a->party,
+	    h.module, h.max_in_flight, h.mailbox, h.hold_count,
+	    a->connection ? ", a second time" : "");
 	c = connection_open(w, a);
 	bool welcome = party_join(w, a->party, &h);
 	c->instance = core_join(w->core, &h, (struct peer *)c);
@@ -102,13 +104,15 @@ static void check_welcome(struct world *w, struct actor *a)
 {
 	struct welcome_route routes[ROUTES_MAX];
 	size_t n = core_routes_of(w->core, a->connection->instance, routes, ROUTES_MAX);
+	const uint64_t *next = w->model.parties[a->party].next_sequence;
 
 	for (size_t k = 0; k < n; k++)
 		for (size_t r = 0; r < w->plan.core.route_count; r++)
 			if (span_is(routes[k].name, w->plan.routes[r].name) &&
-			    routes[k].last_sequence_number != w->model.parties[a->party].last_sequence[r])
-				broke(w, "party %d is welcomed with last_sequence_number %llu on %s", a->party,
-				    (unsigned long long)routes[k].last_sequence_number,
+			    routes[k].last_sequence_number != (next[r] ? next[r] - 1 : 0))
+				broke(w,
+				    "party %d is welcomed with last_sequence_number %llu on %s",
+				    a->party, (unsigned long long)routes[k].last_sequence_number,
 				    w->plan.routes[r].name);
 }
 
@@ -167,8 +171,10 @@ bool link_leave(struct world *w)
 	link_cut(w, a->connection, ways[n].how);
 	while (ways[n].how == LEAVE_GIVEN_BACK && a->held_count > 0)
 		actor_let_go(a, 0);
-	if (chance(w, 2))
+	if (has_trouble(w, TROUBLE_LATE) && chance(w, 2)) {
+		link_join(w, a);	/* at once, and remembers what it had */
 		target_take_over(w, a);
+	}
 	return true;
 }
 

@@ -25,23 +25,24 @@
  *			what modules do: send and send again; answer, late, wrongly; come and go
  *	message.c	their frames, by the real encoder through the real decoder
  *	broker.c	the process under test: start, turn, commit, crash, bit rot
- *	connection.c	peers that are no sockets: what is owed leaves after the commit, if they read
- *	fate.c		the model: how an event changes what must be true of a batch
- *	oracle.c	the model: how an offer or an answer must be met
- *	check_peer.c check.c
- *			invariants of what is handed to peers; of the store, the counters, the waiting
+ *	connection.c	peers that are no sockets: what is owed leaves after the commit, if they
+ *read fate.c		the model: how an event changes what must be true of a batch oracle.c	the
+ *model: how an offer or an answer must be met check_peer.c check.c invariants of what is handed to
+ *peers; of the store, the counters, the waiting
  *
  * Facts (struct parcel, struct actor) are what modules know and no crash of the broker changes; the
  * model goes back to the latest commit with a crash, as the store does, and from there on the two
- * must agree. To add an event: an action in source.c, target.c or link.c, and what it means in fate.c.
+ * must agree. To add an event: an action in source.c, target.c or link.c, and what it means in
+ *fate.c.
  *
  *	sim --seeds 1000 [--from M] [--jobs 2]	many; the arrows of a batch's life that were taken
  *	sim --seed N [--trace]			one, as a story
  *	--dir DIR				where the stores are; best a tmpfs
  *
- * Exits 1 when an invariant broke, or when some arrow was never taken in ARROWS_WANTED seeds or more.
+ * Exits 1 when an invariant broke, or when some arrow was never taken in ARROWS_WANTED seeds or
+ *more.
  */
-#define ARROWS_WANTED 100
+#define ARROWS_WANTED 1000
 #define SEED_SECONDS_MAX 60
 #define JOBS_MAX 16
 
@@ -68,7 +69,8 @@ static void add_arrows(struct progress *p, const struct world *w)
 {
 	for (int from = 0; from < BATCH_STATE_COUNT; from++)
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
-			__atomic_add_fetch(&p->arrows[from][cause], w->arrows[from][cause], __ATOMIC_RELAXED);
+			__atomic_add_fetch(&p->arrows[from][cause], w->arrows[from][cause],
+			    __ATOMIC_RELAXED);
 }
 
 /* The core's log is part of its work, and tells nobody anything here. */
@@ -149,8 +151,9 @@ static pid_t start_worker(const struct options *o, struct progress *p, unsigned 
 static void show_progress(const struct options *o, const struct progress *p)
 {
 	if (isatty(STDOUT_FILENO)) {
-		printf("\r%llu of %llu seeds, %llu failed", (unsigned long long)(p->passed + p->failed),
-		    (unsigned long long)o->seeds, (unsigned long long)p->failed);
+		printf("\r%llu of %llu seeds, %llu failed",
+		    (unsigned long long)(p->passed + p->failed), (unsigned long long)o->seeds,
+		    (unsigned long long)p->failed);
 		fflush(stdout);
 	}
 }
@@ -271,7 +274,8 @@ static void options_read(struct options *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options o = { .from = 1, .seeds = 100, .jobs = 1 };
-	struct progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct progress *p =
+		mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	options_read(&o, argc, argv);
 	log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
@@ -290,6 +294,7 @@ int main(int argc, char **argv)
 	}
 	bool taken = report_arrows(p, o.seeds >= ARROWS_WANTED);
 	remove_dir(&o);
-	printf("%llu seeds passed, %llu failed\n", (unsigned long long)p->passed, (unsigned long long)p->failed);
+	printf("%llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
+	    (unsigned long long)p->failed);
 	return p->failed == 0 && taken ? 0 : 1;
 }

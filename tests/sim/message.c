@@ -27,12 +27,12 @@ void message_mark(const struct world *w, int parcel, char out[32])
 }
 
 /* The first record carries what makes the batch large. */
-static void put_padding(struct buf *b, const struct world *w, int parcel, uint32_t n)
+static void put_padding(struct buf *b, int parcel, uint32_t n)
 {
-	uint8_t head[] = { 0xc6, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
+	uint8_t head[] = { 0xc6, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+			   (uint8_t)n };
 	uint8_t *at;
 
-	(void)w;
 	put_text(b, "data");
 	buf_put(b, head, sizeof head);
 	if (n > 0 && (at = buf_reserve(b, n))) {
@@ -56,7 +56,7 @@ static void put_records(struct buf *b, const struct world *w, int parcel, bool o
 		message_mark(w, parcel, text);
 		put_text(b, other ? "other" : text);
 		if (n == 0)
-			put_padding(b, w, parcel, p->padding);
+			put_padding(b, parcel, p->padding);
 	}
 }
 
@@ -147,7 +147,8 @@ void message_read(struct world *w, const struct frame *f, struct message *m)
 	struct fault fault;
 
 	if (message_decode(w->decoder, f->data, f->len, m, &fault) != 0)
-		broke(w, "a frame of the simulator is refused by the decoder: %s, expected %s, found %s",
+		broke(w,
+		    "a frame of the simulator is refused by the decoder: %s, expected %s, found %s",
 		    fault.field_name, fault.expected, fault.actual);
 }
 

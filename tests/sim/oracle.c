@@ -33,7 +33,9 @@ static void judge_known(const struct world *w, int parcel, enum flaw flaw, struc
 		return;
 	}
 	v->duplicate = true;
-	v->status = state == BATCH_DEAD ? ACK_REJECTED : state == BATCH_ENDED ? ACK_PROCESSED : ACK_RECEIVED;
+	v->status = state == BATCH_DEAD    ? ACK_REJECTED
+		    : state == BATCH_ENDED ? ACK_PROCESSED
+					   : ACK_RECEIVED;
 }
 
 static bool completes_are_current(const struct world *w, int party, int parcel)
@@ -54,7 +56,8 @@ static bool route_has_room(const struct world *w, int parcel, size_t len)
 {
 	const struct parcel *offered = &w->parcels[parcel];
 	const struct route_settings *r = route_of(w, parcel);
-	uint64_t most = r->queue_capacity, most_bytes = r->queue_capacity_bytes, depth = 0, bytes = len;
+	uint64_t most = r->queue_capacity, most_bytes = r->queue_capacity_bytes, depth = 0,
+		 bytes = len;
 
 	for (int p = 0; p < w->parcel_count; p++)
 		if (w->parcels[p].route == offered->route && is_in_custody(&w->model.fates[p])) {
@@ -73,15 +76,16 @@ static bool route_has_room(const struct world *w, int parcel, size_t len)
 /* The store counts pages and their fragments, the model bytes: from half full on it may refuse. */
 static bool store_may_be_full(struct world *w, size_t len)
 {
-	return w->payload_peak + len + w->plan.core.stage_reserve + STORE_BYTES / 16 > STORE_BYTES / 2 ||
-	    store_history_bytes(w->store) > w->plan.core.history_size;
+	return w->payload_peak + len + w->plan.core.stage_reserve + STORE_BYTES / 16 >
+		       STORE_BYTES / 2 ||
+	       store_history_bytes(w->store) > w->plan.core.history_size;
 }
 
 void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const struct frame *f,
     struct verdict *v)
 {
 	const struct parcel *p = &w->parcels[parcel];
-	uint64_t last = w->model.parties[party].last_sequence[p->route];
+	uint64_t next = w->model.parties[party].next_sequence[p->route];
 
 	*v = (struct verdict){ .status = ACK_RECEIVED };
 	check_history(w, parcel);
@@ -101,8 +105,8 @@ void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const 
 		refuse(v, INT_ROUTE_002);
 	else
 		v->may_be_full = store_may_be_full(w, f->len);
-	v->warned = v->status == ACK_RECEIVED && !v->duplicate && last != 0 &&
-	    p->sequence_number != last + 1;
+	v->warned = v->status == ACK_RECEIVED && !v->duplicate && next != 0 &&
+	    p->sequence_number != next;
 }
 
 /* The outcome is told to whoever sent the batch last, where it is still owed. */
@@ -121,20 +125,21 @@ static void move_outcome(struct world *w, int party, int parcel)
 	w->touched[parcel] = true;
 }
 
-void oracle_offered(struct world *w, int party, int parcel, const struct frame *frame, const struct verdict *v)
+void oracle_offered(struct world *w, int party, int parcel, const struct frame *frame,
+    const struct verdict *v)
 {
 	const struct parcel *p = &w->parcels[parcel];
-	uint64_t *last = &w->model.parties[party].last_sequence[p->route];
+	uint64_t *next = &w->model.parties[party].next_sequence[p->route];
 
 	if (v->duplicate)
 		move_outcome(w, party, parcel);
 	if (v->duplicate || v->status != ACK_RECEIVED)
 		return;
 	fate_take(w, parcel, party, frame);
-	if (p->sequence_number > *last)
-		*last = p->sequence_number;
+	if (p->sequence_number >= *next)
+		*next = p->sequence_number + 1;
 	for (int n = 0; n < p->complete_count; n++)
-		fate_process(w, p->completes[n].parcel, party, p->completes[n].rejected, 0);
+		fate_process(w, p->completes[n].parcel, party, p->completes[n].rejected);
 }
 
 /* --- a target answers ------------------------------------------------------------------------ */
@@ -153,8 +158,9 @@ static bool is_sound(const struct world *w, int parcel, const struct reply *r)
 	uint64_t records = w->parcels[parcel].records;
 
 	return r->accepted <= records && records - r->accepted == r->rejected &&
-	    (uint64_t)r->record_errors <= r->rejected &&
-	    !(r->record_errors > 0 && r->names_stranger) && !(r->record_errors > 1 && r->names_twice);
+	       (uint64_t)r->record_errors <= r->rejected &&
+	       !(r->record_errors > 0 && r->names_stranger) &&
+	       !(r->record_errors > 1 && r->names_twice);
 }
 
 static bool holds(const struct fate *f, int party)
@@ -181,8 +187,8 @@ static void reject(struct world *w, int parcel, const struct reply *r)
 		fate_bury(w, parcel, INT_DELIVERY_004);
 }
 
-void oracle_answer(struct world *w, int module, int party, const struct reply *r, const struct message_ack *a,
-    struct judgement *j)
+void oracle_answer(struct world *w, int module, int party, const struct reply *r,
+    const struct message_ack *a, struct judgement *j)
 {
 	int p = r->parcel;
 	struct fate *f = &w->model.fates[p];
@@ -208,6 +214,6 @@ void oracle_answer(struct world *w, int module, int party, const struct reply *r
 	if (r->status == ACK_REJECTED)
 		reject(w, p, r);
 	else
-		fate_process(w, p, party, r->rejected, (uint64_t)r->record_errors);
+		fate_process(w, p, party, r->rejected);
 	keep_errors(f, a);
 }

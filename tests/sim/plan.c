@@ -1,4 +1,5 @@
-/* plan.c - what a seed decides beforehand: modules, routes, settings, and which troubles there are */
+/* plan.c - what a seed decides beforehand: modules, routes, settings, and which troubles there are
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static unsigned rarity(enum trouble t)
 {
 	switch (t) {
 	case TROUBLE_FULL_STORE:
-		return 12;
+		return 16;
 	case TROUBLE_ABSENT:
 		return 6;
 	case TROUBLE_CORRUPT:
@@ -48,7 +49,8 @@ static void add_route(struct plan *p, struct rng *rng, const char *name, const c
 		.backoff_multiplier = 2.0,
 		.max_retry_delay_ms = 60000,
 		.queue_capacity = small ? draw(rng, 2, 12) : 10000,
-		.queue_capacity_bytes = small && one_in(rng, 2) ? draw(rng, 2000, 20000) : STORE_BYTES,
+		.queue_capacity_bytes =
+			small && one_in(rng, 2) ? draw(rng, 2000, 20000) : STORE_BYTES,
 		.stage_margin = draw(rng, 0, 3),
 	};
 	snprintf(r->name, sizeof r->name, "%s", name);
@@ -56,7 +58,8 @@ static void add_route(struct plan *p, struct rng *rng, const char *name, const c
 	snprintf(r->target, sizeof r->target, "%s", target);
 }
 
-/* The two routes of the pipeline, and at times others beside: a target of two routes, a source of two. */
+/* The two routes of the pipeline, and at times others beside: a target of two routes, a source of
+ * two. */
 static void add_routes(struct plan *p, struct rng *rng)
 {
 	add_route(p, rng, "alpha-beta", "ALPHA", "BETA");
@@ -83,15 +86,19 @@ void plan_make(struct plan *p, struct rng *rng)
 	memset(p, 0, sizeof *p);
 	for (int t = 0; t < TROUBLE_COUNT; t++)
 		p->troubles[t] = one_in(rng, rarity((enum trouble)t));
-	if (p->troubles[TROUBLE_FULL_STORE])
-		p->troubles[TROUBLE_ABSENT] = one_in(rng, 2);
+	if (p->troubles[TROUBLE_FULL_STORE]) {	/* nothing else may fill before it */
+		p->troubles[TROUBLE_FULL_ROUTE] = p->troubles[TROUBLE_HISTORY] = false;
+		p->troubles[TROUBLE_ABSENT] = !one_in(rng, 4);
+		p->troubles[TROUBLE_MUTE] = false;
+	}
 	p->core = (struct core_settings){
 		.max_in_flight_limit = one_in(rng, 4) ? 1 : (uint32_t)draw(rng, 2, 10),
 		.instances_per_module = p->troubles[TROUBLE_CROWD] ? 3 : PARTIES_MAX,
 		.reclaim_ms = (uint32_t)draw(rng, 50, 5000),
 		.outcome_retention_ms = one_in(rng, 2) ? draw(rng, 10000, 100000) : 86400000,
 		.dedupe_minimum_ms = draw(rng, 100, 9000),
-		.history_size = p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
+		.history_size =
+			p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
 		.stage_reserve = STORE_BYTES / 16,
 		.max_frame_bytes = FRAME_MAX_BYTES,
 	};

@@ -19,7 +19,8 @@ void broke(const struct world *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	dprintf(story_fd, "\nseed %llu broke in step %u: ", (unsigned long long)w->seed, w->step);
 	vdprintf(story_fd, fmt, ap);
-	dprintf(story_fd, "\nreplay it with: sim --seed %llu --trace\n", (unsigned long long)w->seed);
+	dprintf(story_fd, "\nreplay it with: sim --seed %llu --trace\n",
+	    (unsigned long long)w->seed);
 	va_end(ap);
 	_exit(1);
 }

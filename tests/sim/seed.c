@@ -40,10 +40,11 @@ static const struct {
 };
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
-/* A store fills when sources send much, and targets answer nothing at first and not all later. */
+/* A store fills when sources send much and targets answer little; then it is half drained, and
+ * filled. */
 static bool flood(struct world *w)
 {
-	bool first = !w->was_full && w->step < STEPS / 2;
+	bool first = !w->was_full && w->parcel_count < PARCELS_MAX * 4 / 5;
 
 	if (!has_trouble(w, TROUBLE_FULL_STORE) || chance(w, first ? 20 : 2))
 		return false;
@@ -56,7 +57,6 @@ static void act(struct world *w)
 
 	if (flood(w))
 		return;
-
 	for (size_t k = 0; k < ACTION_COUNT; k++)
 		total += actions[k].weight;
 	uint64_t drawn = between(w, 0, total - 1);
@@ -82,6 +82,8 @@ static void run_step(struct world *w)
 	act(w);
 	if (has_trouble(w, TROUBLE_CRASH) && chance(w, 150))
 		broker_crash(w, "between two events");
+	if (has_trouble(w, TROUBLE_STOP) && chance(w, 150))
+		broker_restart(w);
 	if (!store_turn_has_used(w->store, STORE_INTAKE_PERCENT) && chance(w, 2))
 		return;
 	broker_turn(w);
@@ -160,10 +162,11 @@ static void check_stages(struct world *w, int parcel)
 		for (int other = 0; other < parcel; other++) {
 			const struct parcel *o = &w->parcels[other];
 
-			for (int k = 0; w->model.fates[other].life > 0 && k < o->complete_count; k++)
+			for (int k = 0; w->model.fates[other].life > 0 && k < o->complete_count;
+			    k++)
 				if (o->completes[k].lease == p->completes[n].lease)
-					broke(w, "batches %d and %d were both made from batch %d", other,
-					    parcel, p->completes[n].parcel);
+					broke(w, "batches %d and %d were both made from batch %d",
+					    other, parcel, p->completes[n].parcel);
 		}
 }
 
@@ -188,7 +191,8 @@ static void check_intake(struct world *w)
 	int parcel;
 
 	for (int n = 0; n < w->actor_count; n++)
-		if (w->actors[n].connection && w->actors[n].module == module_of(w, w->plan.routes[0].source))
+		if (w->actors[n].connection &&
+		    w->actors[n].module == module_of(w, w->plan.routes[0].source))
 			a = &w->actors[n];
 	if (!a || dead_bytes(w) > STORE_BYTES / 4 || w->plan.troubles[TROUBLE_HISTORY])
 		return;
@@ -223,7 +227,8 @@ static void trace_plan(const struct world *w)
 			trace(w, "trouble %d", t);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		trace(w, "route %s: capacity %llu batches, %u retries", w->plan.routes[r].name,
-		    (unsigned long long)w->plan.routes[r].queue_capacity, w->plan.routes[r].max_retries);
+		    (unsigned long long)w->plan.routes[r].queue_capacity,
+		    w->plan.routes[r].max_retries);
 }
 
 void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
@@ -246,7 +251,8 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	for (int n = 0; n < w->actor_count; n++)
 		if (!chance(w, 4))
 			link_join(w, &w->actors[n]);
-	for (w->step = 1; w->step <= STEPS; w->step++)
+	unsigned steps = has_trouble(w, TROUBLE_FULL_STORE) ? 2 * STEPS : STEPS;
+	for (w->step = 1; w->step <= steps; w->step++)
 		run_step(w);
 	settle(w);
 	check_intake(w);

@@ -20,6 +20,7 @@
 #define ACTORS_MAX 12
 #define PARTIES_MAX 64
 #define PARCELS_MAX 384
+#define PARCELS_TROUBLED_MAX (PARCELS_MAX - 1)	/* one is for when all is drained */
 #define COMPLETES_MAX 3
 #define HELD_MAX 64
 #define PAST_MAX 32
@@ -27,9 +28,10 @@
 
 /* --- plan.c: what a seed decides beforehand -------------------------------------------------- */
 
-/* Each seed has a random part of these (swarm testing): a rare state needs the others out of the way. */
+/* Each seed has a random part of these (swarm testing): some states need the others away. */
 enum trouble {
 	TROUBLE_CRASH,		/* between two events of a turn */
+	TROUBLE_STOP,		/* SIGTERM, and a new start */
 	TROUBLE_COMMIT,		/* the commit fails: the end, like a crash before it */
 	TROUBLE_RELEASE,	/* a crash after the commit, nothing or some of what is owed is out */
 	TROUBLE_CUT,		/* connections break */
@@ -147,7 +149,7 @@ struct party {				/* an instance, as the broker must know it */
 	uint32_t max_in_flight;
 	uint64_t seen, told, sent;	/* notices: confirmed; handed to this connection; to any */
 	uint64_t reclaim_until_ms, last_used_ms;
-	uint64_t last_sequence[ROUTES_MAX];
+	uint64_t next_sequence[ROUTES_MAX];	/* one above the highest taken, 0: none was */
 };
 
 struct model {
@@ -159,7 +161,7 @@ struct model {
 
 /* --- world ----------------------------------------------------------------------------------- */
 
-/* What waits to leave for a peer: let go of after the commit, in order, as far as the peer reads. */
+/* What waits to leave for a peer: after the commit, in order, as far as the peer reads. */
 struct item {
 	enum { ITEM_DELIVERY, ITEM_OUTCOME, ITEM_ANSWER, ITEM_ECHO } kind;
 	int parcel;
@@ -204,7 +206,7 @@ struct world {
 	bool touched[PARCELS_MAX];	/* to be compared with the store */
 	uint64_t top_lease;		/* the highest that any module has got */
 	uint32_t route_numbers[ROUTES_MAX];	/* the store's */
-	bool had_suspects[MODULES_MAX];	/* at the latest close of a turn: one instance is kept free */
+	bool had_suspects[MODULES_MAX];	/* at the latest close: one instance is kept free */
 	uint64_t payload_peak;		/* bytes of payload there were at most lately */
 	bool was_full;			/* the store has refused a batch */
 	bool was_over_budget;		/* history was once larger than its budget */
@@ -235,6 +237,8 @@ uint64_t between(struct world *w, uint64_t least, uint64_t most);
 /* A store like a newly made one, quickly. */
 void broker_prepare(const char *dir);
 void broker_start(struct world *w);
+/* The broker lets go of its peers, commits, exits, and starts again. */
+void broker_restart(struct world *w);
 /* The process dies: what was not committed is gone, peers hear no more. Then it starts again. */
 void broker_crash(struct world *w, const char *when);
 void broker_stop(struct world *w);
@@ -258,8 +262,8 @@ bool connection_release(struct world *w, struct connection *c);
 
 /* --- message.c ------------------------------------------------------------------------------- */
 
-enum flaw { FLAW_NONE, FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES, FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY,
-	FLAW_NO_ROUTE };
+enum flaw { FLAW_NONE, FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES, FLAW_CHECKSUM, FLAW_COUNT,
+	FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
 
 /* The frame of a batch, with one reference. */
 struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
@@ -294,8 +298,9 @@ void fate_return(struct world *w, int parcel, enum leave_how how);
 /* The current delivery has failed: it waits, or is buried. */
 void fate_fail(struct world *w, int parcel);
 void fate_bury(struct world *w, int parcel, enum error_code code);
-void fate_process(struct world *w, int parcel, int party, uint64_t rejected, uint64_t record_errors);
+void fate_process(struct world *w, int parcel, int party, uint64_t rejected);
 void fate_release_due(struct world *w);
+void party_disconnect(struct world *w, int party);
 void party_leave(struct world *w, int party, enum leave_how how);
 /* False when the module remembers as many instances as it may. */
 bool party_join(struct world *w, int party, const struct hello *h);
@@ -315,7 +320,8 @@ struct verdict {
 void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const struct frame *f,
     struct verdict *v);
 /* What it does, once it was answered so. */
-void oracle_offered(struct world *w, int party, int parcel, const struct frame *f, const struct verdict *v);
+void oracle_offered(struct world *w, int party, int parcel, const struct frame *f,
+    const struct verdict *v);
 
 struct judgement {
 	enum error_code code;
@@ -323,14 +329,15 @@ struct judgement {
 	int parcel;			/* the batch that the lease is of, NOBODY */
 };
 /* What the answer of a target must meet, and does to the model. */
-void oracle_answer(struct world *w, int module, int party, const struct reply *r, const struct message_ack *a,
-    struct judgement *j);
+void oracle_answer(struct world *w, int module, int party, const struct reply *r,
+    const struct message_ack *a, struct judgement *j);
 
 /* --- check.c: invariants --------------------------------------------------------------------- */
 
 /* Takes it into the model; returns the parcel. */
 int check_delivery(struct world *w, struct connection *c, const struct delivery *d);
-void check_outcome(struct world *w, struct connection *c, const struct ended *e, const struct route *route);
+void check_outcome(struct world *w, struct connection *c, const struct ended *e,
+    const struct route *route);
 /* An end that a source is told, in an outcome or in the answer to a repeat. */
 void check_end(struct world *w, int parcel, const struct ended *e);
 /* The batches that the latest event touched stand in the store as the model has them. */
@@ -350,7 +357,8 @@ bool source_send(struct world *w);
 bool source_repeat(struct world *w);
 bool source_flood(struct world *w);
 bool source_break(struct world *w);
-bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct verdict *got);
+bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw,
+    struct verdict *got);
 int parcel_make(struct world *w, int route, struct actor *a);
 bool source_is_behind(const struct world *w);
 

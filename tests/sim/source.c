@@ -17,21 +17,22 @@ static struct actor *sender(struct world *w, int route)
 }
 
 /*
- * A store is full in two ways: of bytes, and of pieces. So it is filled with batches of one size, and
- * when it has been full, and some have left, larger ones come, for which the gaps are too small.
+ * A store is full in two ways: of bytes, and of pieces. So it is filled with batches of one size,
+ * and when it has been full, and some have left, larger ones come, for which the gaps are too
+ * small.
  */
 static uint32_t draw_padding(struct world *w)
 {
 	if (has_trouble(w, TROUBLE_FULL_STORE) && (w->was_full || !chance(w, 8)))
-		return w->was_full && chance(w, 2) ? (uint32_t)between(w, 1000000, 1900000)
-		    : (uint32_t)between(w, 280000, 320000);
+		return w->was_full && chance(w, 2) ? (uint32_t)between(w, 1700000, 2000000)
+		    : (uint32_t)between(w, 240000, 250000);
 	return chance(w, 8) ? (uint32_t)between(w, 3000, 20000) : (uint32_t)between(w, 0, 200);
 }
 
 int parcel_make(struct world *w, int route, struct actor *a)
 {
 	struct parcel *p = &w->parcels[w->parcel_count];
-	uint64_t step = has_trouble(w, TROUBLE_BROKEN) && chance(w, 6) ? between(w, 2, 5) : 1;
+	uint64_t gap = has_trouble(w, TROUBLE_BROKEN) && chance(w, 6) ? between(w, 1, 4) : 0;
 
 	*p = (struct parcel){
 		.route = route,
@@ -40,22 +41,25 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.critical = chance(w, 4),
 	};
 	rng_bytes(&w->rng, p->batch_id.b, sizeof p->batch_id.b);
-	a->next_sequence[route] += step;
-	p->sequence_number = a->next_sequence[route];
+	p->sequence_number = a->next_sequence[route] + gap;
+	a->next_sequence[route] = p->sequence_number + 1;
 	if (has_trouble(w, TROUBLE_BROKEN) && chance(w, 12))
-		p->sequence_number = between(w, 1, p->sequence_number);
+		p->sequence_number = between(w, 0, p->sequence_number);
 	return w->parcel_count++;
 }
 
 /* --- offering -------------------------------------------------------------------------------- */
 
-static void check_answer(struct world *w, int parcel, const struct verdict *v, const struct offer_answer *out)
+static void check_answer(struct world *w, int parcel, const struct verdict *v,
+    const struct offer_answer *out)
 {
-	if (out->status != v->status || out->duplicate != v->duplicate || out->fault.code != v->code)
-		broke(w, "batch %d is answered %s, duplicate=%d, error %d (%s); not %s, %d, %d", parcel,
-		    ack_status_name(out->status), out->duplicate, out->fault.code, out->fault.field_name,
-		    ack_status_name(v->status), v->duplicate, v->code);
-	if (v->status == ACK_RECEIVED && !v->duplicate && (out->warning.code == INT_BATCH_004) != v->warned)
+	if (out->status != v->status || out->duplicate != v->duplicate ||
+	    out->fault.code != v->code)
+		broke(w, "batch %d is answered %s, duplicate=%d, error %d (%s); not %s, %d, %d",
+		    parcel, ack_status_name(out->status), out->duplicate, out->fault.code,
+		    out->fault.field_name, ack_status_name(v->status), v->duplicate, v->code);
+	if (v->status == ACK_RECEIVED && !v->duplicate &&
+	    (out->warning.code == INT_BATCH_004) != v->warned)
 		broke(w, "batch %d is answered with warning %d", parcel, out->warning.code);
 	if (out->has_end != (v->duplicate && v->status != ACK_RECEIVED))
 		broke(w, "batch %d is answered with has_end=%d", parcel, out->has_end);
@@ -64,8 +68,8 @@ static void check_answer(struct world *w, int parcel, const struct verdict *v, c
 }
 
 /* The model goes first, so that what the core calls back meets it as it must be. */
-static void offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct frame *f,
-    struct verdict *v)
+static void offer(struct world *w, struct connection *c, int parcel, enum flaw flaw,
+    struct frame *f, struct verdict *v)
 {
 	static struct model before;
 	struct offer_answer out;
@@ -87,7 +91,8 @@ static void offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	check_answer(w, parcel, v, &out);
 }
 
-bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw, struct verdict *got)
+bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw flaw,
+    struct verdict *got)
 {
 	struct frame *f;
 	struct verdict v;
@@ -96,8 +101,8 @@ bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	f = message_batch(w, parcel, flaw);
 	offer(w, c, parcel, flaw, f, &v);
 	frame_unref(f);
-	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel, flaw,
-	    ack_status_name(v.status), v.duplicate, v.code);
+	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel,
+	    flaw, ack_status_name(v.status), v.duplicate, v.code);
 	check_touched(w);
 	connection_owe(c, &(struct item){ .kind = ITEM_ANSWER, .parcel = parcel, .status = v.status,
 	    .life = w->model.fates[parcel].life });
@@ -113,7 +118,7 @@ bool source_send(struct world *w)
 	int route = (int)between(w, 0, w->plan.core.route_count - 1);
 	struct actor *a = sender(w, route);
 
-	if (!a || w->parcel_count == PARCELS_MAX)
+	if (!a || w->parcel_count == PARCELS_TROUBLED_MAX)
 		return false;
 	return source_offer(w, a->connection, parcel_make(w, route, a), FLAW_NONE, NULL);
 }
@@ -143,7 +148,8 @@ bool source_repeat(struct world *w)
 /* What is wrong leaves no trace: the same batch may come whole later. */
 bool source_break(struct world *w)
 {
-	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
+	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY,
+					    FLAW_NO_ROUTE };
 	static const enum flaw altered[] = { FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES };
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);

@@ -1,4 +1,5 @@
-/* target.c - what targets do with what they hold: answer, answer late, answer wrongly, complete it */
+/* target.c - what targets do with what they hold: answer, answer late, answer wrongly, complete it
+ */
 #include "sim.h"
 
 void actor_let_go(struct actor *a, int n)
@@ -34,18 +35,21 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 	f = message_reply(w, r);
 	message_read(w, f, &m);
 	oracle_answer(w, a->module, a->party, r, &m.ack, &j);
-	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d", a->party,
-	    r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
+	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d",
+	    a->party, r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
 	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);
 	core_acknowledge(w->core, c->instance, &m, &out);
 	frame_unref(f);
 	if (out.fault.code != j.code || out.echo != j.echo || out.duplicate != j.duplicate)
-		broke(w, "%s of batch %d under lease %llu meets error %d, echo=%d, duplicate=%d; not %d, %d, %d",
-		    ack_status_name(r->status), r->parcel, (unsigned long long)r->lease, out.fault.code,
-		    out.echo, out.duplicate, j.code, j.echo, j.duplicate);
+		broke(w, "%s of batch %d under lease %llu meets error %d, echo=%d, duplicate=%d; "
+		    "not %d, %d, %d", ack_status_name(r->status), r->parcel,
+		    (unsigned long long)r->lease, out.fault.code, out.echo, out.duplicate, j.code,
+		    j.echo, j.duplicate);
 	check_touched(w);
 	if (j.echo)
-		connection_owe(c, &(struct item){ .kind = ITEM_ECHO, .parcel = r->parcel, .status = r->status,
+		connection_owe(c, &(struct item){ .kind = ITEM_ECHO,
+		    .parcel = r->parcel,
+		    .status = r->status,
 		    .life = w->model.fates[r->parcel].life });
 }
 
@@ -126,7 +130,8 @@ static bool answer_for(struct world *w, const struct actor *a, struct grip g)
 	struct reply r;
 
 	for (int n = 0; n < w->actor_count; n++)
-		if (w->actors[n].module == a->module && w->actors[n].connection && (!other || chance(w, 2)))
+		if (w->actors[n].module == a->module && w->actors[n].connection &&
+		    (!other || chance(w, 2)))
 			other = &w->actors[n];
 	if (!other)
 		return false;
@@ -148,8 +153,6 @@ bool target_late(struct world *w)
 /* The actor has just gone: somebody finds its leases in its log. */
 void target_take_over(struct world *w, struct actor *a)
 {
-	if (!has_trouble(w, TROUBLE_LATE))
-		return;
 	if (a->held_count > 0)
 		answer_for(w, a, a->held[0]);
 	else if (a->past_count > 0)
@@ -166,7 +169,8 @@ bool target_stale(struct world *w)
 	if (!a || !has_trouble(w, TROUBLE_STALE))
 		return false;
 	parcel = (int)between(w, 0, (uint64_t)w->parcel_count - 1);
-	r = reply_to(w, (struct grip){ parcel, w->top_lease + 100000 }, chance(w, 2) ? ACK_PROCESSED : ACK_REJECTED);
+	r = reply_to(w, (struct grip){ parcel, w->top_lease + 100000 },
+	    chance(w, 2) ? ACK_PROCESSED : ACK_REJECTED);
 	if (chance(w, 2) && a->past[0].parcel != parcel)
 		r.lease = a->past[0].lease;
 	answer(w, a, &r);
@@ -204,7 +208,7 @@ bool target_stage(struct world *w)
 	struct parcel *p;
 	int parcel;
 
-	if (route == NOBODY || w->parcel_count == PARCELS_MAX)
+	if (route == NOBODY || w->parcel_count == PARCELS_TROUBLED_MAX)
 		return false;
 	parcel = parcel_make(w, route, a);
 	p = &w->parcels[parcel];

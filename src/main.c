@@ -1,4 +1,6 @@
 /* main.c - handoffd: options, configuration, run */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "server/config.h"
 #include "server/options.h"
@@ -18,6 +20,8 @@ int main(int argc, char *argv[])
 	rc = config_check_files(config) == 0 ? 0 : EXIT_CONFIG;
 	if (rc == 0)
 		rc = o.check ? server_check(config) : server_run(config);
+	if (rc == 0 && o.check)
+		printf("handoffd: %s is valid\n", o.config_path);
 	config_free(config);
 	return rc;
 }

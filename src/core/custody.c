@@ -364,6 +364,19 @@ static bool insert(struct offer *o, struct batch *b, struct instance *to)
 	    (unsigned long long)store_size_bytes(c->store));
 }
 
+static void end_completed(struct offer *o)
+{
+	struct core *c = o->core;
+	size_t count = o->completed ? o->batch->complete_count : 0;
+
+	c->completed = xrealloc(c->completed, (count + 1) * sizeof *c->completed);
+	for (size_t n = 0; n < count; n++) {
+		answer_processed(c, o->from, &o->completed[n], &o->batch->completes[n]);
+		c->completed[n] = o->completed[n].route;
+	}
+	o->answer->completed = c->completed;
+}
+
 /* The new batch in, the listed ones out: one commit, so both or neither (section 8). */
 static void take(struct offer *o)
 {
@@ -380,13 +393,7 @@ static void take(struct offer *o)
 	sequence_take(c, o->from, sequence_of(c, o->from, o->route), b.sequence_number);
 	if (to)
 		dispatch_deliver(c, assignment_add(c, o->route, &b, to), o->frame);
-	c->completed = xrealloc(c->completed,
-	    (o->batch->complete_count + 1) * sizeof *c->completed);
-	for (size_t n = 0; n < o->batch->complete_count; n++) {
-		answer_processed(c, o->from, &o->completed[n], &o->batch->completes[n]);
-		c->completed[n] = o->completed[n].route;
-	}
-	o->answer->completed = c->completed;
+	end_completed(o);
 	o->answer->status = ACK_RECEIVED;
 }
 

@@ -100,8 +100,13 @@ static bool is_of_class(const struct batch *b, uint8_t class)
 
 static void count_queued(struct route_counters *n, const struct batch *b, uint8_t class)
 {
-	uint64_t *by_class[QUEUE_CLASS_COUNT] = { &n->ready_critical, &n->ready_normal,
-						  &n->ready_suspect, &n->assigned, &n->waiting };
+	uint64_t *by_class[QUEUE_CLASS_COUNT] = {
+		[QUEUE_READY_CRITICAL] = &n->ready_critical,
+		[QUEUE_READY_NORMAL] = &n->ready_normal,
+		[QUEUE_READY_SUSPECT] = &n->ready_suspect,
+		[QUEUE_ASSIGNED] = &n->assigned,
+		[QUEUE_WAITING] = &n->waiting,
+	};
 
 	++*by_class[class];
 	n->bytes += b->payload_bytes;

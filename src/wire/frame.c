@@ -15,13 +15,15 @@ struct frame *frame_create(size_t cap)
 
 struct frame *frame_grow(struct frame *f, size_t want)
 {
+	struct frame *grown;
+
 	assert(f->refs == 1);
 	if (want <= f->cap)
 		return f;
-	f = realloc(f, sizeof *f + want);
-	if (f)
-		f->cap = want;
-	return f;
+	grown = realloc(f, sizeof *f + want);
+	if (grown)
+		grown->cap = want;
+	return grown;
 }
 
 struct frame *frame_ref(struct frame *f)

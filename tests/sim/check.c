@@ -75,9 +75,9 @@ static void check_ended(struct world *w, int parcel, const struct identity *wher
 	struct batch b;
 	struct ended e;
 	int rc = dead && where->kind == IDENTITY_DEAD
-			 ? store_dead_get(w->store, w->route_numbers[w->parcels[parcel].route],
-			    where->id, &b, &e)
-			 : store_ended_get(w->store, where->source, where->notice, &e);
+	    ? store_dead_get(w->store, w->route_numbers[w->parcels[parcel].route], where->id,
+		&b, &e)
+	    : store_ended_get(w->store, where->source, where->notice, &e);
 
 	if (where->kind != (dead ? IDENTITY_DEAD : IDENTITY_ENDED) || rc != 0)
 		broke(w, "batch %d is %s, its identity is of kind %d", parcel,

@@ -39,7 +39,7 @@ static bool is_suspect_of(const struct world *w, int parcel, enum batch_state st
 	const struct fate *f = &w->model.fates[parcel];
 
 	return f->state == state && f->suspect &&
-	       module_of(w, route_of(w, parcel)->target) == module;
+	    module_of(w, route_of(w, parcel)->target) == module;
 }
 
 /* While suspects wait, one instance gets nothing new until it is idle. */

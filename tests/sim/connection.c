@@ -1,5 +1,4 @@
-/* connection.c - a peer that is no socket: what the core owes it waits for the commit, then for its
- * eyes */
+/* connection.c - a peer that is no socket: it gets what it is owed after the commit, if it reads */
 #include <stdlib.h>
 
 #include "base/digest.h"
@@ -193,8 +192,8 @@ static void arrive(struct world *w, struct connection *c, const struct item *ite
 
 bool connection_release(struct world *w, struct connection *c)
 {
-	uint64_t most =
-		has_trouble(w, TROUBLE_DEAF) && chance(w, 2) ? between(w, 0, 3) : UINT64_MAX;
+	bool slow = has_trouble(w, TROUBLE_DEAF) && chance(w, 2);
+	uint64_t most = slow ? between(w, 0, 3) : UINT64_MAX;
 
 	if (c->deaf)
 		return true;

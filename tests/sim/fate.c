@@ -298,9 +298,8 @@ bool party_join(struct world *w, int party, const struct hello *h)
 	if (!y->known) {
 		if (!make_room(w, module_of(w, h->module)))
 			return false;
-		*y = (struct party){ .known = true,
-				     .mailbox = true,
-				     .created = ++w->model.parties_made };
+		*y = (struct party){ .known = true, .mailbox = true };
+		y->created = ++w->model.parties_made;
 		y->module = module_of(w, h->module);
 	}
 	if (y->connected)

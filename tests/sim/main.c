@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,22 +26,21 @@
  *			what modules do: send and send again; answer, late, wrongly; come and go
  *	message.c	their frames, by the real encoder through the real decoder
  *	broker.c	the process under test: start, turn, commit, crash, bit rot
- *	connection.c	peers that are no sockets: what is owed leaves after the commit, if they
- *read fate.c		the model: how an event changes what must be true of a batch oracle.c	the
- *model: how an offer or an answer must be met check_peer.c check.c invariants of what is handed to
- *peers; of the store, the counters, the waiting
+ *	connection.c	peers that are no sockets: what is owed leaves after the commit
+ *	fate.c		the model: how an event changes what must be true of a batch
+ *	oracle.c	the model: how an offer or an answer must be met
+ *	check_peer.c	invariants of what is handed to peers
+ *	check.c		invariants of the store, the counters and the waiting
  *
  * Facts (struct parcel, struct actor) are what modules know and no crash of the broker changes; the
  * model goes back to the latest commit with a crash, as the store does, and from there on the two
- * must agree. To add an event: an action in source.c, target.c or link.c, and what it means in
- *fate.c.
+ * must agree. A new event is an action in source.c, target.c or link.c, and its meaning in fate.c.
  *
  *	sim --seeds 1000 [--from M] [--jobs 2]	many; the arrows of a batch's life that were taken
  *	sim --seed N [--trace]			one, as a story
  *	--dir DIR				where the stores are; best a tmpfs
  *
- * Exits 1 when an invariant broke, or when some arrow was never taken in ARROWS_WANTED seeds or
- *more.
+ * Exits 1 when an invariant broke, or when an arrow was never taken in ARROWS_WANTED seeds.
  */
 #define ARROWS_WANTED 1000
 #define SEED_SECONDS_MAX 60
@@ -90,6 +90,8 @@ static void work(const struct options *o, struct progress *p, unsigned job)
 
 	silence_log();
 	signal(SIGALRM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(dir, sizeof dir, "%s/%u", o->dir, job);
 	for (;;) {
 		uint64_t seed = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
@@ -158,9 +160,20 @@ static void show_progress(const struct options *o, const struct progress *p)
 	}
 }
 
-static void on_alarm(int sig)
+static volatile sig_atomic_t stopped;
+
+/* SIGALRM only wakes waitpid(), for the progress line. */
+static void on_signal(int sig)
 {
-	(void)sig;			/* only to wake waitpid() for the progress line */
+	stopped |= sig != SIGALRM;
+}
+
+static void catch_signals(void)
+{
+	static const int caught[] = { SIGALRM, SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t n = 0; n < sizeof caught / sizeof caught[0]; n++)
+		sigaction(caught[n], &(struct sigaction){ .sa_handler = on_signal }, NULL);
 }
 
 static void run_many(const struct options *o, struct progress *p)
@@ -169,10 +182,10 @@ static void run_many(const struct options *o, struct progress *p)
 	unsigned running = o->jobs;
 	int status;
 
-	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+	catch_signals();
 	for (unsigned job = 0; job < o->jobs; job++)
 		pids[job] = start_worker(o, p, job);
-	while (running > 0) {
+	while (running > 0 && !stopped) {
 		alarm(1);
 		pid_t pid = waitpid(-1, &status, 0);
 		show_progress(o, p);
@@ -189,6 +202,8 @@ static void run_many(const struct options *o, struct progress *p)
 		}
 	}
 	alarm(0);
+	for (unsigned job = 0; stopped && job < o->jobs; job++)
+		kill(pids[job], SIGKILL);
 	if (isatty(STDOUT_FILENO))
 		printf("\n");
 }
@@ -296,5 +311,5 @@ int main(int argc, char **argv)
 	remove_dir(&o);
 	printf("%llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
 	    (unsigned long long)p->failed);
-	return p->failed == 0 && taken ? 0 : 1;
+	return p->failed == 0 && taken && !stopped ? 0 : 1;
 }

@@ -29,10 +29,10 @@ void message_mark(const struct world *w, int parcel, char out[32])
 /* The first record carries what makes the batch large. */
 static void put_padding(struct buf *b, int parcel, uint32_t n)
 {
-	uint8_t head[] = { 0xc6, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-			   (uint8_t)n };
+	uint8_t head[5] = { 0xc6 };
 	uint8_t *at;
 
+	frame_length_put(head + 1, n);
 	put_text(b, "data");
 	buf_put(b, head, sizeof head);
 	if (n > 0 && (at = buf_reserve(b, n))) {

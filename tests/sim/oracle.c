@@ -33,9 +33,11 @@ static void judge_known(const struct world *w, int parcel, enum flaw flaw, struc
 		return;
 	}
 	v->duplicate = true;
-	v->status = state == BATCH_DEAD    ? ACK_REJECTED
-		    : state == BATCH_ENDED ? ACK_PROCESSED
-					   : ACK_RECEIVED;
+	v->status = ACK_RECEIVED;
+	if (state == BATCH_DEAD)
+		v->status = ACK_REJECTED;
+	else if (state == BATCH_ENDED)
+		v->status = ACK_PROCESSED;
 }
 
 static bool completes_are_current(const struct world *w, int party, int parcel)
@@ -56,8 +58,8 @@ static bool route_has_room(const struct world *w, int parcel, size_t len)
 {
 	const struct parcel *offered = &w->parcels[parcel];
 	const struct route_settings *r = route_of(w, parcel);
-	uint64_t most = r->queue_capacity, most_bytes = r->queue_capacity_bytes, depth = 0,
-		 bytes = len;
+	uint64_t most = r->queue_capacity, most_bytes = r->queue_capacity_bytes;
+	uint64_t depth = 0, bytes = len;
 
 	for (int p = 0; p < w->parcel_count; p++)
 		if (w->parcels[p].route == offered->route && is_in_custody(&w->model.fates[p])) {
@@ -76,9 +78,10 @@ static bool route_has_room(const struct world *w, int parcel, size_t len)
 /* The store counts pages and their fragments, the model bytes: from half full on it may refuse. */
 static bool store_may_be_full(struct world *w, size_t len)
 {
-	return w->payload_peak + len + w->plan.core.stage_reserve + STORE_BYTES / 16 >
-		       STORE_BYTES / 2 ||
-	       store_history_bytes(w->store) > w->plan.core.history_size;
+	uint64_t kept = w->plan.core.stage_reserve + store_reserve_bytes(w->store);
+
+	return w->payload_peak + len + kept > STORE_BYTES / 2 ||
+	    store_history_bytes(w->store) > w->plan.core.history_size;
 }
 
 void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const struct frame *f,
@@ -158,9 +161,9 @@ static bool is_sound(const struct world *w, int parcel, const struct reply *r)
 	uint64_t records = w->parcels[parcel].records;
 
 	return r->accepted <= records && records - r->accepted == r->rejected &&
-	       (uint64_t)r->record_errors <= r->rejected &&
-	       !(r->record_errors > 0 && r->names_stranger) &&
-	       !(r->record_errors > 1 && r->names_twice);
+	    (uint64_t)r->record_errors <= r->rejected &&
+	    !(r->record_errors > 0 && r->names_stranger) &&
+	    !(r->record_errors > 1 && r->names_twice);
 }
 
 static bool holds(const struct fate *f, int party)

@@ -1,5 +1,4 @@
-/* plan.c - what a seed decides beforehand: modules, routes, settings, and which troubles there are
- */
+/* plan.c - what a seed decides beforehand: modules, routes, settings, troubles */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@ static unsigned rarity(enum trouble t)
 {
 	switch (t) {
 	case TROUBLE_FULL_STORE:
-		return 16;
+		return 24;
 	case TROUBLE_ABSENT:
 		return 6;
 	case TROUBLE_CORRUPT:

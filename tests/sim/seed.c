@@ -40,8 +40,7 @@ static const struct {
 };
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
-/* A store fills when sources send much and targets answer little; then it is half drained, and
- * filled. */
+/* A store fills when sources send much; then it is half drained, and filled again. */
 static bool flood(struct world *w)
 {
 	bool first = !w->was_full && w->parcel_count < PARCELS_MAX * 4 / 5;
@@ -162,8 +161,9 @@ static void check_stages(struct world *w, int parcel)
 		for (int other = 0; other < parcel; other++) {
 			const struct parcel *o = &w->parcels[other];
 
-			for (int k = 0; w->model.fates[other].life > 0 && k < o->complete_count;
-			    k++)
+			if (w->model.fates[other].life == 0)
+				continue;
+			for (int k = 0; k < o->complete_count; k++)
 				if (o->completes[k].lease == p->completes[n].lease)
 					broke(w, "batches %d and %d were both made from batch %d",
 					    other, parcel, p->completes[n].parcel);

@@ -33,14 +33,14 @@ enum trouble {
 	TROUBLE_CRASH,		/* between two events of a turn */
 	TROUBLE_STOP,		/* SIGTERM, and a new start */
 	TROUBLE_COMMIT,		/* the commit fails: the end, like a crash before it */
-	TROUBLE_RELEASE,	/* a crash after the commit, nothing or some of what is owed is out */
+	TROUBLE_RELEASE,	/* a crash after the commit; of what is owed little is out */
 	TROUBLE_CUT,		/* connections break */
 	TROUBLE_HALF_OPEN,	/* what is handed to a connection never arrives */
 	TROUBLE_GIVE_BACK,	/* GOODBYE DONE while holding batches */
 	TROUBLE_DRAIN,		/* GOODBYE DRAINING */
 	TROUBLE_REPLACE,	/* a second connection of the same instance */
 	TROUBLE_EXPEL,		/* KICKED, REKEY */
-	TROUBLE_FORGET,		/* a module starts again, with a new instance id or without its memory */
+	TROUBLE_FORGET,		/* a module starts again without its memory, or as a new instance */
 	TROUBLE_HOLDS,		/* `holds` names other leases, or not all */
 	TROUBLE_SEEN,		/* `seen` too high, too low or absent */
 	TROUBLE_NO_MAILBOX,
@@ -49,7 +49,7 @@ enum trouble {
 	TROUBLE_IDLE,		/* time passes in large steps */
 	TROUBLE_REPEAT,		/* batches are sent again, by whatever instance */
 	TROUBLE_ALTER,		/* sent again with other content */
-	TROUBLE_BROKEN,		/* wrong checksum, wrong count, no summary, no route, sequence gaps */
+	TROUBLE_BROKEN,		/* wrong checksum, count or target, no summary, sequence gaps */
 	TROUBLE_REJECT,
 	TROUBLE_PARTIAL,	/* PROCESSED with rejected records */
 	TROUBLE_LATE,		/* answers with leases of deliveries that were lost */

@@ -1,5 +1,4 @@
-/* target.c - what targets do with what they hold: answer, answer late, answer wrongly, complete it
- */
+/* target.c - what targets do with what they hold: answer, late, wrongly; complete it */
 #include "sim.h"
 
 void actor_let_go(struct actor *a, int n)

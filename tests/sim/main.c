@@ -90,7 +90,7 @@ static void work(const struct options *o, struct progress *p, unsigned job)
 
 	silence_log();
 	signal(SIGALRM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
+	signal(SIGINT, SIG_IGN);	/* the keeper's affair */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(dir, sizeof dir, "%s/%u", o->dir, job);
 	for (;;) {
@@ -192,6 +192,7 @@ static void run_many(const struct options *o, struct progress *p)
 		for (unsigned job = 0; pid > 0 && job < o->jobs; job++) {
 			if (pids[job] != pid)
 				continue;
+			pids[job] = 0;
 			running--;
 			if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 				continue;
@@ -203,7 +204,8 @@ static void run_many(const struct options *o, struct progress *p)
 	}
 	alarm(0);
 	for (unsigned job = 0; stopped && job < o->jobs; job++)
-		kill(pids[job], SIGKILL);
+		if (pids[job] > 0)
+			kill(pids[job], SIGKILL);
 	if (isatty(STDOUT_FILENO))
 		printf("\n");
 }

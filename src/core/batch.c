@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "core/internal.h"
 
 /*
@@ -161,4 +162,21 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 		store_batch_end(c->store, was, e);
 	}
 	mailbox_told(c, e, r);
+}
+
+void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
+{
+	const uint8_t *payload;
+	size_t n = 0;
+
+	log_error("stored record does not match its checksum", "route=%s batch=%llu state=%s",
+	    r->settings.name, (unsigned long long)b->id, batch_state_name(b->state));
+	if (store_payload_get(c->store, b->id, false, &payload, &n) == ERR_NOTFOUND)
+		n = 0;
+	store_batch_set_aside(c->store, b);
+	count(r, b, NULL);
+	r->counters.bytes -= n;
+	r->counters.dead++;
+	r->counters.dead_total++;
+	r->counters.dead_bytes += n;
 }

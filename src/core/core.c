@@ -61,6 +61,17 @@ static bool check_stranded(void *arg, uint32_t number, const char *name,
 	return false;
 }
 
+static void save_routes(struct core *c)
+{
+	for (size_t n = 0; n < c->settings.route_count; n++) {
+		struct route *r = &c->routes[n];
+
+		if (r->dirty)
+			store_counters_put(c->store, r->number, &r->counters);
+		r->dirty = false;
+	}
+}
+
 struct core *core_create(struct store *store, const struct peer_ops *ops,
     const struct core_settings *settings, uint64_t now_ms, uint64_t seed, char *why, size_t size)
 {
@@ -83,6 +94,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 		return NULL;
 	}
 	instance_recover(c);
+	save_routes(c);
 	return c;
 }
 
@@ -120,17 +132,6 @@ uint64_t core_next_due_ms(const struct core *c)
 	if (c->stopping)
 		return UINT64_MAX;
 	return i && i->reclaim_until_ms < due_ms ? i->reclaim_until_ms : due_ms;
-}
-
-static void save_routes(struct core *c)
-{
-	for (size_t n = 0; n < c->settings.route_count; n++) {
-		struct route *r = &c->routes[n];
-
-		if (r->dirty)
-			store_counters_put(c->store, r->number, &r->counters);
-		r->dirty = false;
-	}
 }
 
 static bool proceed(struct core *c)

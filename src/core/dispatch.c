@@ -90,21 +90,6 @@ static void bury_corrupt(struct core *c, struct route *r, const struct batch *wa
 	batch_finish(c, r, was, &e, CAUSE_CORRUPT);
 }
 
-static void set_aside(struct core *c, struct route *r, enum ready_class class, uint64_t id)
-{
-	uint64_t *ready[] = { [CLASS_CRITICAL] = &r->counters.ready_critical,
-		[CLASS_NORMAL] = &r->counters.ready_normal,
-		[CLASS_SUSPECT] = &r->counters.ready_suspect };
-
-	log_error("stored record does not match its checksum", "route=%s batch=%llu",
-	    r->settings.name, (unsigned long long)id);
-	store_batch_set_aside(c->store, r->number, class, id);
-	--*ready[class];
-	r->counters.dead++;
-	r->counters.dead_total++;
-	r->dirty = true;
-}
-
 /* The first batch of a class that is whole; what is damaged on the way is buried. */
 static bool first_ready(struct core *c, struct route *r, enum ready_class class, struct batch *b)
 {
@@ -116,7 +101,7 @@ static bool first_ready(struct core *c, struct route *r, enum ready_class class,
 		if (rc == ERR_NOTFOUND)
 			return false;
 		if (rc != 0)
-			set_aside(c, r, class, b->id);
+			batch_set_aside(c, r, b);
 		else if (store_payload_get(c->store, b->id, true, &p, &n) != 0)
 			bury_corrupt(c, r, b);
 		else

@@ -279,30 +279,41 @@ static bool recover_one(void *arg, const struct instance_record *record)
 	return true;
 }
 
-struct recovery {
-	struct core *core;
-	struct route *route;
-};
-
-static bool recover_assigned(void *arg, const struct batch *b)
+/* It waits for its instance again, as it would have without the restart. */
+static void recover_assigned(struct core *c, struct route *r, const struct batch *was)
 {
-	struct recovery *v = arg;
-	struct instance *i = instance_by_number(v->core, b->holder);
+	struct instance *i = instance_by_number(c, was->holder);
+	struct batch b = *was;
 
-	if (!i)
-		return true;
-	assignment_add(v->core, v->route, b, i)->begun = true;
-	if (!i->reclaim_until_ms)
-		start_reclaim(v->core, i);
-	return true;
+	if (i) {
+		assignment_add(c, r, was, i)->begun = true;
+		if (!i->reclaim_until_ms)
+			start_reclaim(c, i);
+	} else {			/* nobody knows the instance any more */
+		b.state = BATCH_READY;
+		b.redelivered = true;
+		batch_move(c, r, was, &b, CAUSE_NOT_RECLAIMED);
+	}
+}
+
+static void recover_route(struct core *c, struct route *r)
+{
+	struct batch b = { .id = 0 };
+	int rc;
+
+	while ((rc = store_assigned_next(c->store, r->number, b.id, &b)) != ERR_NOTFOUND) {
+		if (rc == 0)
+			recover_assigned(c, r, &b);
+		else
+			batch_set_aside(c, r, &b);
+	}
 }
 
 void instance_recover(struct core *c)
 {
 	store_instance_walk(c->store, recover_one, c);
 	for (size_t n = 0; n < c->settings.route_count; n++)
-		store_assigned_walk(c->store, c->routes[n].number, recover_assigned,
-		    &(struct recovery){ c, &c->routes[n] });
+		recover_route(c, &c->routes[n]);
 }
 
 void instance_destroy_all(struct core *c)

@@ -131,6 +131,8 @@ void batch_move(struct core *c, struct route *r, const struct batch *was, const 
     enum batch_cause cause);
 /* Stays as it is with its holder, who came back for it. */
 void batch_kept(struct core *c, const struct batch *b);
+/* Its record is damaged (store_batch_set_aside): nobody can be told, the route goes on. */
+void batch_set_aside(struct core *c, struct route *r, const struct batch *b);
 /* ENDED or DEAD, told to the source. `e` is completed here: notice, times, whose it is. */
 void batch_finish(struct core *c, struct route *r, const struct batch *was, struct ended *e,
     enum batch_cause cause);

@@ -48,12 +48,16 @@ bool retry_release_due(struct core *c)
 	if (c->now_ms < c->next_due_ms)
 		return false;
 	for (int n = 0; n < RELEASES_PER_TURN && !turn_is_spent(c); n++) {
-		if (store_due_first(c->store, c->now_ms, &was, &c->next_due_ms) != 0)
+		int rc = store_due_first(c->store, c->now_ms, &was, &c->next_due_ms);
+		if (rc == ERR_NOTFOUND)
 			return false;
 		struct route *r = route_by_number(c, was.route);
 		struct batch b = was;
 		b.state = BATCH_READY;
-		batch_move(c, r, &was, &b, CAUSE_DUE);
+		if (rc == 0)
+			batch_move(c, r, &was, &b, CAUSE_DUE);
+		else
+			batch_set_aside(c, r, &was);
 	}
 	c->next_due_ms = c->now_ms;
 	return true;

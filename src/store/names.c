@@ -1,6 +1,7 @@
 /* names.c - numbers for the names of routes, modules and instances, and what is kept under them */
 #include <string.h>
 
+#include "base/log.h"
 #include "store/internal.h"
 
 uint64_t store_next_id(struct store *s)
@@ -156,12 +157,12 @@ void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct inst
 	MDB_val found, v;
 
 	while (table_seek(s, TABLE_INSTANCE, &k, &found, &v)) {
-		if (instance_decode(v.mv_data, v.mv_size, &i) != 0) {
-			store_failed(s, MDB_CORRUPTED, "read instance");
+		uint32_t number = key_get32(found.mv_data);
+		if (instance_decode(v.mv_data, v.mv_size, &i) != 0)
+			log_error("stored instance does not match its checksum", "number=%u", number);
+		else if (!f(arg, &i))
 			return;
-		}
-		uint32_t number = i.number;
-		if (!f(arg, &i) || number == UINT32_MAX)
+		if (number == UINT32_MAX)
 			return;
 		k = key_number(number + 1);
 	}

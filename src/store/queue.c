@@ -306,14 +306,15 @@ void store_batch_end_partly(struct store *s, const struct batch *from, const str
 	identity_point_at(s, e);
 }
 
-void store_batch_set_aside(struct store *s, uint32_t route, enum ready_class class, uint64_t id)
+void store_batch_set_aside(struct store *s, const struct batch *b)
 {
-	struct key k = key_queue(route, ready_classes[class], id);
-	struct batch b = { .state = BATCH_DEAD, .id = id, .route = route };
-	struct ended e = { .route = route, .id = id, .dead = true };
+	struct key k = queue_key(b);
+	struct ended e = { .route = b->route, .id = b->id, .dead = true };
+	MDB_val v;
 
-	table_del(s, TABLE_QUEUE, &k);
-	dead_put(s, &b, &e);
+	if (table_get(s, TABLE_QUEUE, &k, &v))
+		leave_queue(s, b);
+	dead_put(s, b, &e);
 }
 
 int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b, struct ended *e)
@@ -345,17 +346,45 @@ int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch 
 	return ERR_NOTFOUND;
 }
 
-int store_ready_first(struct store *s, uint32_t route, enum ready_class class, struct batch *b)
+/* A row of the queue; of a damaged one what its key says. */
+static int queue_read(const MDB_val *v, uint32_t route, enum queue_class class, uint64_t id,
+    struct batch *b)
 {
-	struct key k = key_queue(route, ready_classes[class], 0);
+	int rc = batch_decode(v->mv_data, v->mv_size, b);
+
+	if (rc != 0)
+		*b = (struct batch){
+			.state = class == QUEUE_ASSIGNED ? BATCH_ASSIGNED
+			    : class == QUEUE_WAITING	 ? BATCH_WAITING
+							 : BATCH_READY,
+			.id = id,
+			.route = route,
+			.critical = class == QUEUE_READY_CRITICAL,
+			.suspect = class == QUEUE_READY_SUSPECT,
+		};
+	return rc;
+}
+
+/* The first row of a route's class with an id of at least `id`. */
+static int queue_first(struct store *s, uint32_t route, enum queue_class class, uint64_t id,
+    struct batch *b)
+{
+	struct key k = key_queue(route, class, id);
 	MDB_val found, v;
 
 	if (!table_seek(s, TABLE_QUEUE, &k, &found, &v) || memcmp(found.mv_data, k.b, 5) != 0)
 		return ERR_NOTFOUND;
-	uint64_t id = key_get64((const uint8_t *)found.mv_data + 5);
-	int rc = batch_decode(v.mv_data, v.mv_size, b);
-	b->id = id;
-	return rc;
+	return queue_read(&v, route, class, key_get64((const uint8_t *)found.mv_data + 5), b);
+}
+
+int store_ready_first(struct store *s, uint32_t route, enum ready_class class, struct batch *b)
+{
+	return queue_first(s, route, ready_classes[class], 0, b);
+}
+
+int store_assigned_next(struct store *s, uint32_t route, uint64_t after, struct batch *b)
+{
+	return queue_first(s, route, QUEUE_ASSIGNED, after + 1, b);
 }
 
 int store_due_first(struct store *s, uint64_t now_ms, struct batch *b, uint64_t *next_ms)
@@ -368,31 +397,16 @@ int store_due_first(struct store *s, uint64_t now_ms, struct batch *b, uint64_t 
 		return ERR_NOTFOUND;
 	const uint8_t *p = found.mv_data;
 	uint64_t due_ms = key_get64(p);
+	uint32_t route = key_get32(p + 8);
+	uint64_t id = key_get64(p + 12);
 	if (due_ms > now_ms) {
 		*next_ms = due_ms;
 		return ERR_NOTFOUND;
 	}
-	struct key at = key_queue(key_get32(p + 8), QUEUE_WAITING, key_get64(p + 12));
+	struct key at = key_queue(route, QUEUE_WAITING, id);
 	if (!table_get(s, TABLE_QUEUE, &at, &v))
-		return ERR_CORRUPT;
-	return batch_decode(v.mv_data, v.mv_size, b);
-}
-
-void store_assigned_walk(struct store *s, uint32_t route,
-    bool (*f)(void *arg, const struct batch *b), void *arg)
-{
-	struct key k = key_queue(route, QUEUE_ASSIGNED, 0);
-	struct batch b;
-	MDB_val found, v;
-
-	while (table_seek(s, TABLE_QUEUE, &k, &found, &v) && memcmp(found.mv_data, k.b, 5) == 0) {
-		uint64_t id = key_get64((const uint8_t *)found.mv_data + 5);
-		if (batch_decode(v.mv_data, v.mv_size, &b) != 0) {
-			store_failed(s, MDB_CORRUPTED, "read queue");
-			return;
-		}
-		if (!f(arg, &b))
-			return;
-		k = key_queue(route, QUEUE_ASSIGNED, id + 1);
-	}
+		v = (MDB_val){ 0, NULL };
+	int rc = queue_read(&v, route, QUEUE_WAITING, id, b);
+	b->due_ms = due_ms;
+	return rc;
 }

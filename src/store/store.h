@@ -166,21 +166,23 @@ int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b
 enum ready_class { CLASS_CRITICAL, CLASS_NORMAL, CLASS_SUSPECT };
 enum ready_class batch_ready_class(const struct batch *b);
 /*
- * The first READY batch of a route in a class, in the order of custody. ERR_NOTFOUND; ERR_CORRUPT
- * with b->id set: its record cannot be read, and store_batch_set_aside() is what to do.
+ * Finding. ERR_NOTFOUND; or ERR_CORRUPT: the record is damaged, *b then has what its key says (id,
+ * route, state, and where it queues), and store_batch_set_aside() is what to do with it.
  */
+/* The first READY batch of a route in a class, in the order of custody. */
 int store_ready_first(struct store *s, uint32_t route, enum ready_class class,
     struct batch *b) MUST_CHECK;
-/* A READY batch whose record is damaged: out of the queue, its payload kept under a bare dead
- * letter. */
-void store_batch_set_aside(struct store *s, uint32_t route, enum ready_class class, uint64_t id);
-/* The first WAITING batch that is due at now_ms. ERR_NOTFOUND. *next_ms gets the time of the next
- * one that is not yet due, UINT64_MAX when there is none. */
+/*
+ * The first WAITING batch that is due at now_ms. *next_ms gets the time of the next one that is not
+ * yet due, UINT64_MAX when there is none.
+ */
 int store_due_first(struct store *s, uint64_t now_ms, struct batch *b,
     uint64_t *next_ms) MUST_CHECK;
-/* Calls f for each ASSIGNED batch of a route: what a restart must give back. */
-void store_assigned_walk(struct store *s, uint32_t route,
-    bool (*f)(void *arg, const struct batch *b), void *arg);
+/* The first ASSIGNED batch of a route with an id above `after`: a restart takes all of them back. */
+int store_assigned_next(struct store *s, uint32_t route, uint64_t after,
+    struct batch *b) MUST_CHECK;
+/* A damaged record leaves the queue; a bare dead letter keeps the payload. */
+void store_batch_set_aside(struct store *s, const struct batch *b);
 
 /*
  * The body of the frame as it came; good until the transaction ends. With `verify` its CRC is

@@ -605,3 +605,33 @@ class Damage(Case):
                           outcome.error["scope"]), ("CRITICAL", "PERMANENT", "BATCH"))
         beta.expect_none("BATCH_TRANSFER", where=lambda m: m.batch_id == outcome.batch_id)
         broker.wait_for_log("INT_STORE_002|(?:does not|no longer) match|damaged|corrupt")
+
+    def assert_goes_on_without(self, broker, alpha, marker, damaged):
+        """After damage to a record the broker starts, delivers others, and never that one."""
+        self.assertGreater(self.damage(broker, marker), 0)
+        broker.start()
+        alpha, beta = self.module_again(broker, alpha), self.module(broker, "BETA")
+        for _ in range(2):
+            whole = alpha.hand_over()
+            beta.finish(beta.delivery(whole))
+        beta.expect_none("BATCH_TRANSFER", 0.5,
+                         where=lambda m: m.batch_id == damaged["metadata"]["batch_id"])
+        broker.wait_for_log("does not match its checksum")
+
+    def test_a_damaged_record_that_was_assigned_stops_nobody(self):
+        broker = self.start_broker()
+        alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
+        correlation = "follows " + messages.new_id()
+        damaged = alpha.hand_over(correlation_id=correlation)
+        beta.delivery(damaged)
+        broker.kill()
+        self.assert_goes_on_without(broker, alpha, correlation.encode(), damaged)
+
+    def test_a_damaged_record_that_waited_stops_nobody(self):
+        broker = self.start_broker('route "alpha-beta" { retry_delay_ms = 200 }\n')
+        alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
+        correlation = "follows " + messages.new_id()
+        damaged = alpha.hand_over(correlation_id=correlation)
+        beta.reject(beta.delivery(damaged), "TRANSIENT")
+        broker.kill()
+        self.assert_goes_on_without(broker, alpha, correlation.encode(), damaged)

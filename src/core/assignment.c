@@ -53,7 +53,7 @@ void assignment_return(struct core *c, struct assignment *a, enum batch_cause ca
 	assignment_remove(c, a);
 	if (cause == CAUSE_GIVEN_BACK) {
 		b.state = BATCH_WAITING;
-		b.due_ms = c->now_ms + r->settings.retry_delay_ms;
+		b.due_ms = c->now_ms + retry_delay_ms(&r->settings);
 	} else {
 		b.state = BATCH_READY;
 		b.suspect = was.suspect || cause == CAUSE_LOST_FIRST;

@@ -382,7 +382,7 @@ static void take(struct offer *o)
 {
 	struct core *c = o->core;
 	struct batch b = { 0 };
-	struct instance *to = dispatch_straight(c, o->route,
+	struct instance *to = dispatch_straight(o->route,
 	    o->batch->priority == PRIORITY_CRITICAL);
 
 	if (!insert(o, &b, to))

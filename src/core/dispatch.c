@@ -37,9 +37,8 @@ static struct instance *pick(struct module *m, uint32_t failed)
 	return best ? best : last;
 }
 
-struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical)
+struct instance *dispatch_straight(const struct route *r, bool critical)
 {
-	(void)c;
 	if (r->counters.ready_critical || (!critical && r->counters.ready_normal))
 		return NULL;		/* others have been waiting longer */
 	return pick(r->target, 0);

@@ -150,8 +150,8 @@ void assignment_return(struct core *c, struct assignment *a, enum batch_cause ca
 void assignment_fail(struct core *c, struct assignment *a, enum batch_cause cause);
 
 /* --- retry.c --------------------------------------------------------------------------------- */
-/* How long until the attempt after `attempt`. Milliseconds. */
-uint64_t retry_delay_ms(const struct route_settings *r, uint32_t attempt);
+/* How long until the next attempt. Milliseconds; the same each time, so far. */
+uint64_t retry_delay_ms(const struct route_settings *r);
 /* Whether another attempt may follow `attempt`. */
 bool retry_is_left(const struct route_settings *r, uint32_t attempt);
 /* A failed delivery of a batch that stands in the store as `was`: waits, or is buried. */
@@ -165,7 +165,7 @@ void retry_note_due(struct core *c, uint64_t due_ms);
 /* Deliveries to whoever has credit. True when there are more than one turn should make. */
 bool dispatch(struct core *c);
 /* The instance that a new batch of the route can go to at once; NULL: it has to queue. */
-struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical);
+struct instance *dispatch_straight(const struct route *r, bool critical);
 /* Gives b its next lease for instance i. */
 void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i);
 void dispatch_deliver(struct core *c, struct assignment *a, struct frame *frame);

@@ -14,7 +14,7 @@ struct route;
 
 /* A delivery to be made. The peer copies it, and takes a reference of `frame` where it keeps it. */
 struct delivery {
-	uint64_t id;			/* the batch's, for core_payload() */
+	uint64_t id;			/* the batch's, for store_payload_get() */
 	uint64_t lease;
 	uint32_t attempt;
 	bool redelivered;

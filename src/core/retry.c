@@ -6,9 +6,8 @@
 /* Batches that become READY in one turn: the rest follows in the next. */
 #define RELEASES_PER_TURN 1024
 
-uint64_t retry_delay_ms(const struct route_settings *r, uint32_t attempt)
+uint64_t retry_delay_ms(const struct route_settings *r)
 {
-	(void)attempt;
 	return r->retry_delay_ms;
 }
 
@@ -37,7 +36,7 @@ void retry_or_bury(struct core *c, struct route *r, const struct batch *was, str
 	}
 	b.state = BATCH_WAITING;
 	b.failed = true;
-	b.due_ms = c->now_ms + retry_delay_ms(&r->settings, was->attempt);
+	b.due_ms = c->now_ms + retry_delay_ms(&r->settings);
 	batch_move(c, r, was, &b, cause);
 }
 

@@ -24,11 +24,6 @@ uint64_t store_last_notice(const struct store *s)
 	return s->meta.last_notice;
 }
 
-uint64_t store_last_lease(const struct store *s)
-{
-	return s->meta.last_lease;
-}
-
 uint64_t store_clock_ms(const struct store *s)
 {
 	return s->meta.clock_ms;

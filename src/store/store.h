@@ -95,7 +95,6 @@ uint64_t store_next_id(struct store *s);
 uint64_t store_next_lease(struct store *s);
 uint64_t store_next_notice(struct store *s);
 uint64_t store_last_notice(const struct store *s);
-uint64_t store_last_lease(const struct store *s);
 /* The custody clock as saved by the latest commit, and for the next one. Milliseconds. */
 uint64_t store_clock_ms(const struct store *s);
 void store_set_clock_ms(struct store *s, uint64_t now_ms);

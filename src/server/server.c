@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,19 @@ static void harden(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+}
+
+/*
+ * Frames and LMDB's lists come and go in each turn: what glibc would give back to the kernel after one
+ * and ask for again in the next stays with us, up to TRIM_BYTES.
+ */
+#define MMAP_BYTES (8 * 1024 * 1024)
+#define TRIM_BYTES (16 * 1024 * 1024)
+
+static void tune_malloc(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 }
 
 /* The store's file was cut under us: nothing can be saved, but it can be said. */
@@ -282,6 +296,7 @@ int server_run(const struct config *config)
 	int rc;
 
 	harden();
+	tune_malloc();
 	signal(SIGBUS, on_sigbus);
 	digest_init();
 	tls_init();

@@ -157,3 +157,19 @@ class Errors(Case):
         self.refused(messages.batch("ALPHA", "GAMMA"), "INT_ROUTE_001")
         self.refused({"header": messages.header("ALPHA", "WELCOME")}, "INT_PROTOCOL_004")
         self.alpha.hand_over()
+
+
+class Told(Case):
+    def test_what_a_module_tells_is_logged_and_its_seen_counts(self):
+        broker = self.start_broker()
+        alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
+        batch = alpha.hand_over()
+        beta.finish(beta.delivery(batch))
+        outcome = alpha.outcome(batch)
+        alpha.send({"header": messages.header("ALPHA", "ERROR_NOTIFICATION", "BROKER"),
+                    "errors": [messages.error("ALPHA", code="ALPHA_SENSOR_007")],
+                    "action_required": "NONE", "seen": outcome["notice"]})
+        broker.wait_for_log('module told an error .*module=ALPHA code="ALPHA_SENSOR_007"')
+        alpha.hand_over()
+        again = self.module_again(broker, alpha)
+        again.expect_none("ACKNOWLEDGMENT", where=lambda m: m.get("notice") == outcome["notice"])

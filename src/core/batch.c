@@ -69,6 +69,8 @@ static uint64_t *counter_of(struct route_counters *n, const struct batch *b)
 			return &n->ready_normal;
 		case CLASS_SUSPECT:
 			return &n->ready_suspect;
+		case CLASS_HELD:
+			return &n->ready_held;
 		}
 		return NULL;
 	case BATCH_ASSIGNED:

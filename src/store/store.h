@@ -22,10 +22,20 @@
  *	payload   id                      -> the frame's body as it came
  *	queue     route, class, id        -> struct batch (READY by class, ASSIGNED, WAITING)
  *	due       time, route, id         -> nothing; one for each WAITING batch
+ *	series    route, instance, id     -> nothing; one for each batch in custody of an ordered
+ *	                                     route (batch.ordered), under batch.series
  *	dead      route, id               -> struct batch, and the errors with it
  *	ended     source instance, notice -> struct ended: history, and the source's mailbox
+ *	notice    instance, notice        -> what else an instance is owed: a message's body
+ *	journal   id, number              -> struct journal_line
+ *	confirm   route, id               -> struct confirmation
+ *	confirm_due time, route, id       -> nothing; one for each confirmation that is AWAITED
+ *	confirm_record id, hash           -> what came of one record, while parts are missing
  *	identity  route, batch_id         -> where it is now: id, or source and notice
+ *	alias     first id                -> the correlation and message ids of what one turn took
  *	sequence  route, instance         -> one above the highest sequence_number taken
+ *	action    number                  -> struct action
+ *	control   route                   -> struct route_control
  *	instance, route, name, meta       -> the small things
  */
 struct store;
@@ -98,6 +108,16 @@ uint64_t store_last_notice(const struct store *s);
 /* The custody clock as saved by the latest commit, and for the next one. Milliseconds. */
 uint64_t store_clock_ms(const struct store *s);
 void store_set_clock_ms(struct store *s, uint64_t now_ms);
+/*
+ * What the custody clock and the system's clock since boot have to do with each other, so that a
+ * restart knows how long it was away: the boot it was taken in, and boot clock − custody clock.
+ */
+struct store_boot {
+	struct uuid boot_id;		/* all zero: never set */
+	int64_t offset_ms;
+};
+struct store_boot store_boot(const struct store *s);
+void store_set_boot(struct store *s, const struct store_boot *b);
 /* Bytes and rows of history. */
 uint64_t store_history_bytes(const struct store *s);
 
@@ -155,14 +175,57 @@ void store_batch_bury(struct store *s, const struct batch *from, const struct en
  */
 void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e);
 
+/* --- dead letters --------------------------------------------------------------------------- */
+
+/*
+ * A letter that comes from elsewhere: the rejected records of a batch, an import. Payload, dead
+ * row, identity (DEAD). Inside an intake.
+ */
+void store_dead_insert(struct store *s, const struct batch *b, const struct ended *e,
+    const uint8_t *payload, size_t n);
+/*
+ * DEAD -> READY or WAITING (b->state): out of `dead`, into the queue; identity LIVE. The end it was
+ * told with stays in history and no longer owns the identity. Where b->id is another than
+ * dead->id (a redriven batch goes last on an ordered route), payload and journal move with it:
+ * then inside an intake.
+ */
+void store_dead_redrive(struct store *s, const struct batch *dead, const struct batch *b);
+/* DEAD -> gone: row, payload, journal, and the identity if it is the letter's own. */
+void store_dead_purge(struct store *s, const struct batch *dead);
+/* The first letter of a route with an id above `after` (errors borrowed). ERR_NOTFOUND; or
+ * ERR_CORRUPT: b->id and b->route are set. */
+int store_dead_next(struct store *s, uint32_t route, uint64_t after, struct batch *b,
+    struct ended *e) MUST_CHECK;
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+/*
+ * The first batch in custody of a route whose key lies above (b->state, its class, b->id) as *b
+ * says, in the order of the queue: READY by class, ASSIGNED, WAITING. Begin with state BATCH_NEW.
+ * ERR_NOTFOUND, ERR_CORRUPT as above.
+ */
+int store_queue_next(struct store *s, uint32_t route, struct batch *b) MUST_CHECK;
+/*
+ * The first identity of a route whose batch_id is at least *batch_id, which gets its value.
+ * ERR_NOTFOUND.
+ */
+int store_identity_next(struct store *s, uint32_t route, struct uuid *batch_id,
+    struct identity *out) MUST_CHECK;
+
+/* The first batch of a series (its least id), whatever its state. ERR_NOTFOUND, ERR_CORRUPT. */
+int store_series_first(struct store *s, uint32_t route, uint32_t series,
+    struct batch *b) MUST_CHECK;
+/* The first series of a route above `after` that has batches in custody: 0 when there is none. */
+uint32_t store_series_next(struct store *s, uint32_t route, uint32_t after);
+
 /* The batch of an id that has not ended: READY, WAITING, ASSIGNED. ERR_NOTFOUND, ERR_CORRUPT. */
 int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b) MUST_CHECK;
 /* A dead letter and the end it was told with (errors borrowed). ERR_NOTFOUND, ERR_CORRUPT. */
 int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b,
     struct ended *e) MUST_CHECK;
 
-/* Where a READY batch queues. */
-enum ready_class { CLASS_CRITICAL, CLASS_NORMAL, CLASS_SUSPECT };
+/* Where a READY batch queues. HELD comes first: a suspect that is held is HELD. */
+enum ready_class { CLASS_CRITICAL, CLASS_NORMAL, CLASS_SUSPECT, CLASS_HELD };
 enum ready_class batch_ready_class(const struct batch *b);
 /*
  * Finding. ERR_NOTFOUND; or ERR_CORRUPT: the record is damaged, *b then has what its key says (id,
@@ -197,8 +260,89 @@ int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct en
 int store_ended_get(struct store *s, uint32_t source, uint64_t notice, struct ended *e) MUST_CHECK;
 /* Moves a row that is still owed to another instance's mailbox, under a new notice. */
 void store_ended_move(struct store *s, const struct ended *from, uint32_t source, uint64_t notice);
-/* Forgets a row and, where the batch was PROCESSED, its identity. */
+/* Forgets a row and what hangs on it: the identity that points at it, the journal of a batch that
+ * is in custody no more, the confirmation. */
 void store_ended_del(struct store *s, const struct ended *e);
+
+/* --- notices: what else an instance is owed -------------------------------------------------- */
+
+/* Stores the body of a message (without the key `notice`) under a new notice; returns it. */
+uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *body, size_t n);
+/* The first with a number above `after` (body borrowed). ERR_NOTFOUND. */
+int store_notice_next(struct store *s, uint32_t instance, uint64_t after, uint64_t *number,
+    const uint8_t **body, size_t *n) MUST_CHECK;
+/* Forgets the instance's oldest, at most `most` of those up to `until`. Returns how many. */
+unsigned store_notice_trim(struct store *s, uint32_t instance, uint64_t until, unsigned most);
+
+/* --- the journal ----------------------------------------------------------------------------- */
+
+/* Adds a line to a batch's journal; beyond JOURNAL_LINES_MAX the second oldest goes. Texts are cut.
+ * The caller sets batch.journalled. */
+void store_journal_add(struct store *s, uint64_t id, const struct journal_line *line);
+/* The first line with a number above *number, which gets its number (0: before the first). A
+ * damaged line is skipped. ERR_NOTFOUND. */
+int store_journal_next(struct store *s, uint64_t id, uint32_t *number,
+    struct journal_line *line) MUST_CHECK;
+
+/* What persons did; beyond ACTIONS_MAX the oldest goes. */
+#define ACTIONS_MAX 10000
+void store_action_add(struct store *s, const struct action *a);
+/* The last one with a number below `before` (UINT64_MAX: the newest). ERR_NOTFOUND. */
+int store_action_previous(struct store *s, uint64_t before, struct action *a) MUST_CHECK;
+void store_control_get(struct store *s, uint32_t route, struct route_control *c);
+void store_control_put(struct store *s, uint32_t route, const struct route_control *c);
+
+/* --- confirmations --------------------------------------------------------------------------- */
+
+/* ERR_NOTFOUND, ERR_CORRUPT. */
+int store_confirm_get(struct store *s, uint32_t route, uint64_t id,
+    struct confirmation *c) MUST_CHECK;
+/* Writes it, and its row in confirm_due while AWAITED. `was`: as it stands, NULL when new. */
+void store_confirm_put(struct store *s, const struct confirmation *was,
+    const struct confirmation *c);
+/* Forgets it and its records. */
+void store_confirm_del(struct store *s, const struct confirmation *c);
+/* The first AWAITED one that is due; *next_ms as in store_due_first(). ERR_NOTFOUND, ERR_CORRUPT
+ * (then c->route and c->id are set, and it has been forgotten). */
+int store_confirm_due_first(struct store *s, uint64_t now_ms, struct confirmation *c,
+    uint64_t *next_ms) MUST_CHECK;
+/* The first of a route with an id above `after`. ERR_NOTFOUND. */
+int store_confirm_next(struct store *s, uint32_t route, uint64_t after,
+    struct confirmation *c) MUST_CHECK;
+/* What was confirmed of a record: false when nothing was. `hash` is the caller's, of its id. */
+bool store_confirm_record_get(struct store *s, uint64_t id, uint64_t hash, uint8_t *status);
+void store_confirm_record_put(struct store *s, uint64_t id, uint64_t hash, uint8_t status);
+
+/* --- aliases: a batch by its correlation_id or its message_id -------------------------------- */
+
+/*
+ * One row a turn for all that the turn took, written by store_commit(): an append, whatever the ids
+ * are. Rows go when all their batches are older than history keeps and out of custody.
+ */
+struct alias {
+	uint32_t route;
+	struct uuid batch_id;
+	struct uuid message_id;
+	uint32_t correlation_hash;	/* CRC-32C of the whole text */
+	char correlation[8];		/* its beginning, zero-filled */
+};
+/* Inside or after the intake of `id`; forgotten when the intake is aborted. */
+void store_alias_add(struct store *s, uint64_t id, uint32_t route, const struct uuid *batch_id,
+    const struct uuid *message_id, const char *correlation, size_t n);
+/*
+ * Calls f for the aliases of the next rows above *after (0: from the start), at most `rows` rows;
+ * *after gets where it got to. False when there are no more. f returns false to stop.
+ */
+bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
+    bool (*f)(void *arg, const struct alias *a), void *arg);
+/* Forgets at most `rows` of the oldest rows whose newest id is below `id`. True when there may be
+ * more. */
+bool store_alias_trim(struct store *s, uint64_t id, unsigned rows);
+/* Bytes of aliases; part of store_history_bytes(). */
+uint64_t store_alias_bytes(const struct store *s);
+/* The least id that is in custody, parked as a dead letter, or UINT64_MAX. A seek a route and
+ * class. */
+uint64_t store_least_id(struct store *s);
 
 /* Commits since the store was opened: turns that changed something. */
 uint64_t store_commits(const struct store *s);

@@ -105,6 +105,8 @@ static const struct error_code_info codes[ERROR_CODE_COUNT] = {
 	    "The target rejected the batch for good; it is a dead letter."),
 	CODE(INT_DELIVERY_005, WARNING, PERMANENT, BATCH,
 	    "The acknowledgment's lease is not current; it changed nothing."),
+	CODE(INT_DELIVERY_006, WARNING, TRANSIENT, BATCH,
+	    "No delivery confirmation came in time; what became of the records is ambiguous."),
 	CODE(INT_STORE_001, CRITICAL, TRANSIENT, PIPELINE,
 	    "The store or its disk is full; send again later."),
 	CODE(INT_STORE_002, CRITICAL, PERMANENT, BATCH,

@@ -60,6 +60,8 @@ enum recoverability { RECOVERABILITY_TRANSIENT, RECOVERABILITY_PERMANENT, RECOVE
 enum scope { SCOPE_RECORD, SCOPE_BATCH, SCOPE_MODULE, SCOPE_PIPELINE };
 enum action_required { ACTION_NONE, ACTION_THROTTLE, ACTION_HALT, ACTION_INVESTIGATE };
 enum priority { PRIORITY_NORMAL, PRIORITY_CRITICAL };
+enum signal_type { SIGNAL_ACTIVATE, SIGNAL_DEACTIVATE };
+enum record_delivery { RECORD_DELIVERED, RECORD_FAILED, RECORD_DLQ };
 enum goodbye_reason {
 	GOODBYE_SHUTDOWN, GOODBYE_DRAINING, GOODBYE_DONE, GOODBYE_REPLACED, GOODBYE_KICKED,
 	GOODBYE_PROTOCOL_ERROR, GOODBYE_UNAUTHORIZED, GOODBYE_TIMEOUT, GOODBYE_REKEY,
@@ -75,6 +77,7 @@ enum error_code {
 	INT_BATCH_001, INT_BATCH_002, INT_BATCH_003, INT_BATCH_004, INT_BATCH_005,
 	INT_ROUTE_001, INT_ROUTE_002,
 	INT_DELIVERY_001, INT_DELIVERY_002, INT_DELIVERY_003, INT_DELIVERY_004, INT_DELIVERY_005,
+	INT_DELIVERY_006,
 	INT_STORE_001, INT_STORE_002,
 	ERROR_CODE_COUNT,
 };
@@ -206,6 +209,29 @@ struct message_error_notification {
 	enum action_required action_required;
 };
 
+/* BACKPRESSURE: from the broker about a route of this source, from a target about itself. */
+struct message_backpressure {
+	enum signal_type signal_type;
+	uint64_t current_queue_depth;
+	uint64_t recommended_delay_ms;
+	struct span route;		/* p NULL: all routes (from a target) */
+};
+
+struct message_record_delivery {
+	struct span record_id;
+	struct span destination_id;
+	enum record_delivery status;
+	int64_t delivered_at_us;
+};
+
+/* DELIVERY_CONFIRMATION: what came of the records of a batch that the target has PROCESSED. */
+struct message_confirmation {
+	struct uuid batch_id;
+	bool has_batch_id;		/* could be read, even where the rest could not */
+	const struct message_record_delivery *results;	/* in the decoder's memory */
+	size_t result_count;
+};
+
 struct message {
 	struct message_header header;
 	bool has_in_reply_to;
@@ -221,6 +247,8 @@ struct message {
 		struct message_batch batch;
 		struct message_ack ack;
 		struct message_error_notification error_notification;
+		struct message_backpressure backpressure;
+		struct message_confirmation confirmation;
 	};
 };
 

@@ -166,33 +166,16 @@ static bool read_message(struct decoder *d, struct item *map, struct message *m)
 	return shape_read(d, map, message_shape(m->header.type, d->side), m);
 }
 
-/* The string under a key of a map; its p is NULL when there is none. */
-static struct span find_text(const struct item *map, const char *key)
-{
-	struct item v;
-
-	if (item_find(map, key, &v) && v.head.type == MP_STR)
-		return item_text(&v);
-	return (struct span){ 0 };
-}
-
-static bool find_uuid(const struct item *map, const char *key, struct uuid *u)
-{
-	struct span text = find_text(map, key);
-
-	return text.p != NULL && uuid_parse(text.p, text.n, u);
-}
-
 static void save_header(const struct item *header, struct message_header *h)
 {
-	struct span text = find_text(header, "correlation_id");
+	struct span text = item_find_text(header, "correlation_id");
 
-	h->has_message_id = find_uuid(header, "message_id", &h->message_id);
+	h->has_message_id = item_find_uuid(header, "message_id", &h->message_id);
 	h->has_correlation_id = text.n >= 1 && text.n <= CORRELATION_ID_MAX &&
 	    text_is_utf8(text.p, text.n);
 	if (h->has_correlation_id)
 		h->correlation_id = text;
-	h->type_text = find_text(header, "message_type");
+	h->type_text = item_find_text(header, "message_type");
 	h->type = message_type_parse(h->type_text);
 }
 
@@ -207,11 +190,14 @@ static void save_names(const struct item *map, struct message *m)
 		save_header(&part, &m->header);
 	if (m->header.type == MESSAGE_BATCH_TRANSFER) {
 		if (item_find(map, "metadata", &part))
-			m->batch.has_batch_id = find_uuid(&part, "batch_id", &m->batch.batch_id);
+			m->batch.has_batch_id = item_find_uuid(&part, "batch_id", &m->batch.batch_id);
 		m->batch.has_delivery = item_find(map, "delivery", &part);
 	} else if (m->header.type == MESSAGE_ACKNOWLEDGMENT) {
 		if (item_find(map, "payload", &part))
-			m->ack.has_batch_id = find_uuid(&part, "batch_id", &m->ack.batch_id);
+			m->ack.has_batch_id = item_find_uuid(&part, "batch_id", &m->ack.batch_id);
+	} else if (m->header.type == MESSAGE_DELIVERY_CONFIRMATION) {
+		m->confirmation.has_batch_id = item_find_uuid(map, "batch_id",
+		    &m->confirmation.batch_id);
 	}
 }
 

@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "wire/message.h"
 
+struct buf;
+
 /*
  * Memory for the lists of one message, kept from message to message. Only what passed every check
  * is put into a list, so it never takes more than a few times the bytes of the frame; what a large
@@ -33,10 +35,11 @@ void decoder_destroy(struct decoder *d);
  * MessagePack map, INT_PROTOCOL_003 for another major version, INT_PROTOCOL_004 for a message_type
  * that is none of section 4's, INT_PROTOCOL_005 for a field. *m then holds what could be read,
  * wherever the fault is: header.type, and where their flags say so header.message_id,
- * header.correlation_id and, by header.type, batch.batch_id or ack.batch_id; of the union nothing
- * else. So the refusal can name them.
+ * header.correlation_id and, by header.type, the batch_id of batch, ack or confirmation; of the
+ * union nothing else. So the refusal can name them.
  *
- * What `completes` says of itself is judged here: each status PROCESSED, no lease twice. Not judged
+ * What `completes` says of itself is judged here: each status PROCESSED, no lease twice; and what
+ * `delivery_results` says: at least one record, none twice. Not judged
  * here: whether a module is declared, who may send what, a route's required summaries, checksum and
  * count of records, counts that have to add up.
  */
@@ -57,5 +60,34 @@ bool records_check(struct span records, uint64_t count, int64_t *found);
  * words of memory for each id; false, with 0, when that memory is refused.
  */
 bool records_have_ids(struct span records, const struct span *ids, size_t n, size_t *missing);
+/*
+ * Appends to `out`, byte for byte and in their order, the records that have one of the n ids; their
+ * list's head is not among it. *count gets how many. At the cost of records_have_ids(). Returns 0,
+ * or ERR_NOMEM: then what `out` has gained is of no use.
+ */
+int records_pick(struct span records, const struct span *ids, size_t n, struct buf *out,
+    uint64_t *count) MUST_CHECK;
+/*
+ * Whether a record has this id; *index is its position then, the first if there are several. Asks
+ * for no memory. Bytes that do not have the id's own anywhere are searched, not walked.
+ */
+bool records_find(struct span records, struct span id, uint64_t *index);
+
+/* What a person who asks about a stored body is told of it; spans point into the body. */
+struct header_ids {
+	bool has_message_id;
+	struct uuid message_id;
+	struct span correlation_id;	/* p NULL: none; not judged, so it is escaped where shown */
+	bool has_timestamp;
+	int64_t timestamp_us;
+	bool has_created_at;		/* of a batch's metadata */
+	int64_t created_at_us;
+};
+/*
+ * Finds these in n bytes that were a message's body when they were stored, without judging the
+ * rest. They are mostly the first keys: the records are not looked at. Whatever the bytes are, this
+ * does no harm; false when there is no message_id.
+ */
+bool frame_header_ids(const uint8_t *body, size_t n, struct header_ids *ids);
 
 #endif

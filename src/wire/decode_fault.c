@@ -99,7 +99,7 @@ static void names_format(const struct field *f, char *out, size_t room)
 static void string_format(const struct field *f, char *out, size_t room)
 {
 	if (f->max == 0)
-		snprintf(out, room, "a string, in UTF-8");
+		snprintf(out, room, "a string, %sin UTF-8", f->min > 0 ? "not empty, " : "");
 	else
 		snprintf(out, room, "a string of %" PRIu64 " to %" PRIu64 " bytes, in UTF-8",
 		    f->min, f->max);
@@ -119,7 +119,6 @@ static void expectation_format(const struct field *f, char *out, size_t room)
 		[FIELD_VERSION] = "a semantic version, as 1.0.0",
 		[FIELD_MESSAGE_TYPE] = "the name of a message type",
 		[FIELD_MAP] = "a map",
-		[FIELD_LIST] = "a list",
 		[FIELD_STRINGS] = "a list of strings",
 		[FIELD_COUNTS] = "a map of strings to integers",
 		[FIELD_READ_BEFORE] = "a map",
@@ -135,6 +134,9 @@ static void expectation_format(const struct field *f, char *out, size_t room)
 		break;
 	case FIELD_INTEGER:
 		snprintf(out, room, "an integer from %" PRIu64 " to %" PRId64, f->min, INT64_MAX);
+		break;
+	case FIELD_LIST:
+		snprintf(out, room, "a list%s", f->min > 0 ? ", not empty" : "");
 		break;
 	case FIELD_INTEGERS:
 		snprintf(out, room, "a list of at most %" PRIu64 " integers", f->max);

@@ -7,6 +7,7 @@
  *	decode_list.c    the same for lists, and for maps whose keys are content
  *	decode_value.c   one value that is no container, by msgpack-c
  *	decode_item.c    finding items in bytes that mpcheck has passed
+ *	decode_ids.c     the names of a stored body, without judging it
  *	decode_fault.c   saying where a fault is, what was expected, what was found
  *
  * Containers are walked here, not by msgpack-c: it would build a tree of a size that a stranger
@@ -28,7 +29,7 @@
 enum field_kind {
 	FIELD_READ_BEFORE,	/* known, and dealt with elsewhere */
 	FIELD_REFUSED,		/* must not be there, not even as nil */
-	FIELD_STRING,		/* struct span; min..max bytes, max 0: any */
+	FIELD_STRING,		/* struct span; min..max bytes, max 0: no most */
 	FIELD_MODULE,		/* struct span; the form of a module's name */
 	FIELD_UUID,		/* struct uuid */
 	FIELD_DATETIME,		/* int64_t, microseconds since 1970 */
@@ -41,7 +42,7 @@ enum field_kind {
 	FIELD_VERSION,		/* unsigned: the major version */
 	FIELD_MESSAGE_TYPE,	/* struct span; the name of any type, known or not */
 	FIELD_MAP,		/* the struct that shape is for; 0: goes on in this one */
-	FIELD_LIST,		/* pointer to const structs that shape is for */
+	FIELD_LIST,		/* pointer to const structs that shape is for; min 1: not empty */
 	FIELD_INTEGERS,		/* pointer to const uint64_t; at most max of them */
 	FIELD_STRINGS,		/* a list; checked, not kept */
 	FIELD_COUNTS,		/* a map of string to integer; checked, not kept */
@@ -105,6 +106,9 @@ bool item_take(const uint8_t **p, const uint8_t *end, struct item *v);
 struct span item_text(const struct item *v);
 /* The value of a key of a map, unjudged; false when `map` is no map or has no such key. */
 bool item_find(const struct item *map, const char *key, struct item *v);
+/* The string under a key of a map; its p is NULL when there is none. */
+struct span item_find_text(const struct item *map, const char *key);
+bool item_find_uuid(const struct item *map, const char *key, struct uuid *u);
 
 /* The path to what is looked at. Every push is followed by a pop, or by a refusal. */
 void path_push_key(struct decoder *d, struct span key);
@@ -133,6 +137,8 @@ bool strings_read(struct decoder *d, const struct item *v, const struct field *f
 bool counts_read(struct decoder *d, const struct item *v, const struct field *f);
 /* Whether `completes`, a list of struct message_ack, names each lease once (section 8). */
 bool leases_differ(struct decoder *d, const void *list, size_t n);
+/* Whether `delivery_results`, a list of struct message_record_delivery, names each record once. */
+bool record_ids_differ(struct decoder *d, const void *list, size_t n);
 /* One value of a kind that is no container. */
 bool value_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
 /* A message_type's position in the names; MESSAGE_UNKNOWN when it has none. */

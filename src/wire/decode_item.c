@@ -41,3 +41,19 @@ bool item_find(const struct item *map, const char *key, struct item *v)
 	}
 	return false;
 }
+
+struct span item_find_text(const struct item *map, const char *key)
+{
+	struct item v;
+
+	if (item_find(map, key, &v) && v.head.type == MP_STR)
+		return item_text(&v);
+	return (struct span){ 0 };
+}
+
+bool item_find_uuid(const struct item *map, const char *key, struct uuid *u)
+{
+	struct span text = item_find_text(map, key);
+
+	return text.p != NULL && uuid_parse(text.p, text.n, u);
+}

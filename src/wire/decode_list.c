@@ -52,6 +52,8 @@ bool list_read(struct decoder *d, const struct item *v, const struct field *f, v
 
 	if (v->head.type != MP_ARRAY)
 		return refuse_value(d, v, f);
+	if (v->head.count < f->min)
+		return refuse(d, "nothing in it", "a list, not empty");
 	for (size_t i = 0; item_take(&at, end, &element); i++) {
 		void *place = list_add(d, &list, f->shape->size);
 
@@ -173,4 +175,34 @@ bool leases_differ(struct decoder *d, const void *list, size_t n)
 		return refuse(d, "twice", "each lease once");
 	}
 	return true;
+}
+
+static bool differ_within(struct decoder *d, const struct message_record_delivery *results,
+    size_t n, struct span_set *set)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (span_set_put(set, results[i].record_id))
+			continue;
+		path_push_position(d, i);
+		path_push_key(d, span_of("record_id"));
+		return refuse(d, "twice", "each record_id once");
+	}
+	return true;
+}
+
+bool record_ids_differ(struct decoder *d, const void *list, size_t n)
+{
+	struct span_set set;
+	bool differ;
+
+	/* The set for keys is at hand: no map is being compared while a list is judged. */
+	if (n <= MAP_KEYS_MAX) {
+		span_set_clear(&d->keys);
+		return differ_within(d, list, n, &d->keys);
+	}
+	if (!span_set_init(&set, n))
+		return refuse_memory(d);
+	differ = differ_within(d, list, n, &set);
+	span_set_finish(&set);
+	return differ;
 }

@@ -168,6 +168,41 @@ static const struct field error_notification_fields[] = {
 };
 static const struct shape error_notification_shape = { FIELDS(error_notification_fields) };
 
+/* BackPressureSignal. From the broker there is always a route; a target may mean all of them. */
+static const struct field backpressure_fields[] = {
+	COMMON_FIELDS,
+	REQUIRED("signal_type", ENUM, .into = INTO(message, backpressure.signal_type),
+	    .names = signal_type_names),
+	REQUIRED("current_queue_depth", INTEGER,
+	    .into = INTO(message, backpressure.current_queue_depth)),
+	REQUIRED("recommended_delay_ms", INTEGER,
+	    .into = INTO(message, backpressure.recommended_delay_ms)),
+	OPTIONAL("route", STRING, .into = INTO(message, backpressure.route)),
+};
+static const struct shape backpressure_shape = { FIELDS(backpressure_fields) };
+
+static const struct field record_delivery_fields[] = {
+	REQUIRED("record_id", STRING, .into = INTO(message_record_delivery, record_id), .min = 1),
+	REQUIRED("destination_id", STRING, .into = INTO(message_record_delivery, destination_id)),
+	REQUIRED("status", ENUM, .into = INTO(message_record_delivery, status),
+	    .names = record_delivery_names),
+	REQUIRED("delivery_timestamp", DATETIME,
+	    .into = INTO(message_record_delivery, delivered_at_us)),
+};
+static const struct shape record_delivery_shape = {
+	FIELDS(record_delivery_fields), .size = sizeof(struct message_record_delivery),
+};
+
+static const struct field confirmation_fields[] = {
+	COMMON_FIELDS,
+	REQUIRED("batch_id", UUID, .into = INTO(message, confirmation.batch_id),
+	    .has = INTO(message, confirmation.has_batch_id)),
+	REQUIRED("delivery_results", LIST, .into = INTO(message, confirmation.results),
+	    .count = INTO(message, confirmation.result_count), .min = 1,
+	    .shape = &record_delivery_shape, .agree = record_ids_differ),
+};
+static const struct shape confirmation_shape = { FIELDS(confirmation_fields) };
+
 /* Section 5: BATCH_TRANSFER. Its parts are read into the one struct message_batch. */
 static const struct field metadata_fields[] = {
 	REQUIRED("batch_id", UUID, .into = INTO(message_batch, batch_id),
@@ -277,6 +312,10 @@ const struct shape *message_shape(enum message_type type, enum decode_side side)
 		return at_broker ? &batch_from_source_shape : &batch_from_broker_shape;
 	case MESSAGE_ACKNOWLEDGMENT:
 		return at_broker ? &ack_from_target_shape : &ack_from_broker_shape;
+	case MESSAGE_DELIVERY_CONFIRMATION:
+		return &confirmation_shape;
+	case MESSAGE_BACKPRESSURE:
+		return &backpressure_shape;
 	case MESSAGE_ERROR_NOTIFICATION:
 		return &error_notification_shape;
 	default:

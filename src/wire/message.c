@@ -36,6 +36,8 @@ const char *const recoverability_names[] = { "TRANSIENT", "PERMANENT", "UNKNOWN"
 const char *const scope_names[] = { "RECORD", "BATCH", "MODULE", "PIPELINE", NULL };
 const char *const action_required_names[] = { "NONE", "THROTTLE", "HALT", "INVESTIGATE", NULL };
 const char *const priority_names[] = { "NORMAL", "CRITICAL", NULL };
+const char *const signal_type_names[] = { "ACTIVATE", "DEACTIVATE", NULL };
+const char *const record_delivery_names[] = { "DELIVERED", "FAILED", "DLQ", NULL };
 const char *const goodbye_reason_names[] = {
 	"SHUTDOWN", "DRAINING", "DONE", "REPLACED", "KICKED", "PROTOCOL_ERROR", "UNAUTHORIZED",
 	"TIMEOUT", "REKEY", NULL,

@@ -9,6 +9,8 @@ extern const char *const recoverability_names[];
 extern const char *const scope_names[];
 extern const char *const action_required_names[];
 extern const char *const priority_names[];
+extern const char *const signal_type_names[];
+extern const char *const record_delivery_names[];
 extern const char *const goodbye_reason_names[];
 
 #endif

@@ -2,7 +2,9 @@
 #include "wire/decode.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "wire/mpcheck.h"
 #include "wire/spanset.h"
 
@@ -117,4 +119,50 @@ finish:
 	free(seen);
 	span_set_finish(&set);
 	return all;
+}
+
+int records_pick(struct span records, const struct span *ids, size_t n, struct buf *out,
+    uint64_t *count)
+{
+	const uint8_t *p = (const uint8_t *)records.p;
+	struct walk w = { p, p + records.n };
+	struct mp_head list = take_head(&w);
+	struct span_set set;
+
+	*count = 0;
+	if (!span_set_init(&set, n))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		span_set_put(&set, ids[i]);
+	for (uint64_t i = 0; list.type == MP_ARRAY && i < list.count && w.at < w.end; i++) {
+		const uint8_t *record = w.at;
+		struct span id = take_record_id(&w);
+
+		if (id.p == NULL || span_set_find(&set, id) == SIZE_MAX)
+			continue;
+		buf_put(out, record, (size_t)(w.at - record));
+		(*count)++;
+	}
+	span_set_finish(&set);
+	return out->failed ? ERR_NOMEM : 0;
+}
+
+bool records_find(struct span records, struct span id, uint64_t *index)
+{
+	const uint8_t *p = (const uint8_t *)records.p;
+	struct walk w = { p, p + records.n };
+	struct mp_head list = take_head(&w);
+
+	/* Nearly every batch that is searched ends here, at the speed of memory. */
+	if (list.type != MP_ARRAY || memmem(p, records.n, id.p, id.n) == NULL)
+		return false;
+	for (uint64_t i = 0; i < list.count && w.at < w.end; i++) {
+		struct span found = take_record_id(&w);
+
+		if (found.p == NULL || found.n != id.n || memcmp(found.p, id.p, id.n) != 0)
+			continue;
+		*index = i;
+		return true;
+	}
+	return false;
 }

@@ -54,6 +54,19 @@ const char error_notification_text[] =
 	"{" HEADER("BETA", "BROKER", "ERROR_NOTIFICATION") ", 'errors': [" ERROR_MAP "],"
 	" 'action_required': 'THROTTLE'}";
 
+const char backpressure_text[] =
+	"{" HEADER("BROKER", "ALPHA", "BACKPRESSURE") ", 'signal_type': 'ACTIVATE',"
+	" 'current_queue_depth': 8001, 'recommended_delay_ms': 250, 'route': 'alpha-beta'}";
+
+const char confirmation_text[] =
+	"{" HEADER("GAMMA", "BROKER", "DELIVERY_CONFIRMATION") ", 'batch_id': '" BATCH_ID "',"
+	" 'delivery_results': [{'record_id': 'r-1', 'destination_id': 'lake',"
+	"  'status': 'DELIVERED', 'delivery_timestamp': '" DATETIME "'},"
+	"  {'record_id': 'r-2', 'destination_id': '', 'status': 'FAILED',"
+	"  'delivery_timestamp': '" DATETIME "'},"
+	"  {'record_id': 'r-3', 'destination_id': 'lake', 'status': 'DLQ',"
+	"  'delivery_timestamp': '" DATETIME "'}], 'seen': 12}";
+
 const char health_text[] =
 	"{" HEADER("BETA", "BROKER", "HEALTH_CHECK_REQUEST") ", 'in_reply_to': '" OTHER_ID "',"
 	" 'notice': 3, 'seen': 2, 'check_type': 'LIVENESS'}";

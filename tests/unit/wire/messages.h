@@ -38,6 +38,8 @@ extern const char delivery_text[];
 extern const char ack_text[];
 extern const char ack_from_broker_text[];
 extern const char error_notification_text[];
+extern const char backpressure_text[];
+extern const char confirmation_text[];
 extern const char health_text[];
 
 #endif

@@ -141,6 +141,7 @@ static void an_ordinary_message_asks_for_no_memory(void **state)
 {
 	static const char *const messages[] = {
 		hello_text, batch_text, ack_text, error_notification_text, health_text,
+		backpressure_text, confirmation_text,
 	};
 	struct decoder *d = decoder_create(DECODE_AT_BROKER);
 
@@ -376,6 +377,64 @@ static void comparing_keys_is_not_quadratic(void **state)
 	decoder_destroy(d);
 }
 
+/* `count` results with ids of their own in the place of those of a confirmation. */
+static void with_results(struct buf *b, unsigned count)
+{
+	const uint8_t head[] = {
+		0xdd, (uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8),
+		(uint8_t)count,
+	};
+	char result[160];
+
+	notation_encode(b, confirmation_text);
+	notation_remove(b, "delivery_results");
+	buf_bytes(b)[0]++;
+	notation_encode(b, "'delivery_results'");
+	buf_put(b, head, sizeof(head));
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(result, sizeof(result), "{'record_id': '%07u', 'destination_id': '',"
+		    " 'status': 'DLQ', 'delivery_timestamp': '" DATETIME "'}", i);
+		notation_encode(b, result);
+	}
+}
+
+static void comparing_record_ids_is_not_quadratic(void **state)
+{
+	static const unsigned counts[] = { 1, MAP_KEYS_MAX, MAP_KEYS_MAX + 1, 100000 };
+	struct decoder *d = decoder_create(DECODE_AT_BROKER);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const unsigned count = counts[i];
+		struct notation_place last;
+		char position[64];
+		struct cost cost;
+		struct buf b;
+
+		buf_init(&b, 0);
+		with_results(&b, count);
+		cost = decode(d, buf_bytes(&b), b.len);
+		assert_int_equal(cost.rc, 0);
+		assert_int_equal(m.confirmation.result_count, count);
+		assert_true(cost.requests < 40);
+		assert_true(cost.largest < 2 * b.len);
+		assert_true(cost.time < 2 * CLOCKS_PER_SEC);
+		/* The last gets the first one's id. */
+		snprintf(position, sizeof(position), "delivery_results.%u.record_id", count - 1);
+		last = notation_find(&b, position);
+		memcpy(buf_bytes(&b) + last.value, "\xa7" "0000000", 8);
+		cost = decode(d, buf_bytes(&b), b.len);
+		assert_int_equal(cost.rc, count == 1 ? 0 : ERR_PROTO);
+		if (count > 1) {
+			assert_string_equal(f.field_name, position);
+			assert_string_equal(f.actual, "twice");
+			assert_true(m.confirmation.has_batch_id);
+		}
+		buf_finish(&b);
+	}
+	decoder_destroy(d);
+}
+
 static void holds_are_at_most_1024(void **state)
 {
 	struct decoder *d = decoder_create(DECODE_AT_BROKER);
@@ -483,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_map_of_the_page_has_a_ceiling_of_keys),
 		cmocka_unit_test(the_frames_own_map_has_the_same_ceiling),
 		cmocka_unit_test(comparing_keys_is_not_quadratic),
+		cmocka_unit_test(comparing_record_ids_is_not_quadratic),
 		cmocka_unit_test(holds_are_at_most_1024),
 		cmocka_unit_test(memory_that_is_refused_refuses_the_message),
 		cmocka_unit_test(memory_for_lists_follows_the_frame),

@@ -155,6 +155,19 @@ static const struct kind leases = { "a list of at most 1024 integers", {
 	{ "5", "an integer" }, { "{}", "a map" },
 } };
 
+static const struct kind signal_type = { "one of ACTIVATE, DEACTIVATE", {
+	{ "'activate'", "activate" }, { "true", "a boolean" },
+} };
+static const struct kind delivered = { "one of DELIVERED, FAILED, DLQ", {
+	{ "'PROCESSED'", "PROCESSED" }, { "0", "an integer" },
+} };
+static const struct kind record_id = { "a string, not empty, in UTF-8", {
+	{ "''", "" }, { "1", "an integer" }, { "~a1ff~", "\\xff" },
+} };
+static const struct kind results = { "a list, not empty", {
+	{ "[]", "nothing in it" }, { "{}", "a map" }, { "'x'", "a string" },
+} };
+
 enum presence { REQUIRED, OPTIONAL };
 
 static const struct field_case {
@@ -287,6 +300,28 @@ static const struct field_case {
 	{ error_notification_text, "errors.0.context.expected_value", &text, BROKER, OPTIONAL },
 	{ error_notification_text, "errors.0.context.actual_value", &text, BROKER, OPTIONAL },
 	{ error_notification_text, "errors.0.context.upstream_errors", &strings, BROKER, OPTIONAL },
+
+	{ backpressure_text, "signal_type", &signal_type, BROKER, REQUIRED },
+	{ backpressure_text, "current_queue_depth", &integer, BROKER, REQUIRED },
+	{ backpressure_text, "recommended_delay_ms", &integer, BROKER, REQUIRED },
+	{ backpressure_text, "route", &text, BROKER, OPTIONAL },
+	{ backpressure_text, "signal_type", &signal_type, CLIENT, REQUIRED },
+	{ backpressure_text, "current_queue_depth", &integer, CLIENT, REQUIRED },
+	{ backpressure_text, "recommended_delay_ms", &integer, CLIENT, REQUIRED },
+	{ backpressure_text, "route", &text, CLIENT, OPTIONAL },
+
+	{ confirmation_text, "batch_id", &uuid, BROKER, REQUIRED },
+	{ confirmation_text, "delivery_results", &results, BROKER, REQUIRED },
+	{ confirmation_text, "delivery_results.1.record_id", &record_id, BROKER, REQUIRED },
+	{ confirmation_text, "delivery_results.1.destination_id", &text, BROKER, REQUIRED },
+	{ confirmation_text, "delivery_results.1.status", &delivered, BROKER, REQUIRED },
+	{ confirmation_text, "delivery_results.1.delivery_timestamp", &datetime, BROKER, REQUIRED },
+	{ confirmation_text, "batch_id", &uuid, CLIENT, REQUIRED },
+	{ confirmation_text, "delivery_results", &results, CLIENT, REQUIRED },
+	{ confirmation_text, "delivery_results.1.record_id", &record_id, CLIENT, REQUIRED },
+	{ confirmation_text, "delivery_results.1.destination_id", &text, CLIENT, REQUIRED },
+	{ confirmation_text, "delivery_results.1.status", &delivered, CLIENT, REQUIRED },
+	{ confirmation_text, "delivery_results.1.delivery_timestamp", &datetime, CLIENT, REQUIRED },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -459,6 +494,12 @@ static const struct {
 	{ "{1: 1, " HEADER("ALPHA", "BETA", "HELLO") "}", BROKER, NULL, NULL, "header",
 	  "the first key", "another key before it" },
 	{ delivery_text, BROKER, NULL, NULL, "delivery", "no key of this name", "a map" },
+	{ confirmation_text, BROKER, "delivery_results.1", "'r-2'", "delivery_results.1", "a map",
+	  "a string" },
+	{ confirmation_text, BROKER, "delivery_results.2.record_id", "'r-1'",
+	  "delivery_results.2.record_id", "each record_id once", "twice" },
+	{ confirmation_text, CLIENT, "delivery_results.1.record_id", "~d903722d31~",
+	  "delivery_results.1.record_id", "each record_id once", "twice" },
 	{ delivery_text, BROKER, "delivery", "nil", "delivery", "no key of this name", "nil" },
 };
 
@@ -688,6 +729,19 @@ static void what_a_refusal_names_is_read_wherever_the_fault_is(void **state)
 	assert_true(m.ack.has_batch_id);
 	assert_uuid(&m.ack.batch_id, BATCH_ID);
 	assert_false(m.ack.has_lease);
+	/* Of a confirmation, at both sides. */
+	for (int side = BROKER; side <= CLIENT; side++) {
+		write_body(confirmation_text);
+		notation_replace(&body, "delivery_results", "[]");
+		assert_int_equal(decode(side), ERR_PROTO);
+		assert_true(m.confirmation.has_batch_id);
+		assert_uuid(&m.confirmation.batch_id, BATCH_ID);
+		assert_null(m.confirmation.results);
+		assert_int_equal(m.confirmation.result_count, 0);
+		notation_replace(&body, "batch_id", "'x'");
+		assert_int_equal(decode(side), ERR_PROTO);
+		assert_false(m.confirmation.has_batch_id);
+	}
 	/* And when the header is not where it should be. */
 	write_body("{'a': 1, " HEADER("ALPHA", "BETA", "BATCH_TRANSFER")
 	    ", 'metadata': {'batch_id': '" BATCH_ID "'}, 'delivery': nil}");
@@ -725,7 +779,8 @@ static void mutated_messages_do_no_harm(void **state)
 {
 	static const char *const seeds[] = {
 		hello_text, welcome_text, goodbye_text, batch_text, delivery_text, ack_text,
-		ack_from_broker_text, error_notification_text, health_text,
+		ack_from_broker_text, error_notification_text, health_text, backpressure_text,
+		confirmation_text,
 	};
 	const size_t count = sizeof(seeds) / sizeof(seeds[0]);
 	unsigned passed = 0, by_code[ERROR_CODE_COUNT] = { 0 };

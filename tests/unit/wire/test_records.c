@@ -153,6 +153,65 @@ static void many_ids_are_found_too(void **state)
 	buf_finish(&b);
 }
 
+static void a_record_is_found_with_its_position(void **state)
+{
+	static const char *const absent[] = { "r-2", "3", "r-4", "inner", "x", "record_id", "r-" };
+	struct span records;
+	uint64_t index;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	records = encoded(&b, records_text);
+	assert_true(records_find(records, span_of("r-1"), &index));
+	assert_int_equal(index, 0);
+	assert_true(records_find(records, span_of("r-5"), &index));
+	assert_int_equal(index, 4);
+	assert_true(records_find(records, span_of(""), &index));
+	assert_int_equal(index, 5);
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		assert_false(records_find(records, span_of(absent[i]), &index));
+	records = encoded(&b, "[{'record_id': 'a'}, {'record_id': 'b', 'c': 'a'},"
+	    " {'record_id': 'b'}]");
+	assert_true(records_find(records, span_of("b"), &index));
+	assert_int_equal(index, 1);
+	assert_false(records_find(encoded(&b, "{'record_id': 'r-1'}"), span_of("r-1"), &index));
+	/* Bytes that nobody has checked do no harm. */
+	assert_false(records_find(encoded(&b, "~dd10000000~"), span_of(""), &index));
+	assert_false(records_find(encoded(&b, "~918fa9~"), span_of(""), &index));
+	assert_false(records_find((struct span){ "", 0 }, span_of(""), &index));
+	buf_finish(&b);
+}
+
+static void records_are_picked_in_their_order(void **state)
+{
+	static const struct span ids[] = { { "r-5", 3 }, { "no", 2 }, { "r-1", 3 }, { "r-5", 3 } };
+	struct buf b, picked, expected;
+	struct span records;
+	uint64_t count;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_init(&picked, 0);
+	buf_init(&expected, 0);
+	records = encoded(&b, records_text);
+	buf_put(&picked, "x", 1);
+	assert_int_equal(records_pick(records, ids, 4, &picked, &count), 0);
+	assert_int_equal(count, 2);
+	notation_encode(&expected, "{'record_id': 'r-1', 'x': [1, {'record_id': 'inner'}]}");
+	notation_encode(&expected, "{'x': 'record_id', 'record_id': 'r-5'}");
+	assert_int_equal(picked.len, 1 + expected.len);
+	assert_memory_equal(buf_bytes(&picked) + 1, buf_bytes(&expected), expected.len);
+	assert_int_equal(records_pick(records, ids, 0, &picked, &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(picked.len, 1 + expected.len);
+	picked.max = picked.len + 1;
+	assert_int_equal(records_pick(records, ids, 4, &picked, &count), ERR_NOMEM);
+	buf_finish(&b);
+	buf_finish(&picked);
+	buf_finish(&expected);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +221,8 @@ int main(void)
 		cmocka_unit_test(ids_are_found_in_the_records),
 		cmocka_unit_test(the_first_that_is_missing_is_named),
 		cmocka_unit_test(many_ids_are_found_too),
+		cmocka_unit_test(a_record_is_found_with_its_position),
+		cmocka_unit_test(records_are_picked_in_their_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,12 @@ void encode_error_notification(struct buf *out, const struct envelope *e,
     const struct error_out *errors, size_t n, enum action_required action);
 void encode_hello(struct buf *out, const struct envelope *e, const struct hello_out *h);
 void encode_batch(struct buf *out, const struct envelope *e, const struct batch_out *b);
+/* The route is left out where its p is NULL. */
+void encode_backpressure(struct buf *out, const struct envelope *e,
+    const struct message_backpressure *b);
+/* At least one result, no record twice; has_batch_id is not looked at. */
+void encode_confirmation(struct buf *out, const struct envelope *e,
+    const struct message_confirmation *c);
 /* One IntegrationError map, without a frame around it. */
 void encode_error(struct buf *out, const struct error_out *e);
 
@@ -115,5 +121,44 @@ struct delivery_out {
 };
 void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
     size_t *skip, const struct delivery_out *d);
+/*
+ * A module's message that is passed on through a mailbox, in the same way: `tail` gets the key
+ * `notice`. The body has none of its own: it is what message_strip() made.
+ */
+void encode_noticed(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
+    size_t *skip, uint64_t notice);
+
+/*
+ * Appends a body without what its sender said to the broker alone: the keys `notice`, `seen` and
+ * `in_reply_to` beside the header. All else is copied byte for byte, under a new map head.
+ * `body` has passed message_decode(). Returns 0; ERR_NOMEM, and nothing is appended, when out->failed.
+ */
+int message_strip(struct buf *out, const uint8_t *body, size_t n) MUST_CHECK;
+
+/* What encode_rejects() made, when it returned 0. */
+struct rejects_made {
+	size_t body_len;		/* appended */
+	uint64_t record_count;
+	size_t records_at;		/* the content of the bin, counted from the body's begin */
+	size_t records_len;
+	uint8_t checksum[32];
+};
+/*
+ * Appends the body (without the length) of a batch of some records of another: those with one of
+ * the n ids, in their order there, byte for byte, under a new batch_id, record_count and checksum.
+ * The header and every other key stay as they came, without what the first batch said once and for
+ * all: `completes`, `notice`, `seen`, `in_reply_to`.
+ *
+ * `body` is a BATCH_TRANSFER as its source wrote it, which has passed message_decode(); `records`
+ * is the content of its `records`, which has passed records_check() and records_have_ids(). Where
+ * several records have one id, against the protocol, all of them are taken.
+ *
+ * One walk over the records; their bytes are held once more until it returns. Returns 0; ERR_NOMEM;
+ * ERR_NOTFOUND when no record has any of the ids; ERR_PROTO when the body is no such batch. Nothing
+ * is appended then.
+ */
+int encode_rejects(struct buf *out, const uint8_t *body, size_t n, struct span records,
+    const struct span *ids, size_t id_count, const struct uuid *batch_id,
+    struct rejects_made *made) MUST_CHECK;
 
 #endif

@@ -1,10 +1,7 @@
-/* encode_batch.c - a source's batch, and what the broker puts around it on delivery */
+/* encode_batch.c - a source's batch */
 #include "wire/encode.h"
 
 #include "base/digest.h"
-#include "base/log.h"
-#include "wire/frame.h"
-#include "wire/mpcheck.h"
 #include "wire/names.h"
 #include "wire/pack.h"
 
@@ -102,50 +99,4 @@ void encode_batch(struct buf *out, const struct envelope *e, const struct batch_
 	}
 	pack_key_bytes(&p, "records", b->records);
 	frame_end(&p);
-}
-
-/* How many bytes msgpack-c takes for the head of a map: its shortest form. */
-static size_t map_head_bytes(uint64_t pairs)
-{
-	if (pairs <= 15)
-		return 1;
-	return pairs <= UINT16_MAX ? 3 : 5;
-}
-
-static void pack_delivery(struct buf *tail, const struct delivery_out *d)
-{
-	struct packer p;
-
-	pack_init(&p, tail);
-	pack_text(&p, "delivery");
-	pack_map(&p, 5);
-	pack_key_span(&p, "route", d->route);
-	pack_key_integer(&p, "attempt", d->attempt);
-	pack_key_boolean(&p, "redelivered", d->redelivered);
-	pack_key_integer(&p, "lease", d->lease);
-	pack_key_datetime(&p, "received_at", d->received_at_us);
-}
-
-void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
-    size_t *skip, const struct delivery_out *d)
-{
-	const size_t tail_start = tail->len;
-	uint8_t length[FRAME_LENGTH_BYTES];
-	struct packer p;
-	struct mp_head map;
-	size_t frame;
-
-	if (mp_head_read(body, n, &map) != MP_OK || map.type != MP_MAP)
-		fatalx("a batch in custody does not begin with a map");
-	*skip = map.size;
-	pack_delivery(tail, d);
-	frame = map_head_bytes(map.count + 1) + (n - map.size) + (tail->len - tail_start);
-	if (tail->failed || frame > UINT32_MAX) {
-		head->failed = true;
-		return;
-	}
-	frame_length_put(length, (uint32_t)frame);
-	pack_init(&p, head);
-	buf_put(head, length, sizeof(length));
-	pack_map(&p, (size_t)map.count + 1);
 }

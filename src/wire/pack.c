@@ -79,6 +79,14 @@ void pack_integer(struct packer *p, uint64_t value)
 	msgpack_pack_uint64(&p->mp, value);
 }
 
+void pack_bytes(struct packer *p, struct span value)
+{
+	if (!fits(p, value.n))
+		return;
+	msgpack_pack_bin(&p->mp, value.n);
+	msgpack_pack_bin_body(&p->mp, value.p, value.n);
+}
+
 void pack_raw(struct packer *p, struct span raw)
 {
 	buf_put(p->out, raw.p, raw.n);
@@ -99,10 +107,7 @@ void pack_key_span(struct packer *p, const char *key, struct span value)
 void pack_key_bytes(struct packer *p, const char *key, struct span value)
 {
 	pack_text(p, key);
-	if (!fits(p, value.n))
-		return;
-	msgpack_pack_bin(&p->mp, value.n);
-	msgpack_pack_bin_body(&p->mp, value.p, value.n);
+	pack_bytes(p, value);
 }
 
 void pack_key_uuid(struct packer *p, const char *key, const struct uuid *value)

@@ -28,6 +28,7 @@ void pack_map(struct packer *p, size_t pairs);
 void pack_list(struct packer *p, size_t items);
 void pack_text(struct packer *p, const char *text);
 void pack_integer(struct packer *p, uint64_t value);
+void pack_bytes(struct packer *p, struct span value);
 /* Things that are already encoded. */
 void pack_raw(struct packer *p, struct span raw);
 

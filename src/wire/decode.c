@@ -190,7 +190,8 @@ static void save_names(const struct item *map, struct message *m)
 		save_header(&part, &m->header);
 	if (m->header.type == MESSAGE_BATCH_TRANSFER) {
 		if (item_find(map, "metadata", &part))
-			m->batch.has_batch_id = item_find_uuid(&part, "batch_id", &m->batch.batch_id);
+			m->batch.has_batch_id = item_find_uuid(&part, "batch_id",
+			    &m->batch.batch_id);
 		m->batch.has_delivery = item_find(map, "delivery", &part);
 	} else if (m->header.type == MESSAGE_ACKNOWLEDGMENT) {
 		if (item_find(map, "payload", &part))

@@ -68,8 +68,9 @@ bool records_have_ids(struct span records, const struct span *ids, size_t n, siz
 int records_pick(struct span records, const struct span *ids, size_t n, struct buf *out,
     uint64_t *count) MUST_CHECK;
 /*
- * Whether a record has this id; *index is its position then, the first if there are several. Asks
- * for no memory. Bytes that do not have the id's own anywhere are searched, not walked.
+ * Whether a record has this id (its p not NULL); *index is its position then, the first if there
+ * are several. Asks for no memory. The records are walked only when the id's bytes occur among them
+ * at all, which is looked for first, much faster.
  */
 bool records_find(struct span records, struct span id, uint64_t *index);
 

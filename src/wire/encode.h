@@ -131,7 +131,8 @@ void encode_noticed(struct buf *head, struct buf *tail, const uint8_t *body, siz
 /*
  * Appends a body without what its sender said to the broker alone: the keys `notice`, `seen` and
  * `in_reply_to` beside the header. All else is copied byte for byte, under a new map head.
- * `body` has passed message_decode(). Returns 0; ERR_NOMEM, and nothing is appended, when out->failed.
+ * `body` has passed message_decode(). Returns 0; ERR_NOMEM when `out` has no room; ERR_PROTO when
+ * the body is no map. Nothing is appended then.
  */
 int message_strip(struct buf *out, const uint8_t *body, size_t n) MUST_CHECK;
 

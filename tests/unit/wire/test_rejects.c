@@ -134,7 +134,7 @@ static void unknown_pairs_add(struct pairs *p, size_t n)
 /* Appends both maps, in one order that chance makes, the pairs before `fixed` first. */
 static void pairs_put(struct pairs *p, size_t fixed, struct buf *before, struct buf *after)
 {
-	size_t order[PAIRS_MOST], left = 0;
+	size_t order[PAIRS_MOST] = { 0 }, left = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
 		size_t k = i <= fixed ? i : fixed + rng_below(&rng, i - fixed + 1);

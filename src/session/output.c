@@ -204,9 +204,13 @@ static bool send_delivery(struct session *s, struct output *o, bool *failed)
 		*failed = true;
 		return false;
 	}
-	return send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed) &&
-	    send_part(s, o, &before, body + o->body_skip, n - o->body_skip, failed) &&
-	    send_part(s, o, &before, buf_bytes(&o->tail), o->tail.len, failed);
+	if (!send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed) ||
+	    !send_part(s, o, &before, body + o->body_skip, n - o->body_skip, failed) ||
+	    !send_part(s, o, &before, buf_bytes(&o->tail), o->tail.len, failed))
+		return false;
+	if (s->instance)
+		core_delivery_sent(s->all->core, s->instance, o->delivery.lease);
+	return true;
 }
 
 static bool send_frames(struct session *s, struct output *o, bool *failed)

@@ -117,6 +117,13 @@ struct route_counters {
 	uint64_t dead_total, retries_total, redriven_total;	/* how often it has happened */
 };
 
+/* What is in custody and has not ended: the first line. */
+static inline uint64_t counters_queued(const struct route_counters *c)
+{
+	return c->ready_critical + c->ready_normal + c->ready_suspect + c->ready_held +
+	    c->assigned + c->waiting;
+}
+
 /*
  * The journal: what was not ordinary in a batch's life (design.md section 6). The numbers are on
  * disk: new ones go to the end.
@@ -185,9 +192,9 @@ struct route_control {
 
 /*
  * What a batch's target has confirmed, record by record (protocol.md section 11): one row from the
- * first part, or from PROCESSED on a route with confirm, until all is confirmed.
+ * first part, or from PROCESSED on a route with confirm, as long as history knows the batch.
  */
-enum confirm_state { CONFIRM_EARLY, CONFIRM_AWAITED, CONFIRM_AMBIGUOUS };
+enum confirm_state { CONFIRM_EARLY, CONFIRM_AWAITED, CONFIRM_AMBIGUOUS, CONFIRM_COMPLETE };
 struct confirmation {
 	enum confirm_state state;	/* EARLY: its batch has not ended */
 	uint32_t route;

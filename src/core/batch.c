@@ -158,6 +158,9 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 	} else if (e->partial) {
 		r->counters.processed_total++;
 		r->counters.partial_total++;
+		r->counters.derived_total++;
+		r->counters.derived_dead++;
+		r->counters.dead_bytes += was->payload_bytes;
 		store_batch_end_partly(c->store, was, e);
 	} else {
 		r->counters.processed_total++;

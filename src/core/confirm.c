@@ -132,13 +132,18 @@ static void describe(const struct confirmed *b, const struct instance *i, struct
 	};
 }
 
-/* All of it has been told: its records need not be remembered one by one. */
+/*
+ * All of it has been told. When all was delivered, its records need not be remembered one by one: of
+ * the others there may be better news, and a repeat of the bad is none.
+ */
 static void complete(struct core *c, const struct confirmation *was, struct confirmation *k)
 {
-	if (was)
-		store_confirm_del(c->store, was);
+	bool forget = was && k->failed + k->dlq == 0;
+
 	k->state = CONFIRM_COMPLETE;
-	store_confirm_put(c->store, NULL, k);
+	if (forget)
+		store_confirm_del(c->store, was);
+	store_confirm_put(c->store, forget ? NULL : was, k);
 }
 
 void confirm_complete(struct core *c, const struct confirmation *was)
@@ -155,8 +160,8 @@ static bool collect(struct core *c, const struct confirmed *b, const struct inst
 	struct confirmation k, was;
 	bool known = store_confirm_get(c->store, b->route->number, b->id, &was) == 0;
 
-	if (known && was.state == CONFIRM_COMPLETE)
-		return was.failed + was.dlq > 0;	/* of those it may have good news */
+	if (known && was.state == CONFIRM_COMPLETE && was.failed + was.dlq == 0)
+		return false;
 	if (!known && (b->has_ended || !b->route->settings.confirm))
 		return true;		/* nobody waits for it */
 	if (known)

@@ -1,4 +1,4 @@
-/* test_letter.c - dead letters come, are redriven or purged, and history forgets no more than it may */
+/* test_letter.c - dead letters are redriven or purged; history forgets no more than it may */
 #include "fixture.h"
 
 /* A dead letter with two lines in its journal. */
@@ -267,6 +267,39 @@ static void a_refused_redrive_leaves_the_letter(void **state)
 	assert_int_equal(count_lines(s, dead.id), 2);
 }
 
+static struct batch add_large(struct store *s, size_t n)
+{
+	struct batch b = new_batch(s);
+	uint8_t *p = calloc(1, n);
+
+	b.payload_bytes = (uint32_t)n;
+	store_intake_begin(s);
+	store_batch_insert(s, &b, p, n);
+	assert_int_equal(store_intake_end(s), 0);
+	free(p);
+	return b;
+}
+
+static void a_redrive_that_finds_no_room_is_refused(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	struct batch b = add_large(s, 24u << 20), moved = b;
+	const uint8_t *p;
+	size_t n;
+
+	bury(s, &b);
+	add_large(s, 24u << 20);
+	committed(s);
+	store_intake_begin(s);
+	moved.id = store_next_id(s);
+	store_dead_redrive(s, &b, &moved);
+	assert_int_equal(store_intake_end(s), ERR_FULL);
+	assert_int_equal(committed(s).dead, 1);
+	assert_int_equal(store_payload_get(s, b.id, true, &p, &n), 0);
+	assert_int_equal(n, 24u << 20);
+	store_read_end(s);
+}
+
 static void a_damaged_letter_is_named_and_purged(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->store;
@@ -296,6 +329,7 @@ int main(void)
 		STORE_TEST(a_partial_letter_outlives_its_row),
 		STORE_TEST(letters_come_from_elsewhere),
 		STORE_TEST(a_refused_redrive_leaves_the_letter),
+		STORE_TEST(a_redrive_that_finds_no_room_is_refused),
 		STORE_TEST(a_damaged_letter_is_named_and_purged),
 	};
 

@@ -120,8 +120,9 @@ void handoff_close(struct handoff_client *c);
  * with handoff_next() or the loop as before, end your deliveries (stage outputs included) or drop
  * them, until an event tells the state HANDOFF_ENDED; then close. Deliveries not yet told, and those
  * dropped, go back to the broker with DONE, at no cost of an attempt: so a module is restarted
- * without work that is lost or repeated. New batches that complete nothing are refused from now on
- * (HANDOFF_CLOSED). May be called twice.
+ * without work that is lost or repeated. From now on records for senders are refused, and batches
+ * too (HANDOFF_CLOSED), unless the caller still has a delivery that they are made of. May be called
+ * twice.
  */
 void handoff_drain(struct handoff_client *c);
 

@@ -161,8 +161,8 @@ static void say_done(struct handoff_client *c)
 }
 
 /*
- * First plain batches, since none may follow GOODBYE DRAINING; then no more deliveries; when those
- * that were taken have ended, and confirmations are written, DONE.
+ * First plain batches, of which only parts of a stage's output may follow GOODBYE DRAINING; then no
+ * more deliveries; when those that were taken have ended, and confirmations are written, DONE.
  */
 static void drain_on(struct handoff_client *c)
 {
@@ -176,6 +176,7 @@ static void drain_on(struct handoff_client *c)
 		else
 			end(c);
 	} else if (c->state == HANDOFF_CONNECTED && !c->has_said_draining) {
+		confirmations_send(c);	/* what was said before goes before */
 		session_say_goodbye(c, GOODBYE_DRAINING);
 		c->has_said_draining = true;
 	}

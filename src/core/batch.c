@@ -236,6 +236,8 @@ void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
 	if (store_payload_get(c->store, b->id, false, &payload, &n) == ERR_NOTFOUND)
 		n = 0;
 	store_batch_set_aside(c->store, b);
+	if (b->state == BATCH_NEW)	/* a series named a batch that is not there */
+		return;
 	whole.payload_bytes = (uint32_t)n;
 	count_out(r, &whole);
 	count_letter(r, &whole, 1);
@@ -267,13 +269,8 @@ void batch_redriven(struct core *c, struct route *r, const struct batch *dead,
 
 void batch_purge(struct core *c, struct route *r, const struct batch *dead)
 {
-	struct confirmation early;
-
 	take_arrow(c, BATCH_DEAD, BATCH_NEW, CAUSE_PURGED);
 	store_dead_purge(c->store, dead);
-	if (store_confirm_get(c->store, r->number, dead->id, &early) == 0 &&
-	    early.state == CONFIRM_EARLY)
-		store_confirm_del(c->store, &early);
 	count_letter(r, dead, -1);
 	if (dead->derived)
 		r->counters.derived_purged_total++;

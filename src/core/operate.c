@@ -92,6 +92,17 @@ static enum operated retry(struct hands_on *o, const struct batch *was)
 
 /* --- dead ------------------------------------------------------------------------------------ */
 
+/* A letter that was kept beside its end outlives the memory of it: its id may have come again. */
+static bool is_own_identity(struct hands_on *o, const struct batch *dead, const struct ended *e)
+{
+	struct identity now;
+
+	store_identity_get(o->core->store, o->route->number, &dead->batch_id, &now);
+	return now.kind == IDENTITY_NONE ||
+	    (now.kind == IDENTITY_DEAD && now.id == dead->id) ||
+	    (now.kind == IDENTITY_ENDED && now.source == e->source && now.notice == e->notice);
+}
+
 static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
     const struct ended *e)
 {
@@ -99,7 +110,10 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 	const uint8_t *p;
 	size_t n;
 
-	if (e->error_code == INT_STORE_002 ||
+	if (!is_own_identity(o, dead, e))
+		return say(o, OPERATED_NEVER, "its batch_id is another batch's by now: export or "
+		    "purge it");
+	if (e->error_code == INT_STORE_002 || dead->payload_bytes == 0 ||
 	    store_payload_get(o->core->store, dead->id, true, &p, &n) != 0)
 		return say(o, OPERATED_NEVER, "its stored bytes do not match their checksum: it can "
 		    "be exported or purged, not delivered");

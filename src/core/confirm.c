@@ -266,7 +266,7 @@ static void warn_source(struct core *c, const struct confirmation *k)
 	struct envelope e = { .timestamp_us = c->wall_us, .source_module = span_of("BROKER") };
 	struct buf frame;
 
-	if (!source || (!source->peer && !source->record.mailbox))
+	if (!source || (!source->peer && !source->record.mailbox) || store_is_tight(c->store))
 		return;
 	uuid_format(&k->batch_id, id);
 	core_make_uuid(c, &e.message_id);

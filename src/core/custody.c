@@ -326,16 +326,33 @@ static bool check_route_room(struct offer *o)
 	return check_letters(o);
 }
 
+/*
+ * What the ends of all that is in custody may need beyond what they free: a dead letter keeps its
+ * payload and gets a row of history.
+ */
+#define END_BYTES 1024
+
+static uint64_t room_for_ends(const struct core *c)
+{
+	uint64_t batches = 0;
+
+	for (size_t n = 0; n < c->settings.route_count; n++)
+		batches += route_depth(&c->routes[n]);
+	return batches * END_BYTES;
+}
+
 static bool check_store_room(struct offer *o)
 {
 	struct core *c = o->core;
-	bool stage = o->batch->complete_count > 0;
+	uint64_t reserve = room_for_ends(c);
 
 	if (history_is_closed_for(c, o->from))
 		return refuse(o, INT_STORE_001, "seen",
 		    "outcomes confirmed: those this instance has not fill "
 		    "history_size");
-	if (store_has_room(c->store, o->frame->len, stage ? 0 : c->settings.stage_reserve))
+	if (o->batch->complete_count == 0)
+		reserve += c->settings.stage_reserve;
+	if (store_has_room(c->store, o->frame->len, reserve))
 		return true;
 	store_nudge(c->store);
 	return refuse(o, INT_STORE_001, "", "room in the store (store.size %llu)",

@@ -368,7 +368,7 @@ void answer_find(struct core *c, struct instance *i, const struct message_ack *a
 bool answer_is_sound(struct core *c, const struct presented *p, const struct message_ack *a,
     const char *path, struct fault *f);
 /* The target's errors as they came, whole ones only, as many as are kept. Borrowed. */
-void answer_keep_errors(struct ended *e, const struct message_ack *a);
+void answer_keep_errors(struct core *c, struct ended *e, const struct message_ack *a);
 /* Ends the batch as PROCESSED. */
 void answer_processed(struct core *c, struct instance *i, const struct presented *p,
     const struct message_ack *a);

@@ -104,7 +104,7 @@ static void fill_end(struct core *c, const struct batch *letter, const struct me
 	*e = (struct ended){ .dead = true, .rejected = a->records_rejected,
 		.error_code = INT_DELIVERY_004 };
 	batch_describe_end(c, letter, e);
-	answer_keep_errors(e, a);
+	answer_keep_errors(c, e, a);
 }
 
 static bool insert(struct core *c, struct route *r, const struct batch *letter,

@@ -214,6 +214,12 @@ bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 	return need <= s->pages_free;
 }
 
+bool store_is_tight(struct store *s)
+{
+	return store_writer(s) &&
+	    s->pages_used + store_reserve_bytes(s) / 2 / s->page_size > s->pages_free;
+}
+
 bool store_turn_has_used(const struct store *s, unsigned percent)
 {
 	return s->turn && s->pages_used * 100 > s->pages_free * percent;

@@ -83,6 +83,11 @@ void store_intake_abort(struct store *s);
  */
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve);
 /*
+ * Half of the reserve for ends is used up: from now on only what the promise needs is written, no
+ * journal lines and no long reasons.
+ */
+bool store_is_tight(struct store *s);
+/*
  * The turn may have used so much of the pages there were at its beginning: commit before doing
  * more. Who takes in stops at STORE_INTAKE_PERCENT, so that there is something left for what has to
  * follow.

@@ -91,7 +91,7 @@ class SlowReader(Case):
     def test_one_that_reads_slowly_and_steadily_is_not_cut(self):
         """About 300 kB each second, for three times the timeout; then all the rest."""
         self.start(write_timeout_ms=1000)
-        slow = self.module(self.broker, "BETA", 1)
+        slow = self.module(self.broker, "BETA", 1, receive_buffer=65536)
         batch = self.alpha.hand_over(count=1, size=7000000)
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline:

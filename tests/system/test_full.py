@@ -442,3 +442,32 @@ class LongErrors(Store):
     def drain_one(self, delivery):
         self.assertTrue(delivery["records"] == self.held.pop(delivery.batch_id))
         self.beta.finish(delivery)
+
+
+class DeadLetters(Store):
+    def test_small_batches_with_long_errors_close_intake_and_no_more(self):
+        """Dead letters fill what they may; then batches are refused or still taken, in words, and
+        what another route holds goes its way."""
+        alpha, beta = self.alpha, self.module(self.broker, "BETA", 10)
+        gamma = self.module(self.broker, "GAMMA")
+        held = gamma.delivery(beta.hand_over())
+        error = messages.error("BETA", "PERMANENT", error_message="x" * 30000)
+        dead, seen = None, 0
+        for _ in range(4000):
+            batch = alpha.batch(seen=seen)
+            refusal = self.refusal(alpha, batch)
+            if refusal:
+                self.assertEqual(refusal.code, "INT_STORE_001", summary(refusal))
+                break
+            dead = batch
+            beta.answer_to(beta.acknowledge(beta.delivery(batch), "REJECTED", errors=[error]))
+            seen = alpha.outcome(batch)["notice"]
+        else:
+            self.fail("a store of 64M takes 4000 times 30 kB")
+        gamma.finish(held)
+        answer = alpha.answer_to(alpha.send(dead))
+        self.assertEqual((answer.status, answer.code), ("REJECTED", "INT_DELIVERY_004"))
+        self.broker.restart()
+        alpha = self.module_again(self.broker, alpha)
+        answer = alpha.answer_to(alpha.send(dead))
+        self.assertEqual((answer.status, answer.get("duplicate")), ("REJECTED", True))

@@ -193,7 +193,7 @@ class StageMargin(Full):
                                          lambda m: m.batch_id == named.batch_id))
 
 
-class FullStore(Full):
+class Store(Full):
     """A store of 64M, whose routes have no bound of their own that would come first."""
 
     ROUTES = ('route "alpha-beta" { queue_capacity_bytes = "1G" retry_delay_ms = 20 }\n'
@@ -241,6 +241,8 @@ class FullStore(Full):
             self.alpha.answer_to(self.alpha.send(question))
         return outcomes
 
+
+class FullStore(Store):
     def test_it_refuses_until_nothing_more_fits_and_drains_completely(self):
         refused = self.fill(4000000, 1000000, 100000, 20000)
         taken = len(self.held)
@@ -294,22 +296,6 @@ class FullStore(Full):
             gamma.finish(delivery)
         self.assert_soon_taken(self.alpha, refused)
 
-    def test_rejections_with_long_errors_are_taken_against_a_full_store(self):
-        """All that is in custody becomes dead letters, each with as much to say as it holds."""
-        self.fill(20000)
-        beta = self.module(self.broker, "BETA", 10)
-        error_message = "x" * 20000
-        for _ in self.held:
-            delivery = beta.delivery()
-            self.assertTrue(delivery["records"] == self.held[delivery.batch_id])
-            beta.reject(delivery, "PERMANENT", error_message=error_message)
-        for _ in self.held:
-            outcome = self.alpha.outcome()
-            self.assertIn(outcome.batch_id, self.held)
-            self.assertEqual((outcome.status, outcome.code), ("REJECTED", "INT_DELIVERY_004"))
-        self.broker.restart()
-        self.module(self.broker, "BETA").expect_none("BATCH_TRANSFER", 0.3)
-
     def test_retries_go_on_against_a_full_store(self):
         self.fill(1000000, 20000)
         beta = self.module(self.broker, "BETA", 1)
@@ -336,6 +322,31 @@ class FullStore(Full):
             outcome = self.alpha.outcome()
             self.assertEqual((outcome.status, outcome["payload"]["records_rejected"]),
                              ("PROCESSED", 2))
+
+    def test_confirmations_are_taken_against_a_full_store(self):
+        """Each record of what the store held at GAMMA's is confirmed by itself."""
+        beta, gamma = self.module(self.broker, "BETA", 10), self.module(self.broker, "GAMMA", 10)
+        deliveries = [gamma.delivery(beta.hand_over(count=20)) for _ in range(10)]
+        for delivery in deliveries:
+            gamma.finish(delivery)
+        beta.goodbye()
+        self.fill(4000000, 1000000, 20000)
+        for delivery in deliveries:
+            for record_id in messages.record_ids(delivery):
+                gamma.confirm(delivery, [record_id])
+        beta = self.module_again(self.broker, beta, max_in_flight=0)
+        for _ in range(10 * 20):
+            beta.expect("DELIVERY_CONFIRMATION")
+        self.drain(self.module(self.broker, "BETA", 10))
+
+    def test_new_instances_are_welcome_while_the_store_is_full(self):
+        self.fill(4000000, 1000000, 20000)
+        for i in range(200):
+            name = ("ALPHA", "BETA", "GAMMA")[i % 3]
+            client = self.module(self.broker, name, 0, instance_id="%03d" % i + "x" * 61)
+            client.goodbye()
+            client.expect_closed()
+        self.drain(self.module(self.broker, "BETA", 4))
 
     def test_what_a_full_store_refused_leaves_no_trace(self):
         refused = self.fill(4000000, 1000000)
@@ -372,3 +383,91 @@ class FullStore(Full):
             for batch_id in done & self.held.keys():    # what the kill came after
                 del self.held[batch_id]
         self.module(self.broker, "BETA").expect_none("BATCH_TRANSFER", 0.5)
+
+
+class LongErrors(Store):
+    """Nothing more fits, and the target says as much of each batch as the batch holds."""
+
+    ERROR_SIZE = 20000
+
+    def setUp(self):
+        super().setUp()
+        self.fill(20000)
+        self.beta = self.module(self.broker, "BETA", 10)
+
+    def errors(self, recoverability, scope="BATCH", **context):
+        return [messages.error("BETA", recoverability, scope, context=context,
+                               error_message="x" * self.ERROR_SIZE)]
+
+    def end(self, status, errors_of, **counts):
+        """Ends every batch so; each is echoed, and its outcome told."""
+        for _ in self.held:
+            delivery = self.beta.delivery()
+            self.assertTrue(delivery["records"] == self.held[delivery.batch_id])
+            echo = self.beta.answer_to(self.beta.acknowledge(
+                delivery, status, errors=errors_of(delivery), **counts))
+            self.assertEqual((echo.type, echo.get("payload", {}).get("status")),
+                             ("ACKNOWLEDGMENT", status), summary(echo))
+        told = set()
+        while len(told) < len(self.held):
+            outcome = self.alpha.outcome()
+            self.assertEqual(outcome.status, status, summary(outcome))
+            told.add(outcome.batch_id)
+        self.assertEqual(told, set(self.held))
+        self.broker.restart()
+        self.module(self.broker, "BETA").expect_none("BATCH_TRANSFER", 0.3)
+
+    def test_permanent_rejections_are_taken(self):
+        self.end("REJECTED", lambda _: self.errors("PERMANENT"))
+
+    def test_processed_with_record_errors_is_taken(self):
+        self.end("PROCESSED", lambda delivery: self.errors(
+            "PERMANENT", "RECORD", record_id=messages.record_ids(delivery)[0]),
+            accepted=0, rejected=1)
+
+    def test_transient_rejections_are_taken(self):
+        """Each is rejected once, and processed when it comes again."""
+        rejected, total = set(), len(self.held)
+        while self.held:
+            delivery = self.beta.delivery()
+            if delivery.batch_id in rejected:
+                self.drain_one(delivery)
+            else:
+                rejected.add(delivery.batch_id)
+                echo = self.beta.answer_to(self.beta.acknowledge(
+                    delivery, "REJECTED", errors=self.errors("TRANSIENT")))
+                self.assertEqual(echo.type, "ACKNOWLEDGMENT", summary(echo))
+        self.assertEqual(len(rejected), total)
+
+    def drain_one(self, delivery):
+        self.assertTrue(delivery["records"] == self.held.pop(delivery.batch_id))
+        self.beta.finish(delivery)
+
+
+class DeadLetters(Store):
+    def test_small_batches_with_long_errors_close_intake_and_no_more(self):
+        """Dead letters fill what they may; then batches are refused or still taken, in words, and
+        what another route holds goes its way."""
+        alpha, beta = self.alpha, self.module(self.broker, "BETA", 10)
+        gamma = self.module(self.broker, "GAMMA")
+        held = gamma.delivery(beta.hand_over())
+        error = messages.error("BETA", "PERMANENT", error_message="x" * 30000)
+        dead, seen = None, 0
+        for _ in range(4000):
+            batch = alpha.batch(seen=seen)
+            refusal = self.refusal(alpha, batch)
+            if refusal:
+                self.assertEqual(refusal.code, "INT_STORE_001", summary(refusal))
+                break
+            dead = batch
+            beta.answer_to(beta.acknowledge(beta.delivery(batch), "REJECTED", errors=[error]))
+            seen = alpha.outcome(batch)["notice"]
+        else:
+            self.fail("a store of 64M takes 4000 times 30 kB")
+        gamma.finish(held)
+        answer = alpha.answer_to(alpha.send(dead))
+        self.assertEqual((answer.status, answer.code), ("REJECTED", "INT_DELIVERY_004"))
+        self.broker.restart()
+        alpha = self.module_again(self.broker, alpha)
+        answer = alpha.answer_to(alpha.send(dead))
+        self.assertEqual((answer.status, answer.get("duplicate")), ("REJECTED", True))

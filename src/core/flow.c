@@ -93,7 +93,7 @@ static bool should_press(const struct core *c, const struct route *r)
 
 	if (r->flow.target_paused || full >= c->settings.backpressure_high_watermark)
 		return true;
-	return r->flow.pressed && full >= c->settings.backpressure_low_watermark;
+	return r->flow.pressed && full > 0 && full >= c->settings.backpressure_low_watermark;
 }
 
 void flow_update(struct core *c)

@@ -93,8 +93,8 @@ const char *handoff_end_name(enum handoff_end end);
  * one that the broker asks for in its GOODBYE, at most 10 minutes. So a GOODBYE SHUTDOWN, REKEY,
  * KICKED or TIMEOUT is followed by another connection, which names the deliveries that the caller
  * has: they stay the caller's, unless a LOST event says otherwise, and nothing is done twice. What
- * no repetition can mend ends the client: files that cannot be read, a certificate refused on either
- * side, UNAUTHORIZED, PROTOCOL_ERROR, REPLACED.
+ * no repetition can mend ends the client: files that cannot be read, a certificate refused on
+ * either side, UNAUTHORIZED, PROTOCOL_ERROR, REPLACED.
  *
  * Never blocks, but for looking up a name. NULL only when memory is refused; any other failure is
  * the state HANDOFF_ENDED. The options may be destroyed afterwards.
@@ -116,13 +116,13 @@ void handoff_close(struct handoff_client *c);
 /*
  * The graceful end: what senders gathered is flushed, all batches are brought to RECEIVED (under
  * back-pressure that takes its time), then GOODBYE DRAINING is said and no more deliveries are
- * taken, those that the caller has and confirmations are waited for, and GOODBYE DONE is said. Go on
- * with handoff_next() or the loop as before, end your deliveries (stage outputs included) or drop
- * them, until an event tells the state HANDOFF_ENDED; then close. Deliveries not yet told, and those
- * dropped, go back to the broker with DONE, at no cost of an attempt: so a module is restarted
- * without work that is lost or repeated. From now on records for senders are refused, and batches
- * too (HANDOFF_CLOSED), unless the caller still has a delivery that they are made of. May be called
- * twice.
+ * taken, those that the caller has and confirmations are waited for, and GOODBYE DONE is said. Go
+ * on with handoff_next() or the loop as before, end your deliveries (stage outputs included) or
+ * drop them, until an event tells the state HANDOFF_ENDED; then close. Deliveries not yet told, and
+ * those dropped, go back to the broker with DONE, at no cost of an attempt: so a module is
+ * restarted without work that is lost or repeated. From now on records for senders are refused, and
+ * batches too (HANDOFF_CLOSED), unless the caller still has a delivery that they may be made of.
+ * May be called twice.
  */
 void handoff_drain(struct handoff_client *c);
 

@@ -15,8 +15,8 @@ extern "C" {
 /*
  * PROCESSED says that a target has done with a batch; a DELIVERY_CONFIRMATION says what came of its
  * records where the target has written them. The broker collects it and passes it on to the source,
- * who gets it as a CONFIRMATION event. On a route with `confirm = true` the broker waits for it, and
- * warns both sides of a batch (INT_DELIVERY_006) that has none after confirm_timeout_ms.
+ * who gets it as a CONFIRMATION event. On a route with `confirm = true` the broker waits for it,
+ * and warns both sides of a batch (INT_DELIVERY_006) that lacks some after confirm_timeout_ms.
  */
 enum handoff_record_status {
 	HANDOFF_RECORD_DELIVERED,
@@ -41,14 +41,15 @@ struct handoff_record_result {
 
 /*
  * Says what came of `n` records (at least one, none twice) of a batch of which PROCESSED has been
- * said: behind handoff_processed(), at once or at any time later. A batch can be confirmed in parts,
- * by several calls, and a result can be said again, which changes nothing. Everything is copied.
+ * said: behind handoff_processed(), at once or at any time later. A batch can be confirmed in
+ * parts, by several calls; a result can be said again, which changes nothing, and another status of
+ * a record replaces the one before. Everything is copied.
  *
- * What is promised: the confirmation is kept until it has been written to a connection, over as many
- * broken ones as it takes, and handoff_drain() waits for that. It is not kept longer: the broker has
- * no answer to it, but an ERROR_NOTIFICATION (told as ERRORS) when it is wrong. Of one that was
- * written just before a connection broke nobody knows whether it was read: who must be sure says it
- * again after the next CONNECTED. Nor does it outlive this process.
+ * What is promised: the confirmation is kept until it has been written to a connection, over as
+ * many broken ones as it takes, and handoff_drain() waits for that. It is not kept longer: the
+ * broker has no answer to it, but an ERROR_NOTIFICATION (told as ERRORS) when it is wrong. Of one
+ * that was written just before a connection broke nobody knows whether it was read: who must be
+ * sure says it again after the next CONNECTED. Nor does it outlive this process.
  *
  * 0; HANDOFF_AGAIN: too much waits, deal with events and try again; HANDOFF_INVALID: no UUID, no
  * result, a missing text or one that is not UTF-8; HANDOFF_TOO_LARGE: say it in parts;

@@ -51,8 +51,8 @@ enum handoff_event_type {
 	 * may still count, or drops it. */
 	HANDOFF_EVENT_LOST,
 
-	/* The broker, or a module through it, tells errors: errors, action; batch_id, where the first
-	 * of them is about a batch, as a batch without confirmation is (INT_DELIVERY_006). */
+	/* The broker, or a module through it, tells errors: errors, action; batch_id, where the
+	 * first of them is about a batch, such as one without confirmation (INT_DELIVERY_006). */
 	HANDOFF_EVENT_ERRORS,
 
 	/* For the source. */
@@ -95,10 +95,10 @@ struct handoff_event {
 };
 
 /*
- * Outcomes (PROCESSED, REJECTED), CONFIRMATION and ERRORS come from the mailbox: the broker keeps
- * them until they are confirmed, which the library does when the next event is asked for; it says
- * so within a second, in a message of its own when there is no other. What was confirmed is not told
- * again by this client.
+ * Outcomes (PROCESSED, REJECTED), CONFIRMATION and some ERRORS come from the mailbox: the broker
+ * keeps them until they are confirmed, which the library does when the next event is asked for; it
+ * says so within a second, in a message of its own when there is no other. What was confirmed is
+ * not told again by this client.
  */
 
 /* An event shows so many errors of those that came; texts are cut at 1024 bytes. */

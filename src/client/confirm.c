@@ -100,6 +100,7 @@ static struct confirmation *make(const struct uuid *batch_id,
 {
 	struct message_record_delivery *to = calloc(n, sizeof(*to));
 	struct confirmation *x = calloc(1, sizeof(*x));
+	const int64_t now_us = datetime_now_us();
 	char *at = malloc(bytes);
 
 	if (to == NULL || x == NULL || at == NULL) {
@@ -118,7 +119,7 @@ static struct confirmation *make(const struct uuid *batch_id,
 			.record_id = copy_text(&at, id_of(&from[i])),
 			.destination_id = copy_text(&at, span_of(from[i].destination_id)),
 			.status = status_to_wire[from[i].status],
-			.delivered_at_us = from[i].time_us > 0 ? from[i].time_us : datetime_now_us(),
+			.delivered_at_us = from[i].time_us > 0 ? from[i].time_us : now_us,
 		};
 	return x;
 }
@@ -188,7 +189,7 @@ static void refuse_too_large(struct handoff_client *c, struct confirmation *x)
 		.recoverability = HANDOFF_PERMANENT,
 		.scope = HANDOFF_BATCH,
 		.code = "INT_PROTOCOL_002",
-		.message = "a confirmation is longer than max_frame_bytes, which the broker has lowered",
+		.message = "a confirmation is longer than max_frame_bytes, which has been lowered",
 	};
 
 	event_post_error(c, &error, &x->says.batch_id, "");

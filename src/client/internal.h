@@ -325,7 +325,7 @@ void receiver_on_welcome(struct handoff_client *c);
 size_t receiver_holds(const struct handoff_client *c, uint64_t holds[HOLDS_MAX]);
 /* The broker no longer holds this one to be ours, and says why (`error` NULL: it does not). */
 void delivery_lose(struct handoff_delivery *d, const struct message_error *error);
-/* INT_DELIVERY_001 has taken it away, whatever has been said of it: true when it was one of ours. */
+/* INT_DELIVERY_001, about a delivery that this client has, whatever was said of it: true. */
 bool receiver_on_deadline(struct handoff_client *c, const struct message_error *error);
 /* The lease that a refused RECEIVED spoke of, or INT_DELIVERY_001: true when it was one of ours. */
 bool receiver_on_refusal(struct handoff_client *c, const struct message *m);
@@ -414,7 +414,7 @@ bool events_are_full(const struct handoff_client *c);
 void events_forget_delivery(struct handoff_client *c, const struct handoff_delivery *d);
 /* Whether this notice waits to be taken. */
 bool events_have_notice(const struct handoff_client *c, uint64_t notice);
-/* This notice, which is not told, is confirmed with the latest event; at once when there is none. */
+/* This notice, which is not told, is confirmed with the latest event; at once without one. */
 void events_carry_notice(struct handoff_client *c, uint64_t notice);
 void events_destroy(struct handoff_client *c);
 

@@ -138,7 +138,7 @@ static bool is_late_refusal(const struct message *m)
 	    span_is(n->errors[0].error_code, "INT_DELIVERY_005");
 }
 
-/* Deliveries of ours that deadlines have taken away are told as LOST; whether that is all there is. */
+/* Deliveries that deadlines have taken away are told as LOST; whether that is all there is. */
 static bool lose_deliveries(struct handoff_client *c, const struct message_error_notification *n)
 {
 	bool is_all = true;

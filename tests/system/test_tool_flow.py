@@ -96,14 +96,14 @@ class Send(Flow):
             broker.acknowledge(broker.expect("BATCH_TRANSFER"), "RECEIVED")
         self.assertGreater(time.monotonic() - begun, 0.15)
         self.assertEqual(self.finish(broker, command), 0, command.said())
-        self.assertRegex(command.said(), r"sent 30 records in 3 batches, .*; held back for 0\.[1-9] s")
+        self.assertRegex(command.said(), r"sent 30 records in 3 batches, .*; held back for \d\.\d s")
 
 
 class Recv(Flow):
     def confirmed(self, *arguments):
         """What is said of one batch by recv with these arguments."""
-        command = self.start(self.peer, "BETA", "recv", "--output", self.path("out"), "--count", "3",
-                             *arguments)
+        command = self.start(self.peer, "BETA", "recv", "--output", self.path("out"),
+                             "--count", "3", *arguments)
         broker = self.peer.welcome()
         content = messages.encode([{"record_id": "r%d" % i} for i in range(3)])
         batch = messages.batch(content=content)

@@ -181,7 +181,8 @@ class Life(Work):
         self.broker = self.start_broker(QUICK, max_frame_bytes="64K")
         worker = self.work(self.script(
             "touch %s; while [ ! -e %s ]; do sleep 0.01; done\n"
-            "for i in $(seq 40); do printf '{\"record_id\":\"%%s\",\"x\":\"%%08000d\"}\\n' $i 0; done"
+            "for i in $(seq 40); do "
+            "printf '{\"record_id\":\"%%s\",\"x\":\"%%08000d\"}\\n' $i 0; done"
             % (self.path("begun"), self.path("go"))))
         self.assert_status(self.send(self.broker, lines_of(some_records(1))), 0)
         self.wait_until(lambda: os.path.exists(self.path("begun")), "the command has begun")
@@ -193,7 +194,8 @@ class Life(Work):
 
     def test_a_rolling_restart_costs_no_attempt_and_repeats_no_work(self):
         log = self.path("runs")
-        command = self.script('echo "$HANDOFF_BATCH_ID $HANDOFF_ATTEMPT" >>%s; sleep 0.01; cat' % log)
+        command = self.script('echo "$HANDOFF_BATCH_ID $HANDOFF_ATTEMPT" >>%s; sleep 0.01; cat'
+                              % log)
         self.assert_status(self.send(self.broker, lines_of(some_records(600))), 0)
         for runs in (10, 25, 40):
             worker = self.work(command, "--jobs", 4)

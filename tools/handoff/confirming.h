@@ -9,9 +9,9 @@
 #include "handoff/handoff.h"
 
 /*
- * A batch's confirmation follows its PROCESSED, when the delivery is no longer ours: so the names of
- * its records are taken before. What the library has no room for waits here; it is never more than
- * the broker lets be in flight.
+ * A batch's confirmation follows its PROCESSED, when the delivery is no longer ours: so the names
+ * of its records are taken before. What the library has no room for waits here; it is never more
+ * than the broker lets be in flight.
  */
 struct confirming_batch;
 TAILQ_HEAD(confirming_list, confirming_batch);
@@ -24,7 +24,7 @@ struct confirming {
 void confirming_init(struct confirming *c, const char *destination);
 void confirming_finish(struct confirming *c);
 
-/* Takes the names of the records; false when memory is refused. *batch is NULL if there are none. */
+/* Takes the names of the records; false when memory is refused. *batch NULL: none are wanted. */
 bool confirming_take(const struct confirming *c, struct handoff_delivery *d,
     struct confirming_batch **batch);
 /* PROCESSED has been said: the batch (NULL: none) waits for its turn. */

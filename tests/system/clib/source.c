@@ -3,8 +3,8 @@
  *
  * As module ALPHA, sends COUNT records r-1, r-2, … to BETA. Prints "received BATCH_ID" for each
  * batch in custody, and where it hears so much "processed BATCH_ID", "confirmed BATCH_ID RECORD_ID
- * DESTINATION STATUS", "pressure ROUTE on|off DEPTH DELAY_MS" and "errors CODE BATCH_ID". Ends with 0
- * when all are in custody, or, when it is to stay, when it is killed. The environment says which
+ * DESTINATION STATUS", "pressure ROUTE on|off DEPTH DELAY_MS" and "errors CODE BATCH_ID". Ends with
+ * 0 when all are in custody, or, when it is to stay, when it is killed. The environment says which
  * broker.
  */
 #include <err.h>

@@ -3,7 +3,8 @@
  *
  * As module BETA, works on each batch for HOLD_MS, and hands its records on to GAMMA in the same
  * step that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE",
- * "errors CODE", and "lost BATCH_ID CODE". SIGTERM lets it finish what it has and leave. The environment says which broker.
+ * "errors CODE", and "lost BATCH_ID CODE". SIGTERM lets it finish what it
+ * has and leave. The environment says which broker.
  */
 #include <err.h>
 #include <signal.h>

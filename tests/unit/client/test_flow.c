@@ -1,4 +1,4 @@
-/* test_flow.c - back-pressure, pauses, confirmations and notices of a client without a connection */
+/* test_flow.c - back-pressure, pauses, confirmations and notices, without a connection */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -193,8 +193,7 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 
 /* --- what it does ---------------------------------------------------------------------------- */
 
-/* The target's errors as they came, whole ones only, as many as are kept. */
-static void keep_errors(struct ended *e, const struct message_ack *a)
+void answer_keep_errors(struct ended *e, const struct message_ack *a)
 {
 	size_t n = 0;
 
@@ -221,10 +220,11 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 		.duration_ms = a->processing_duration_ms };
 	struct batch was = p->batch;
 
-	keep_errors(&e, a);
-	e.partial = a->records_rejected > 0;	/* no rejected record is lost, named or not */
-	let_go_of(c, p);
 	was.holder = i->record.number;
+	/* no rejected record is lost: they are a letter of their own, or the whole batch is */
+	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
+	answer_keep_errors(&e, a);
+	let_go_of(c, p);
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);
 }
 
@@ -249,19 +249,23 @@ static void answer_rejected(struct core *c, const struct presented *p, const str
 {
 	struct ended e = { .rejected = p->batch.record_count,
 		.duration_ms = a->processing_duration_ms };
-	struct batch was = p->batch;
+	struct batch was = p->batch, b = was;
+	char text[JOURNAL_TEXT_MAX];
 
-	keep_errors(&e, a);
+	answer_keep_errors(&e, a);
 	let_go_of(c, p);
-	was.redelivered = true;
-	was.answered = true;
+	b.redelivered = true;
+	b.answered = true;
+	journal_describe_errors(a, text, sizeof text);
 	if (is_worth_a_retry(a)) {
-		retry_or_bury(c, p->route, &was, &e, CAUSE_REJECTED_TRANSIENT);
+		retry_or_bury(c, p->route, &was, &b, &e, CAUSE_REJECTED_TRANSIENT, text);
 		return;
 	}
 	e.dead = true;
 	e.error_code = INT_DELIVERY_004;
-	batch_finish(c, p->route, &was, &e, CAUSE_REJECTED_PERMANENT);
+	journal_note(c, &b, &(struct note){ JOURNAL_REJECTED, was.holder, 0, INT_DELIVERY_004,
+		text });
+	batch_finish(c, p->route, &b, &e, CAUSE_REJECTED_PERMANENT);
 }
 
 static void refuse_stale(const struct message_ack *a, struct ack_answer *out)
@@ -287,8 +291,11 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 		refuse_stale(a, out);
 		return;
 	}
-	if (a->status == ACK_RECEIVED)
-		return;			/* between it and us: memory only */
+	if (a->status == ACK_RECEIVED) {	/* between it and us: memory only */
+		p.assignment->received = true;
+		deadline_restart(c, p.assignment);
+		return;
+	}
 	out->echo = true;
 	out->duplicate = p.kind == LEASE_REPEATED;
 	if (out->duplicate)

@@ -35,6 +35,7 @@ void assignment_remove(struct core *c, struct assignment *a)
 {
 	struct module *m = a->route->target;
 
+	deadline_stop(c, a);
 	HASH_DELETE(hh, c->assigned, a);
 	TAILQ_REMOVE(&a->holder->held, a, of_holder);
 	a->holder->held_count--;
@@ -43,33 +44,53 @@ void assignment_remove(struct core *c, struct assignment *a)
 	free(a);
 }
 
+/* Why it is not ordinary that it comes back; 0: it is. */
+static enum journal_event event_of(enum batch_cause cause)
+{
+	switch (cause) {
+	case CAUSE_LOST_FIRST:
+		return JOURNAL_LOST;
+	case CAUSE_GIVEN_BACK:
+		return JOURNAL_GIVEN_BACK;
+	case CAUSE_NOT_RECLAIMED:
+		return JOURNAL_NOT_RECLAIMED;
+	default:
+		return 0;
+	}
+}
+
 void assignment_return(struct core *c, struct assignment *a, enum batch_cause cause)
 {
 	struct batch was = a->batch, b = was;
 	struct route *r = a->route;
+	struct note note = { event_of(cause), was.holder, 0,
+		cause == CAUSE_LOST_FIRST ? INT_DELIVERY_003 : INT_NONE, NULL };
 
 	if (a->begun)
 		b.redelivered = true;
 	assignment_remove(c, a);
 	if (cause == CAUSE_GIVEN_BACK) {
+		note.delay_ms = retry_wait_ms(&r->settings, 1, rng_next(&c->rng));
 		b.state = BATCH_WAITING;
-		b.due_ms = c->now_ms + retry_delay_ms(&r->settings);
+		b.due_ms = c->now_ms + note.delay_ms;
 	} else {
 		b.state = BATCH_READY;
 		b.suspect = was.suspect || cause == CAUSE_LOST_FIRST;
 	}
+	if (note.event)
+		journal_note(c, &b, &note);
 	batch_move(c, r, &was, &b, cause);
 }
 
 void assignment_fail(struct core *c, struct assignment *a, enum batch_cause cause)
 {
-	struct batch was = a->batch;
+	struct batch was = a->batch, b = was;
 	struct route *r = a->route;
 	struct ended e = { 0 };
 
-	was.redelivered = true;
+	b.redelivered = true;
 	assignment_remove(c, a);
-	retry_or_bury(c, r, &was, &e, cause);
+	retry_or_bury(c, r, &was, &b, &e, cause, NULL);
 }
 
 bool core_delivery_begin(struct core *c, struct instance *i, uint64_t lease)

@@ -32,6 +32,15 @@ static const struct {
 	[CAUSE_DUE] = { "due", FROM(BATCH_WAITING), FROM(BATCH_READY) },
 	[CAUSE_REPEATED] = { "repeated", IN_CUSTODY, IN_CUSTODY },
 	[CAUSE_CORRUPT] = { "corrupt", FROM(BATCH_READY), FROM(BATCH_DEAD) },
+	[CAUSE_ACK_TIMEOUT] = { "ack timeout", FROM(BATCH_ASSIGNED), FROM(BATCH_WAITING) },
+	[CAUSE_PROCESS_TIMEOUT] = { "process timeout", FROM(BATCH_ASSIGNED), FROM(BATCH_WAITING) },
+	[CAUSE_HELD] = { "held", IN_CUSTODY, IN_CUSTODY },
+	[CAUSE_RELEASED] = { "released", IN_CUSTODY, IN_CUSTODY },
+	[CAUSE_RETRIED] = { "retried", FROM(BATCH_WAITING), FROM(BATCH_READY) },
+	[CAUSE_REDRIVEN] = { "redriven", FROM(BATCH_DEAD), FROM(BATCH_READY) },
+	[CAUSE_PURGED] = { "purged", FROM(BATCH_DEAD), FROM(BATCH_NEW) },
+	[CAUSE_IMPORTED] = { "imported", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
+	[CAUSE_DERIVED] = { "derived", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
 };
 
 const char *batch_cause_name(enum batch_cause cause)
@@ -95,6 +104,33 @@ static void count(struct route *r, const struct batch *was, const struct batch *
 	r->dirty = true;
 }
 
+/* A batch has come into custody, or back into it from the dead letters. */
+static void count_in(struct route *r, const struct batch *b)
+{
+	count(r, NULL, b);
+	r->counters.bytes += b->payload_bytes;
+	if (b->derived)
+		r->counters.derived_queued++;
+}
+
+static void count_out(struct route *r, const struct batch *was)
+{
+	count(r, was, NULL);
+	r->counters.bytes -= was->payload_bytes;
+	if (was->derived)
+		r->counters.derived_queued--;
+}
+
+/* A letter more, or one less. */
+static void count_letter(struct route *r, const struct batch *b, int change)
+{
+	uint64_t *kept = b->derived ? &r->counters.derived_dead : &r->counters.dead;
+
+	*kept += (uint64_t)(int64_t)change;
+	r->counters.dead_bytes += (uint64_t)((int64_t)change * (int64_t)b->payload_bytes);
+	r->dirty = true;
+}
+
 void batch_insert(struct core *c, const struct batch *b, const struct frame *frame)
 {
 	store_batch_insert(c->store, b, frame->data, frame->len);
@@ -103,9 +139,9 @@ void batch_insert(struct core *c, const struct batch *b, const struct frame *fra
 void batch_taken(struct core *c, struct route *r, const struct batch *b)
 {
 	take_arrow(c, BATCH_NEW, b->state, CAUSE_TAKEN);
-	count(r, NULL, b);
+	count_in(r, b);
 	r->counters.received_total++;
-	r->counters.bytes += b->payload_bytes;
+	ordered_changed(r, b);
 }
 
 void batch_move(struct core *c, struct route *r, const struct batch *was, const struct batch *b,
@@ -116,6 +152,8 @@ void batch_move(struct core *c, struct route *r, const struct batch *was, const 
 	count(r, was, b);
 	if (b->state == BATCH_WAITING)
 		retry_note_due(c, b->due_ms);
+	if (b->state != BATCH_ASSIGNED)
+		ordered_changed(r, b);
 }
 
 void batch_kept(struct core *c, const struct batch *b)
@@ -123,9 +161,10 @@ void batch_kept(struct core *c, const struct batch *b)
 	take_arrow(c, b->state, b->state, CAUSE_RECLAIMED);
 }
 
-static void ended_fill(struct core *c, const struct batch *b, struct ended *e)
+/* --- the end --------------------------------------------------------------------------------- */
+
+void batch_describe_end(struct core *c, const struct batch *b, struct ended *e)
 {
-	e->notice = store_next_notice(c->store);
 	e->source = b->source;
 	e->route = b->route;
 	e->holder = b->holder;
@@ -139,35 +178,56 @@ static void ended_fill(struct core *c, const struct batch *b, struct ended *e)
 	e->batch_id = b->batch_id;
 	memcpy(e->checksum, b->checksum, sizeof e->checksum);
 	memcpy(e->completes, b->completes, sizeof e->completes);
+	e->derived = b->derived;
+	e->journalled = b->journalled;
 	e->correlation_len = b->correlation_len;
 	memcpy(e->correlation, b->correlation, b->correlation_len);
+}
+
+/* The target has processed it, but not all of its records: it is also kept whole. */
+static void end_partly(struct core *c, struct route *r, const struct batch *was,
+    const struct ended *e)
+{
+	struct batch letter = *was;
+
+	letter.derived = true;
+	r->counters.partial_total++;
+	r->counters.derived_total++;
+	count_letter(r, &letter, 1);
+	store_batch_end_partly(c->store, &letter, e);
 }
 
 void batch_finish(struct core *c, struct route *r, const struct batch *was, struct ended *e,
     enum batch_cause cause)
 {
-	ended_fill(c, was, e);
+	e->notice = store_next_notice(c->store);
+	batch_describe_end(c, was, e);
 	take_arrow(c, was->state, e->dead ? BATCH_DEAD : BATCH_ENDED, cause);
-	count(r, was, NULL);
-	r->counters.bytes -= was->payload_bytes;
+	count_out(r, was);
 	if (e->dead) {
-		r->counters.dead++;
 		r->counters.dead_total++;
-		r->counters.dead_bytes += was->payload_bytes;
+		count_letter(r, was, 1);
 		store_batch_bury(c->store, was, e);
-	} else if (e->partial) {
-		r->counters.processed_total++;
-		r->counters.partial_total++;
-		store_batch_end_partly(c->store, was, e);
+		letter_note_share(r);
 	} else {
-		r->counters.processed_total++;
-		store_batch_end(c->store, was, e);
+		if (was->derived)
+			r->counters.derived_ended_total++;
+		else
+			r->counters.processed_total++;
+		confirm_begin(c, r, was, e);
+		if (e->partial)
+			end_partly(c, r, was, e);
+		else
+			store_batch_end(c->store, was, e);
 	}
+	flow_drained(c, r);
 	mailbox_told(c, e, r);
+	ordered_changed(r, was);
 }
 
 void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
 {
+	struct batch whole = *b;
 	const uint8_t *payload;
 	size_t n = 0;
 
@@ -176,9 +236,44 @@ void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
 	if (store_payload_get(c->store, b->id, false, &payload, &n) == ERR_NOTFOUND)
 		n = 0;
 	store_batch_set_aside(c->store, b);
-	count(r, b, NULL);
-	r->counters.bytes -= n;
-	r->counters.dead++;
+	if (b->state == BATCH_NEW)	/* a series named a batch that is not there */
+		return;
+	whole.payload_bytes = (uint32_t)n;
+	count_out(r, &whole);
+	count_letter(r, &whole, 1);
 	r->counters.dead_total++;
-	r->counters.dead_bytes += n;
+}
+
+/* --- dead letters ---------------------------------------------------------------------------- */
+
+void batch_letter_added(struct core *c, struct route *r, const struct batch *b,
+    enum batch_cause cause)
+{
+	take_arrow(c, BATCH_NEW, BATCH_DEAD, cause);
+	if (b->derived)
+		r->counters.derived_total++;
+	else
+		r->counters.imported_total++;
+	count_letter(r, b, 1);
+}
+
+void batch_redriven(struct core *c, struct route *r, const struct batch *dead,
+    const struct batch *b)
+{
+	take_arrow(c, BATCH_DEAD, b->state, CAUSE_REDRIVEN);
+	count_letter(r, dead, -1);
+	count_in(r, b);
+	r->counters.redriven_total++;
+	ordered_changed(r, b);
+}
+
+void batch_purge(struct core *c, struct route *r, const struct batch *dead)
+{
+	take_arrow(c, BATCH_DEAD, BATCH_NEW, CAUSE_PURGED);
+	store_dead_purge(c->store, dead);
+	count_letter(r, dead, -1);
+	if (dead->derived)
+		r->counters.derived_purged_total++;
+	else
+		r->counters.purged_total++;
 }

@@ -33,6 +33,9 @@ static void make_routes(struct core *c)
 		r->source = module_by_name(c, span_of(r->settings.source));
 		r->target = module_by_name(c, span_of(r->settings.target));
 		store_counters_get(c->store, r->number, &r->counters);
+		store_control_get(c->store, r->number, &r->control);
+		r->flow.sampled_ms = c->now_ms;
+		TAILQ_INIT(&r->ready_series);
 		TAILQ_INSERT_TAIL(&r->target->targeted, r, of_target);
 	}
 }
@@ -49,8 +52,7 @@ static bool check_stranded(void *arg, uint32_t number, const char *name,
     const struct route_counters *n)
 {
 	struct stranded *s = arg;
-	uint64_t held = n->ready_critical + n->ready_normal + n->ready_suspect + n->assigned +
-	    n->waiting;
+	uint64_t held = counters_queued(n);
 
 	if (held == 0 || route_by_number(s->core, number))
 		return true;
@@ -59,6 +61,29 @@ static bool check_stranded(void *arg, uint32_t number, const char *name,
 	    (unsigned long long)held, name);
 	s->found = true;
 	return false;
+}
+
+/* What is queued was taken in another order than the configuration says now. */
+static bool has_other_order(struct core *c, const struct route *r, char *why, size_t size)
+{
+	struct batch b = { .state = BATCH_NEW };
+
+	if (store_queue_next(c->store, r->number, &b) != 0 || b.ordered == r->settings.ordered)
+		return false;
+	snprintf(why, size, "route %s has batches in custody that were taken %s: set ordered = %s "
+	    "until they are processed", r->settings.name, b.ordered ? "in order" : "without order",
+	    b.ordered ? "true" : "false");
+	return true;
+}
+
+static bool recover_order(struct core *c, char *why, size_t size)
+{
+	for (size_t n = 0; n < c->settings.route_count; n++) {
+		if (has_other_order(c, &c->routes[n], why, size))
+			return false;
+		ordered_recover(c, &c->routes[n]);
+	}
+	return true;
 }
 
 static void save_routes(struct core *c)
@@ -81,7 +106,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	c->store = store;
 	c->ops = ops;
 	c->settings = *settings;
-	c->now_ms = now_ms;
+	c->now_ms = c->peer_ms = now_ms;
 	rng_seed(&c->rng, seed);
 	TAILQ_INIT(&c->reclaiming);
 	TAILQ_INIT(&c->behind);
@@ -89,7 +114,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	make_modules(c);
 	make_routes(c);
 	store_route_walk(store, check_stranded, &stranded);
-	if (stranded.found) {
+	if (stranded.found || !recover_order(c, why, size)) {
 		core_destroy(c);
 		return NULL;
 	}
@@ -105,18 +130,37 @@ void core_destroy(struct core *c)
 	instance_destroy_all(c);
 	heap_finish(&c->confirmed);
 	heap_finish(&c->unconfirmed);
+	heap_finish(&c->deadlines);
 	free(c->completed);
+	for (size_t n = 0; n < c->settings.route_count; n++)
+		ordered_finish(&c->routes[n]);
 	free(c->routes);
 	free(c->modules);
 	free(c);
 }
 
-void core_set_time(struct core *c, uint64_t now_ms, int64_t wall_us)
+void core_set_time(struct core *c, uint64_t now_ms, uint64_t peer_ms, int64_t wall_us)
 {
-	assert(now_ms >= c->now_ms);
+	assert(now_ms >= c->now_ms && peer_ms >= c->peer_ms);
 	c->now_ms = now_ms;
+	c->peer_ms = peer_ms;
 	c->wall_us = wall_us;
 	c->turn_changes = 0;
+}
+
+void core_time_passed(struct core *c, uint64_t now_ms, uint64_t peer_ms)
+{
+	assert(now_ms >= c->now_ms && peer_ms >= c->peer_ms);
+	c->now_ms = now_ms;
+	c->peer_ms = peer_ms;
+}
+
+void core_make_uuid(struct core *c, struct uuid *u)
+{
+	uint8_t random[16];
+
+	rng_bytes(&c->rng, random, sizeof random);
+	uuid_make(u, c->wall_us > 0 ? (uint64_t)c->wall_us / 1000 : 0, random);
 }
 
 unsigned core_turn_changes(const struct core *c)
@@ -124,22 +168,36 @@ unsigned core_turn_changes(const struct core *c)
 	return c->turn_changes;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t core_from_peer_time(const struct core *c, uint64_t ms)
+{
+	if (ms == UINT64_MAX)
+		return ms;
+	return ms > c->peer_ms ? c->now_ms + (ms - c->peer_ms) : c->now_ms;
+}
+
 uint64_t core_next_due_ms(const struct core *c)
 {
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
-	uint64_t due_ms = c->next_due_ms < c->next_prune_ms ? c->next_due_ms : c->next_prune_ms;
+	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms), c->next_confirm_ms);
+	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
-	if (c->stopping)
-		return UINT64_MAX;
-	return i && i->reclaim_until_ms < due_ms ? i->reclaim_until_ms : due_ms;
+	return c->stopping ? UINT64_MAX : least(due_ms, core_from_peer_time(c, late_ms));
 }
 
 static bool proceed(struct core *c)
 {
-	bool more = retry_release_due(c);
+	bool more = deadline_expire(c);
 
+	more |= retry_release_due(c);
 	instance_expire_reclaims(c);
+	more |= confirm_expire(c);
 	more |= dispatch(c);
+	flow_update(c);
 	more |= mailbox_feed(c);
 	more |= history_prune(c);
 	return more;
@@ -167,6 +225,7 @@ void core_check(const struct core *c)
 		TAILQ_FOREACH(a, &i->held, of_holder) {
 			assert(a->holder == i && a->batch.state == BATCH_ASSIGNED);
 			assert(!a->batch.suspect || a->route->target->suspect == a);
+			assert(!a->deadline.at || i->peer || c->stopping);
 			n++;
 		}
 		assert(n == i->held_count);

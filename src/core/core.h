@@ -32,8 +32,13 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
     const struct core_settings *settings, uint64_t now_ms, uint64_t seed, char *why, size_t size);
 void core_destroy(struct core *c);
 
-/* The custody clock (milliseconds; never goes back) and the wall clock, for what follows. */
-void core_set_time(struct core *c, uint64_t now_ms, int64_t wall_us);
+/*
+ * For what follows: the custody clock and the time that is held against peers (milliseconds; they
+ * never go back), and the wall clock.
+ */
+void core_set_time(struct core *c, uint64_t now_ms, uint64_t peer_ms, int64_t wall_us);
+/* Time has passed within the turn: for deadlines that begin after its commit. */
+void core_time_passed(struct core *c, uint64_t now_ms, uint64_t peer_ms);
 /* When core_turn_close() is needed although nothing happens: custody clock, UINT64_MAX never. */
 uint64_t core_next_due_ms(const struct core *c);
 /*
@@ -130,10 +135,20 @@ struct ack_answer {
 void core_acknowledge(struct core *c, struct instance *i, const struct message *m,
     struct ack_answer *out);
 
+/* DELIVERY_CONFIRMATION from `i`; `frame` is its body (protocol.md section 11). False: *f says why
+ * it is refused. */
+bool core_confirm(struct core *c, struct instance *i, const struct message *m,
+    const struct frame *frame, struct fault *f);
+/* BACKPRESSURE from a target. False: *f says why it is refused. */
+bool core_target_pressure(struct core *c, struct instance *i, const struct message_backpressure *b,
+    struct fault *f);
+
 /* --- deliveries ------------------------------------------------------------------------------ */
 
 /* The first byte is about to be handed over. False: no longer to be made, drop it. */
 bool core_delivery_begin(struct core *c, struct instance *i, uint64_t lease);
+/* The last byte has been handed over: from now on the target has ack_timeout_ms. */
+void core_delivery_sent(struct core *c, struct instance *i, uint64_t lease);
 
 /* --- for reports and tests ------------------------------------------------------------------- */
 
@@ -154,6 +169,15 @@ enum batch_cause {
 	CAUSE_DUE,		/* has waited */
 	CAUSE_REPEATED,		/* sent again by another instance, whose outcome it now is */
 	CAUSE_CORRUPT,		/* stored bytes do not match their checksum */
+	CAUSE_ACK_TIMEOUT,	/* no RECEIVED within ack_timeout_ms */
+	CAUSE_PROCESS_TIMEOUT,	/* no PROCESSED within process_timeout_ms of the last RECEIVED */
+	CAUSE_HELD,		/* by a person, as those that follow */
+	CAUSE_RELEASED,
+	CAUSE_RETRIED,		/* need not wait any longer */
+	CAUSE_REDRIVEN,		/* a dead letter is tried again */
+	CAUSE_PURGED,		/* a dead letter is gone */
+	CAUSE_IMPORTED,		/* a dead letter from elsewhere */
+	CAUSE_DERIVED,		/* a dead letter made of the rejected records of a batch */
 	CAUSE_COUNT,
 };
 const char *batch_cause_name(enum batch_cause cause);

@@ -139,9 +139,11 @@ static bool known_live(struct offer *o, const struct identity *known)
 
 		b = was;
 		b.source = o->from->record.number;
+		journal_note(o->core, &b, &(struct note){ JOURNAL_REPEATED, b.source, 0, INT_NONE,
+			NULL });
 		batch_move(o->core, o->route, &was, &b, CAUSE_REPEATED);
 		if (a)
-			a->batch.source = b.source;
+			a->batch = b;
 		if (before) {
 			before->record.live--;
 			instance_changed(o->core, before);
@@ -235,18 +237,23 @@ static bool check_content(struct offer *o)
 	return refuse_found(o, actual);
 }
 
-static void note_sequence(struct offer *o)
+/* A gap or a fall: a warning, and on an ordered route a refusal, until the missing ones come. */
+static bool check_sequence(struct offer *o)
 {
 	uint64_t next = sequence_of(o->core, o->from, o->route)->next;
 	uint64_t number = o->batch->sequence_number;
+	bool ordered = o->route->settings.ordered;
+	struct fault *f = ordered ? &o->answer->fault : &o->answer->warning;
 	char actual[24];
 
 	if (next == 0 || number == next)
-		return;
-	fault_set(&o->answer->warning, INT_BATCH_004, "metadata.sequence_number", "%llu",
-	    (unsigned long long)next);
+		return true;
+	fault_set(f, INT_BATCH_004, "metadata.sequence_number", "%llu", (unsigned long long)next);
 	snprintf(actual, sizeof actual, "%llu", (unsigned long long)number);
-	fault_found(&o->answer->warning, span_of(actual));
+	fault_found(f, span_of(actual));
+	if (ordered)
+		o->answer->status = ACK_REJECTED;
+	return !ordered;
 }
 
 /* --- step 4: what it completes, and room ----------------------------------------------------- */
@@ -290,6 +297,17 @@ static uint64_t completed_bytes(const struct offer *o)
 	return bytes;
 }
 
+static bool check_letters(struct offer *o)
+{
+	const struct route_settings *s = &o->route->settings;
+
+	if (!letter_share_is_full(o->route))
+		return true;
+	return refuse(o, INT_ROUTE_002, "", "room for dead letters of route %s (%llu, %llu bytes): "
+	    "handoffctl dead", s->name, (unsigned long long)s->dead_letter_capacity,
+	    (unsigned long long)s->dead_letter_capacity_bytes);
+}
+
 static bool check_route_room(struct offer *o)
 {
 	const struct route_settings *s = &o->route->settings;
@@ -305,7 +323,7 @@ static bool check_route_room(struct offer *o)
 	if (o->route->counters.bytes + o->frame->len > bytes)
 		return refuse(o, INT_ROUTE_002, "", "at most %llu bytes on route %s",
 		    (unsigned long long)bytes, s->name);
-	return true;
+	return check_letters(o);
 }
 
 static bool check_store_room(struct offer *o)
@@ -333,7 +351,8 @@ static void fill(const struct offer *o, struct batch *b)
 	b->state = BATCH_READY;
 	b->id = store_next_id(o->core->store);
 	b->route = o->route->number;
-	b->source = o->from->record.number;
+	b->source = b->series = o->from->record.number;
+	b->ordered = o->route->settings.ordered;
 	b->received_at_us = o->core->wall_us;
 	b->sequence_number = o->batch->sequence_number;
 	b->record_count = o->batch->record_count;
@@ -357,6 +376,8 @@ static bool insert(struct offer *o, struct batch *b, struct instance *to)
 	if (to)
 		dispatch_prepare(c, b, to);
 	batch_insert(c, b, o->frame);
+	store_alias_add(c->store, b->id, b->route, &b->batch_id,
+	    &o->message->header.message_id, b->correlation, b->correlation_len);
 	if (store_intake_end(c->store) == 0)
 		return true;
 	store_nudge(c->store);
@@ -382,8 +403,8 @@ static void take(struct offer *o)
 {
 	struct core *c = o->core;
 	struct batch b = { 0 };
-	struct instance *to = dispatch_straight(o->route,
-	    o->batch->priority == PRIORITY_CRITICAL);
+	struct instance *to = dispatch_straight(c, o->route,
+	    o->batch->priority == PRIORITY_CRITICAL, o->from->record.number);
 
 	if (!insert(o, &b, to))
 		return;
@@ -397,6 +418,22 @@ static void take(struct offer *o)
 	o->answer->status = ACK_RECEIVED;
 }
 
+/* A stage that has no room for its output cannot go on: that is not held against it (section 7). */
+static void forgive_stage(struct offer *o)
+{
+	if (!o->completed ||
+	    (o->answer->fault.code != INT_ROUTE_002 && o->answer->fault.code != INT_STORE_001))
+		return;
+	for (size_t n = 0; n < o->batch->complete_count; n++) {
+		struct assignment *a = o->completed[n].assignment;
+
+		if (a && a->holder->peer) {
+			a->received = true;
+			deadline_restart(o->core, a);
+		}
+	}
+}
+
 void core_offer(struct core *c, struct instance *i, const struct message *m, struct frame *frame,
     struct offer_answer *out)
 {
@@ -404,10 +441,9 @@ void core_offer(struct core *c, struct instance *i, const struct message *m, str
 		.answer = out };
 
 	memset(out, 0, sizeof *out);
-	if (check_route(&o) && check_new(&o) && check_content(&o)) {
-		note_sequence(&o);
-		if (check_completes(&o) && check_route_room(&o) && check_store_room(&o))
-			take(&o);
-	}
+	if (check_route(&o) && check_new(&o) && check_content(&o) && check_sequence(&o) &&
+	    check_completes(&o) && check_route_room(&o) && check_store_room(&o))
+		take(&o);
+	forgive_stage(&o);
 	free(o.completed);
 }

@@ -14,19 +14,19 @@
  */
 #define DELIVERIES_PER_TURN 4096
 
-static bool may_have_more(const struct instance *i)
+static bool may_have_more(const struct core *c, const struct instance *i, const struct route *r)
 {
-	return i->peer && !i->draining && i->held_count < i->max_in_flight &&
+	return i->peer && !flow_is_paused(c, i, r) && !i->draining && i->held_count < i->max_in_flight &&
 	    i != i->module->host && !(i->module->suspect && i->module->suspect->holder == i);
 }
 
 /* The instance with the most free credit; `failed` (0 none) only when there is no other. */
-static struct instance *pick(struct module *m, uint32_t failed)
+static struct instance *pick(const struct core *c, const struct route *r, uint32_t failed)
 {
 	struct instance *best = NULL, *last = NULL, *i;
 
-	TAILQ_FOREACH(i, &m->connected, connected) {
-		if (!may_have_more(i))
+	TAILQ_FOREACH(i, &r->target->connected, connected) {
+		if (!may_have_more(c, i, r))
 			continue;
 		if (i->record.number == failed)
 			last = i;
@@ -37,11 +37,16 @@ static struct instance *pick(struct module *m, uint32_t failed)
 	return best ? best : last;
 }
 
-struct instance *dispatch_straight(const struct route *r, bool critical)
+struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical,
+    uint32_t series)
 {
+	if (!route_is_open(c, r))
+		return NULL;
+	if (r->settings.ordered)
+		return ordered_is_free(c, r, series) ? pick(c, r, 0) : NULL;
 	if (r->counters.ready_critical || (!critical && r->counters.ready_normal))
 		return NULL;		/* others have been waiting longer */
-	return pick(r->target, 0);
+	return pick(c, r, 0);
 }
 
 void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i)
@@ -83,39 +88,48 @@ static void bury_corrupt(struct core *c, struct route *r, const struct batch *wa
 	struct ended e = {
 		.dead = true, .rejected = was->record_count, .error_code = INT_STORE_002
 	};
+	struct batch b = *was;
 
 	log_error("stored batch does not match its checksum", "route=%s batch=%llu",
 	    r->settings.name, (unsigned long long)was->id);
-	batch_finish(c, r, was, &e, CAUSE_CORRUPT);
+	journal_note(c, &b, &(struct note){ JOURNAL_DEAD, 0, 0, INT_STORE_002, NULL });
+	batch_finish(c, r, &b, &e, CAUSE_CORRUPT);
+}
+
+bool dispatch_verify(struct core *c, struct route *r, const struct batch *b)
+{
+	const uint8_t *p;
+	size_t n;
+
+	if (store_payload_get(c->store, b->id, true, &p, &n) == 0)
+		return true;
+	bury_corrupt(c, r, b);
+	return false;
 }
 
 /* The first batch of a class that is whole; what is damaged on the way is buried. */
 static bool first_ready(struct core *c, struct route *r, enum ready_class class, struct batch *b)
 {
-	const uint8_t *p;
-	size_t n;
-
 	for (;;) {
 		int rc = store_ready_first(c->store, r->number, class, b);
 		if (rc == ERR_NOTFOUND)
 			return false;
 		if (rc != 0)
 			batch_set_aside(c, r, b);
-		else if (store_payload_get(c->store, b->id, true, &p, &n) != 0)
-			bury_corrupt(c, r, b);
-		else
+		else if (dispatch_verify(c, r, b))
 			return true;
 	}
 }
 
 /* --- suspects -------------------------------------------------------------------------------- */
 
-static struct instance *idle_instance(struct module *m, uint32_t failed)
+static struct instance *idle_instance(const struct core *c, const struct route *r,
+    uint32_t failed)
 {
 	struct instance *best = NULL, *last = NULL, *i;
 
-	TAILQ_FOREACH(i, &m->connected, connected) {
-		if (i->draining || i->max_in_flight == 0 || i->held_count > 0)
+	TAILQ_FOREACH(i, &r->target->connected, connected) {
+		if (i->draining || flow_is_paused(c, i, r) || i->max_in_flight == 0 || i->held_count > 0)
 			continue;
 		if (i->record.number == failed)
 			last = i;
@@ -125,66 +139,78 @@ static struct instance *idle_instance(struct module *m, uint32_t failed)
 	return best ? best : last;
 }
 
-static struct instance *least_busy(struct module *m)
+static struct instance *least_busy(const struct core *c, const struct route *r)
 {
+	const struct module *m = r->target;
 	struct instance *best = NULL, *i;
 
-	if (m->host && m->host->peer && !m->host->draining)
+	if (m->host && m->host->peer && !m->host->draining && !flow_is_paused(c, m->host, r))
 		return m->host;
 	TAILQ_FOREACH(i, &m->connected, connected)
-	if (!i->draining && i->max_in_flight > 0 && (!best || i->held_count < best->held_count))
-		best = i;
+		if (!i->draining && i->max_in_flight > 0 && !flow_is_paused(c, i, r) &&
+		    (!best || i->held_count < best->held_count))
+			best = i;
 	return best;
 }
 
-/* The oldest suspect of all routes to the module. */
+/* The oldest suspect of all routes to the module that deliver. */
 static struct route *oldest_suspect(struct core *c, struct module *m, struct batch *b)
 {
 	struct route *found = NULL, *r;
 	struct batch one;
 
 	TAILQ_FOREACH(r, &m->targeted, of_target)
-		if (r->counters.ready_suspect && first_ready(c, r, CLASS_SUSPECT, &one) &&
-		    (!found || one.id < b->id)) {
+		if (r->counters.ready_suspect && route_is_open(c, r) &&
+		    first_ready(c, r, CLASS_SUSPECT, &one) && (!found || one.id < b->id)) {
 			found = r;
 			*b = one;
 		}
 	return found;
 }
 
-static void dispatch_suspect(struct core *c, struct module *m)
+static struct route *any_suspect(const struct core *c, const struct module *m)
 {
-	uint64_t suspects = 0;
-	struct batch b;
 	struct route *r;
 
 	TAILQ_FOREACH(r, &m->targeted, of_target)
-		suspects += r->counters.ready_suspect;
-	if (m->suspect || suspects == 0) {
-		m->host = NULL;
+		if (r->counters.ready_suspect && route_is_open(c, r))
+			return r;
+	return NULL;
+}
+
+static void dispatch_suspect(struct core *c, struct module *m)
+{
+	struct route *r = m->suspect ? NULL : any_suspect(c, m);
+	struct instance *idle;
+	struct batch b;
+
+	m->host = r && !idle_instance(c, r, 0) ? least_busy(c, r) : NULL;
+	if (!r || m->host)
 		return;
-	}
-	m->host = least_busy(m);
-	if (!m->host || !idle_instance(m, 0))
-		return;
-	m->host = NULL;			/* also when all of them are damaged, and buried now */
 	r = oldest_suspect(c, m, &b);
-	if (r)
-		assign(c, r, &b, idle_instance(m, b.failed ? b.holder : 0));
+	idle = r ? idle_instance(c, r, b.failed ? b.holder : 0) : NULL;
+	if (idle)
+		assign(c, r, &b, idle);
 }
 
 /* --- the others ------------------------------------------------------------------------------ */
+
+static bool next_ready(struct core *c, struct route *r, struct batch *b)
+{
+	if (r->settings.ordered)
+		return ordered_next(c, r, b);
+	return (r->counters.ready_critical && first_ready(c, r, CLASS_CRITICAL, b)) ||
+	    (r->counters.ready_normal && first_ready(c, r, CLASS_NORMAL, b));
+}
 
 static bool dispatch_one(struct core *c, struct route *r)
 {
 	struct batch b;
 
-	if (r->counters.ready_critical + r->counters.ready_normal == 0 || !pick(r->target, 0))
+	if (r->counters.ready_critical + r->counters.ready_normal == 0 || !route_is_open(c, r) ||
+	    !pick(c, r, 0) || !next_ready(c, r, &b))
 		return false;
-	if (!(r->counters.ready_critical && first_ready(c, r, CLASS_CRITICAL, &b)) &&
-	    !(r->counters.ready_normal && first_ready(c, r, CLASS_NORMAL, &b)))
-		return false;
-	assign(c, r, &b, pick(r->target, b.failed ? b.holder : 0));
+	assign(c, r, &b, pick(c, r, b.failed ? b.holder : 0));
 	return true;
 }
 

@@ -9,15 +9,27 @@
  * the second.
  */
 #define ROWS_PER_TURN 1024
+#define ALIAS_ROWS_PER_TURN 64
+#define ALIASES_AT_LEAST 1024		/* forgotten at a time */
+
+/* The oldest of all it is owed or remembered for, 0 none. */
+static uint64_t oldest(const struct instance *i)
+{
+	if (i->oldest_notice == 0 || (i->oldest_other && i->oldest_other < i->oldest_notice))
+		return i->oldest_other;
+	return i->oldest_notice;
+}
 
 void history_place(struct core *c, struct instance *i)
 {
+	uint64_t first = oldest(i);
+
 	if (i->place.at)
 		heap_remove(i->is_confirmed ? &c->confirmed : &c->unconfirmed, &i->place);
-	if (i->oldest_notice == 0)
+	if (first == 0)
 		return;
-	i->is_confirmed = i->oldest_notice <= i->record.seen || !i->record.mailbox;
-	heap_add(i->is_confirmed ? &c->confirmed : &c->unconfirmed, &i->place, i->oldest_notice, i);
+	i->is_confirmed = first <= i->record.seen || !i->record.mailbox;
+	heap_add(i->is_confirmed ? &c->confirmed : &c->unconfirmed, &i->place, first, i);
 }
 
 void history_added(struct core *c, struct instance *i, uint64_t notice)
@@ -29,16 +41,45 @@ void history_added(struct core *c, struct instance *i, uint64_t notice)
 	}
 }
 
+/* --- notices that are no outcomes ------------------------------------------------------------ */
+
+void history_other_added(struct core *c, struct instance *i, uint64_t number)
+{
+	i->newest_notice = number;
+	if (i->oldest_other == 0) {
+		i->oldest_other = number;
+		history_place(c, i);
+	}
+}
+
+void history_trim_others(struct core *c, struct instance *i, uint64_t until, unsigned most)
+{
+	const uint8_t *body;
+	uint64_t number;
+	size_t n;
+
+	if (i->oldest_other == 0 || i->oldest_other > until)
+		return;
+	store_notice_trim(c->store, i->record.number, until, most);
+	i->oldest_other = store_notice_next(c->store, i->record.number, 0, &number, &body, &n) == 0
+	    ? number : 0;
+	history_place(c, i);
+}
+
+/* --- rows of history ------------------------------------------------------------------------- */
+
 /* Forgets the instance's oldest row. */
 static void forget_oldest(struct core *c, struct instance *i, const struct ended *e)
 {
 	struct ended next;
 
 	store_ended_del(c->store, e);
+	if (e->id > c->last_aged_id)
+		c->last_aged_id = e->id;
 	if (store_ended_next(c->store, i->record.number, e->notice, &next) == 0)
 		i->oldest_notice = next.notice;
 	else
-		i->oldest_notice = i->newest_notice = 0;
+		i->oldest_notice = 0;
 	history_place(c, i);
 }
 
@@ -54,17 +95,36 @@ static bool is_over_budget(const struct core *c)
 	return store_history_bytes(c->store) > c->settings.history_size;
 }
 
+/* Notices that nobody fetches end with the budget; what an instance has seen is gone already. */
+static bool prune_other(struct core *c, const struct heap *h)
+{
+	struct instance *i = heap_first(h);
+
+	if (!i || i->oldest_other == 0 || oldest(i) != i->oldest_other)
+		return false;
+	if (h == &c->unconfirmed && !is_over_budget(c))
+		return false;
+	history_trim_others(c, i, i->oldest_other, 1);
+	return true;
+}
+
 static bool prune_one(struct core *c)
 {
 	struct instance *i;
 	struct ended e;
 
+	if (prune_other(c, &c->confirmed))
+		return true;
 	if (oldest_of(c, &c->confirmed, &i, &e) &&
 	    (is_over_budget(c) || c->now_ms >= e.ended_ms + c->settings.outcome_retention_ms)) {
 		forget_oldest(c, i, &e);
 		return true;
 	}
-	if (is_over_budget(c) && oldest_of(c, &c->unconfirmed, &i, &e) &&
+	if (!is_over_budget(c))
+		return false;
+	if (prune_other(c, &c->unconfirmed))
+		return true;
+	if (oldest_of(c, &c->unconfirmed, &i, &e) &&
 	    c->now_ms >= e.ended_ms + c->settings.dedupe_minimum_ms) {
 		forget_oldest(c, i, &e);
 		return true;
@@ -72,10 +132,28 @@ static bool prune_one(struct core *c)
 	return false;
 }
 
+/*
+ * Aliases go with the history of their time. What is in custody or parked for longer than that is
+ * found without them: it is the oldest of what there is. True when there are more.
+ */
+static bool prune_aliases(struct core *c)
+{
+	uint64_t least = is_over_budget(c) ? 1 : ALIASES_AT_LEAST;
+
+	if (c->last_aged_id < c->trimmed_id + least)
+		return false;
+	if (store_alias_trim(c->store, c->last_aged_id, ALIAS_ROWS_PER_TURN))
+		return true;
+	c->trimmed_id = c->last_aged_id;
+	return false;
+}
+
 bool history_prune(struct core *c)
 {
 	if (!is_over_budget(c) && c->now_ms < c->next_prune_ms)
 		return false;
+	if (prune_aliases(c))
+		return true;
 	for (int n = 0; n < ROWS_PER_TURN && !turn_is_spent(c); n++) {
 		struct instance *i;
 		struct ended e;
@@ -91,13 +169,14 @@ bool history_prune(struct core *c)
 
 bool history_is_closed_for(struct core *c, const struct instance *i)
 {
-	return is_over_budget(c) && c->confirmed.count == 0 && i->oldest_notice != 0;
+	return is_over_budget(c) && c->confirmed.count == 0 && oldest(i) != 0;
 }
 
 bool history_forget(struct core *c, struct instance *i)
 {
 	struct ended e;
 
+	history_trim_others(c, i, UINT64_MAX, UINT32_MAX);
 	while (i->oldest_notice != 0) {
 		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0)
 			return false;

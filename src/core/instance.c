@@ -21,7 +21,7 @@ struct instance *instance_by_number(struct core *c, uint32_t number)
 	return i;
 }
 
-static struct instance *instance_by_id(struct module *m, struct span id)
+struct instance *instance_by_id(struct module *m, struct span id)
 {
 	struct instance *i;
 
@@ -47,6 +47,7 @@ static void destroy(struct core *c, struct instance *i)
 	HASH_DELETE(by_number, c->instances, i);
 	HASH_DELETE(by_id, i->module->instances, i);
 	free(i->sequences);
+	free(i->paused_routes);
 	free(i);
 }
 
@@ -78,7 +79,7 @@ static void stop_reclaim(struct core *c, struct instance *i)
 
 static void forget(struct core *c, struct instance *i)
 {
-	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0);
+	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0 && i->oldest_other == 0);
 	stop_reclaim(c, i);		/* what it held may have been ended by another */
 	if (i->dirty)
 		TAILQ_REMOVE(&c->changed, i, changed);
@@ -119,11 +120,24 @@ static struct instance *find_or_make(struct core *c, struct module *m, struct sp
 	return remember(c, m, &record);
 }
 
+struct instance *instance_of_broker(struct core *c, struct module *m)
+{
+	struct instance *i = instance_by_id(m, (struct span){ "", 0 });
+	struct instance_record record = { .module = m->number, .mailbox = false };
+
+	if (i)
+		return i;
+	record.number = store_instance_create(c->store);
+	i = remember(c, m, &record);
+	instance_changed(c, i);
+	return i;
+}
+
 /* --- the end of a connection ----------------------------------------------------------------- */
 
 static void start_reclaim(struct core *c, struct instance *i)
 {
-	i->reclaim_until_ms = c->now_ms + c->settings.reclaim_ms;
+	i->reclaim_until_ms = c->peer_ms + c->settings.reclaim_ms;
 	TAILQ_INSERT_TAIL(&c->reclaiming, i, reclaiming);
 }
 
@@ -137,6 +151,10 @@ static void disconnect(struct core *c, struct instance *i)
 		mailbox_forget(c, i);
 	i->peer = NULL;
 	i->draining = false;
+	i->paused = false;
+	free(i->paused_routes);
+	i->paused_routes = NULL;
+	flow_recount(c, i->module);
 	i->record.last_used_ms = c->now_ms;
 	instance_changed(c, i);
 }
@@ -147,6 +165,7 @@ static void let_go(struct core *c, struct instance *i, enum leave_how how)
 
 	for (a = TAILQ_FIRST(&i->held); a; a = next) {
 		next = TAILQ_NEXT(a, of_holder);
+		deadline_stop(c, a);
 		if (!a->begun)
 			assignment_return(c, a, CAUSE_NOT_BEGUN);
 		else if (how == LEAVE_GIVEN_BACK)
@@ -179,8 +198,8 @@ void core_shut_down(struct core *c)
 
 void core_drain(struct core *c, struct instance *i)
 {
-	(void)c;
 	i->draining = true;
+	flow_recount(c, i->module);
 }
 
 /* --- the beginning of one -------------------------------------------------------------------- */
@@ -201,10 +220,13 @@ static void reclaim(struct core *c, struct instance *i, const struct hello *h)
 	stop_reclaim(c, i);
 	for (a = TAILQ_FIRST(&i->held); a; a = next) {
 		next = TAILQ_NEXT(a, of_holder);
-		if (is_named(h, a->batch.lease))
+		if (is_named(h, a->batch.lease)) {
 			batch_kept(c, &a->batch);
-		else
+			a->received = true;	/* it works on it */
+			deadline_restart(c, a);
+		} else {
 			assignment_return(c, a, CAUSE_NOT_RECLAIMED);
+		}
 	}
 }
 
@@ -218,7 +240,8 @@ struct instance *core_join(struct core *c, const struct hello *h, struct peer *p
 	if (i->peer) {
 		struct peer *old = i->peer;
 		core_leave(c, i, LEAVE_EXPECTED);
-		c->ops->dismiss(old, GOODBYE_REPLACED);
+		c->ops->dismiss(old, GOODBYE_REPLACED,
+		    "another connection has the same instance_id");
 	}
 	i->peer = peer;
 	i->max_in_flight = h->max_in_flight < c->settings.max_in_flight_limit
@@ -233,6 +256,7 @@ struct instance *core_join(struct core *c, const struct hello *h, struct peer *p
 	if (h->has_seen)
 		core_seen(c, i, h->seen);
 	mailbox_open(c, i);
+	flow_recount(c, m);
 	return i;
 }
 
@@ -250,7 +274,7 @@ void instance_expire_reclaims(struct core *c)
 {
 	struct instance *i;
 
-	while ((i = TAILQ_FIRST(&c->reclaiming)) && i->reclaim_until_ms <= c->now_ms) {
+	while ((i = TAILQ_FIRST(&c->reclaiming)) && i->reclaim_until_ms <= c->peer_ms) {
 		stop_reclaim(c, i);
 		while (!TAILQ_EMPTY(&i->held))
 			assignment_return(c, TAILQ_FIRST(&i->held), CAUSE_NOT_RECLAIMED);
@@ -263,7 +287,9 @@ static bool recover_one(void *arg, const struct instance_record *record)
 {
 	struct core *c = arg;
 	struct module *m = module_by_number(c, record->module);
+	const uint8_t *body;
 	struct ended e;
+	size_t n;
 
 	if (!m) {
 		log_warning("instance of a module that is not declared", "module=%u instance=%s",
@@ -273,7 +299,9 @@ static bool recover_one(void *arg, const struct instance_record *record)
 	struct instance *i = remember(c, m, record);
 	if (store_ended_next(c->store, record->number, 0, &e) == 0)
 		i->oldest_notice = e.notice;
-	i->newest_notice = i->oldest_notice ? store_last_notice(c->store) : 0;
+	if (store_notice_next(c->store, record->number, 0, &i->oldest_other, &body, &n) != 0)
+		i->oldest_other = 0;
+	i->newest_notice = i->oldest_notice || i->oldest_other ? store_last_notice(c->store) : 0;
 	i->sent = store_last_notice(c->store);
 	history_place(c, i);
 	return true;

@@ -11,6 +11,24 @@
 #include "core/core.h"
 #include "core/heap.h"
 
+/* Back-pressure on a route (flow.c). */
+struct flow {
+	bool pressed;			/* its sources have been told ACTIVATE */
+	bool target_paused;		/* all instances of its target asked for a pause */
+	uint64_t target_delay_ms;	/* what they recommend */
+	uint64_t drained;		/* batches that have ended since sampled_ms */
+	uint64_t sampled_ms;
+	double drain_rate;		/* batches that end in a second, of late */
+};
+
+/* A source instance on an ordered route whose first batch may be READY (ordered.c). */
+struct ready_series {
+	uint32_t number;
+	TAILQ_ENTRY(ready_series) entry;
+	UT_hash_handle hh;
+};
+TAILQ_HEAD(ready_series_list, ready_series);
+
 /*
  * Only what is assigned to a peer is in memory (design.md section 6): a READY or WAITING batch is a
  * row of the store and a number in its route's counters.
@@ -21,6 +39,10 @@ struct route {
 	struct module *source, *target;
 	struct route_counters counters;	/* as they will be committed */
 	bool dirty;			/* counters changed in this turn */
+	struct route_control control;	/* what a person has set */
+	struct flow flow;
+	struct ready_series_list ready_series;	/* ordered: whose first batch may be READY */
+	struct ready_series *ready_set;		/* the same, by number */
 	TAILQ_ENTRY(route) of_target;
 };
 TAILQ_HEAD(route_list, route);
@@ -31,6 +53,8 @@ struct assignment {
 	struct route *route;
 	struct instance *holder;
 	bool begun;			/* a byte of it may have reached the peer */
+	bool received;			/* the target has said RECEIVED */
+	struct heap_place deadline;	/* in core.deadlines, while one runs */
 	TAILQ_ENTRY(assignment) of_holder;
 	UT_hash_handle hh;		/* core.assigned, by lease */
 };
@@ -54,11 +78,15 @@ struct instance {
 	uint32_t held_count;
 	struct assignment_list held;
 	bool draining;			/* said GOODBYE DRAINING */
+	bool paused;			/* asked for back-pressure on all routes */
+	bool *paused_routes;		/* on single ones: as core.routes; NULL none ever */
+	uint64_t pause_delay_ms;	/* what it recommended last */
 	uint64_t reclaim_until_ms;	/* away, and what it holds waits for it until then; 0 not */
 	uint64_t told;			/* notices up to here were handed to this peer */
 	uint64_t sent;			/* the highest ever handed to one: nobody has seen more */
-	uint64_t newest_notice;		/* of its rows in history, 0 none */
-	uint64_t oldest_notice;		/* likewise */
+	uint64_t newest_notice;		/* of all it was ever owed, 0 none */
+	uint64_t oldest_notice;		/* of its rows in history, 0 none */
+	uint64_t oldest_other;		/* of its notices that are no outcomes, 0 none */
 	bool behind;			/* rows above `told` wait in the store */
 	struct heap_place place;	/* in one of core.confirmed, core.unconfirmed */
 	bool is_confirmed;		/* in which */
@@ -81,12 +109,15 @@ struct module {
 	struct instance *host;		/* gets nothing new until it is idle for a suspect */
 };
 
+struct presented;
+
 struct core {
 	struct store *store;
 	const struct peer_ops *ops;
 	struct core_settings settings;
 	struct rng rng;
-	uint64_t now_ms;
+	uint64_t now_ms;		/* the custody clock */
+	uint64_t peer_ms;		/* the time that is held against peers */
 	int64_t wall_us;
 	struct route *routes;
 	struct module *modules;
@@ -95,10 +126,15 @@ struct core {
 	struct instance_list reclaiming;	/* in the order of reclaim_until_ms */
 	struct instance_list behind;
 	struct instance_list changed;
+	struct heap deadlines;		/* assignments by when they are late */
 	struct heap confirmed; /* instances by oldest row of history that may go at any time */
 	struct heap unconfirmed; /* instances by oldest row of history that they have not seen */
 	bool stopping;			/* core_shut_down() was called */
+	bool draining;			/* core_set_draining(): no deliveries */
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
+	uint64_t next_confirm_ms;	/* of the first confirmation that is awaited, likewise */
+	uint64_t last_aged_id;		/* the highest id that history has forgotten */
+	uint64_t trimmed_id;		/* aliases are forgotten up to here */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 	const struct route **completed;	/* of the latest offer's `completes` */
@@ -111,6 +147,12 @@ static inline bool turn_is_spent(const struct core *c)
 	return store_turn_has_used(c->store, STORE_TURN_PERCENT);
 }
 
+/* --- core.c ---------------------------------------------------------------------------------- */
+/* A time that is held against peers, on the custody clock as it goes now. */
+uint64_t core_from_peer_time(const struct core *c, uint64_t ms);
+/* A new id of ours. */
+void core_make_uuid(struct core *c, struct uuid *u);
+
 /* --- route.c --------------------------------------------------------------------------------- */
 struct route *route_between(struct core *c, const struct module *source, struct span target);
 struct route *route_by_number(struct core *c, uint32_t number);
@@ -118,7 +160,8 @@ struct module *module_by_name(const struct core *c, struct span name);
 struct module *module_by_number(struct core *c, uint32_t number);
 /* In custody and not ended: what queue_capacity counts. */
 uint64_t route_depth(const struct route *r);
-uint64_t route_ready(const struct route *r);
+
+struct route *route_by_name(struct core *c, struct span name);
 
 /* --- batch.c: the one function that changes a state ------------------------------------------ */
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
@@ -136,6 +179,15 @@ void batch_set_aside(struct core *c, struct route *r, const struct batch *b);
 /* ENDED or DEAD, told to the source. `e` is completed here: notice, times, whose it is. */
 void batch_finish(struct core *c, struct route *r, const struct batch *was, struct ended *e,
     enum batch_cause cause);
+/* All of an end that follows from the batch and the time, but its notice. */
+void batch_describe_end(struct core *c, const struct batch *b, struct ended *e);
+/* A dead letter from elsewhere has been inserted (CAUSE_IMPORTED, CAUSE_DERIVED). */
+void batch_letter_added(struct core *c, struct route *r, const struct batch *b,
+    enum batch_cause cause);
+/* DEAD -> READY; the store has it already. */
+void batch_redriven(struct core *c, struct route *r, const struct batch *dead,
+    const struct batch *b);
+void batch_purge(struct core *c, struct route *r, const struct batch *dead);
 
 /* --- assignment.c ---------------------------------------------------------------------------- */
 struct assignment *assignment_by_lease(struct core *c, uint64_t lease);
@@ -149,29 +201,108 @@ void assignment_return(struct core *c, struct assignment *a, enum batch_cause ca
 /* The delivery has failed: WAITING for another attempt, or a dead letter. */
 void assignment_fail(struct core *c, struct assignment *a, enum batch_cause cause);
 
+/* --- deadline.c ------------------------------------------------------------------------------ */
+/* The clock that runs now begins anew: of RECEIVED, or of PROCESSED. */
+void deadline_restart(struct core *c, struct assignment *a);
+void deadline_stop(struct core *c, struct assignment *a);
+/* What is late goes back, or is buried. True when there is more than one turn should do. */
+bool deadline_expire(struct core *c);
+uint64_t deadline_next_ms(const struct core *c);
+
 /* --- retry.c --------------------------------------------------------------------------------- */
-/* How long until the next attempt. Milliseconds; the same each time, so far. */
-uint64_t retry_delay_ms(const struct route_settings *r);
-/* Whether another attempt may follow `attempt`. */
-bool retry_is_left(const struct route_settings *r, uint32_t attempt);
-/* A failed delivery of a batch that stands in the store as `was`: waits, or is buried. */
-void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct ended *e,
-    enum batch_cause cause);
+/*
+ * The wait after the n-th failure in a row (from 1): retry_delay_ms × backoff_multiplier^(n-1), at
+ * most max_retry_delay_ms, and up to a tenth more by `random` (protocol.md section 6).
+ */
+uint64_t retry_wait_ms(const struct route_settings *r, uint32_t failures, uint64_t random);
+/* Whether another attempt may follow the batch's latest. */
+bool retry_is_left(const struct route_settings *r, const struct batch *b);
+/* A failed delivery of a batch that stands in the store as `was` (now *b, flags apart the same):
+ * waits, or is buried. `text` for the journal, NULL none. */
+void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
+    struct ended *e, enum batch_cause cause, const char *text);
 /* Batches whose wait is over become READY. True when there are more than one turn should take. */
 bool retry_release_due(struct core *c);
 void retry_note_due(struct core *c, uint64_t due_ms);
+
+/* --- journal.c ------------------------------------------------------------------------------- */
+/*
+ * A line about *b, before its change is stored: sets b->journalled. The text is a sentence, or the
+ * target's first error.
+ */
+struct note {
+	enum journal_event event;
+	uint32_t instance;
+	uint64_t delay_ms;
+	enum error_code code;
+	const char *text;		/* NULL none */
+};
+void journal_note(struct core *c, struct batch *b, const struct note *n);
+/* "CODE field: message" of the first error, for a line's text. */
+void journal_describe_errors(const struct message_ack *a, char *out, size_t size);
+
+/* --- letter.c -------------------------------------------------------------------------------- */
+/* The rejected records of a batch become a letter of their own, linked to it. False: no room for
+ * it, or not all are named. */
+bool letter_of_rejects(struct core *c, const struct presented *p, const struct message_ack *a,
+    struct batch *parent);
+/* The route's dead letters have used up their share: new batches are refused. */
+bool letter_share_is_full(const struct route *r);
+/* Warns in the log when they near it. */
+void letter_note_share(struct route *r);
+/* Whose the letters are that no instance sent: those the broker makes, and imports. */
+struct instance *letter_owner(struct core *c, struct module *source);
+
+/* --- confirm.c ------------------------------------------------------------------------------- */
+/* The batch has been processed: from now on its confirmation is awaited, where the route wants it.
+ * Sets e->confirming. */
+void confirm_begin(struct core *c, struct route *r, const struct batch *b, struct ended *e);
+/* All is told, or settled by hand: nothing is awaited any more. */
+void confirm_complete(struct core *c, const struct confirmation *was);
+/* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
+bool confirm_expire(struct core *c);
+
+/* --- flow.c ---------------------------------------------------------------------------------- */
+/* Tells the sources of a route when it gets full, and when it is so no longer. */
+void flow_update(struct core *c);
+void flow_drained(struct core *c, struct route *r);
+/* Instances of a target came, left, or changed their mind. */
+void flow_recount(struct core *c, struct module *target);
+/* Batches that end in a second, of late. */
+double flow_drain_rate(const struct core *c, const struct route *r);
+bool flow_is_paused(const struct core *c, const struct instance *i, const struct route *r);
+
+/* --- ordered.c ------------------------------------------------------------------------------- */
+/* A batch changed on a route: its series may have a first batch that is READY. */
+void ordered_changed(struct route *r, const struct batch *b);
+/* The next delivery of an ordered route. False when there is none to make. */
+bool ordered_next(struct core *c, struct route *r, struct batch *b);
+/* All series of the route, at the start. */
+void ordered_recover(struct core *c, struct route *r);
+void ordered_finish(struct route *r);
+/* A new batch of that series need not queue. */
+bool ordered_is_free(struct core *c, const struct route *r, uint32_t series);
 
 /* --- dispatch.c ------------------------------------------------------------------------------ */
 /* Deliveries to whoever has credit. True when there are more than one turn should make. */
 bool dispatch(struct core *c);
 /* The instance that a new batch of the route can go to at once; NULL: it has to queue. */
-struct instance *dispatch_straight(const struct route *r, bool critical);
+struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical,
+    uint32_t series);
+/* The stored bytes of a batch are whole; what is not is buried. */
+bool dispatch_verify(struct core *c, struct route *r, const struct batch *b);
+/* Whether the route delivers at all: no person has stopped it. */
+static inline bool route_is_open(const struct core *c, const struct route *r)
+{
+	return !c->draining && !r->control.paused;
+}
 /* Gives b its next lease for instance i. */
 void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i);
 void dispatch_deliver(struct core *c, struct assignment *a, struct frame *frame);
 
 /* --- instance.c ------------------------------------------------------------------------------ */
 struct instance *instance_by_number(struct core *c, uint32_t number);
+struct instance *instance_by_id(struct module *m, struct span id);
 /* Writes the instances that this turn has changed. */
 void instance_save(struct core *c);
 void instance_changed(struct core *c, struct instance *i);
@@ -180,6 +311,10 @@ void instance_expire_reclaims(struct core *c);
 /* Takes the instances back from the store; what they held waits for them. */
 void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
+
+/* The module's instance that no client can be (its id is empty): made when there is none. NULL when
+ * there is no room for it. */
+struct instance *instance_of_broker(struct core *c, struct module *m);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */
 struct sequence *sequence_of(struct core *c, struct instance *i, const struct route *r);
@@ -200,9 +335,15 @@ void mailbox_forget(struct core *c, struct instance *i);
 /* A repeat came from `to`: an outcome that is still owed becomes its. */
 void mailbox_move(struct core *c, struct ended *e, struct instance *to);
 void mailbox_is_behind(struct core *c, struct instance *i, bool behind);
+/* Owes an instance a message (its body, without the key `notice`). */
+void mailbox_add(struct core *c, struct instance *i, const uint8_t *body, size_t n);
 
 /* --- history.c ------------------------------------------------------------------------------- */
 void history_added(struct core *c, struct instance *i, uint64_t notice);
+/* The same of a notice that is no outcome. */
+void history_other_added(struct core *c, struct instance *i, uint64_t number);
+/* Forgets at most `most` of those up to `until`. */
+void history_trim_others(struct core *c, struct instance *i, uint64_t until, unsigned most);
 /* The instance's rows or its `seen` have changed. */
 void history_place(struct core *c, struct instance *i);
 /* Rows whose time is over, or for which there is no room. True when there are more. */
@@ -226,6 +367,8 @@ void answer_find(struct core *c, struct instance *i, const struct message_ack *a
 /* Whether a PROCESSED is sound for that batch: counts, record errors. Sets the fault if not. */
 bool answer_is_sound(struct core *c, const struct presented *p, const struct message_ack *a,
     const char *path, struct fault *f);
+/* The target's errors as they came, whole ones only, as many as are kept. Borrowed. */
+void answer_keep_errors(struct ended *e, const struct message_ack *a);
 /* Ends the batch as PROCESSED. */
 void answer_processed(struct core *c, struct instance *i, const struct presented *p,
     const struct message_ack *a);

@@ -1,12 +1,16 @@
-/* mailbox.c - what a source is owed: outcomes, in the order of ending, until it has seen them */
+/* mailbox.c - what an instance is owed, in order, until it has seen it: outcomes and notices */
 #include "core/internal.h"
 
 /*
  * The rows of history are the mailbox: those of an instance with a notice above `seen` are owed. An
  * instance that is there and has been told all rows so far gets a new one from memory; one that is
  * behind gets them from the store, as its peer takes them. (protocol.md section 3)
+ *
+ * What is no outcome (confirmations, warnings) stands in a table of its own under the same rising
+ * numbers, and goes as soon as it has been seen.
  */
 #define ROWS_PER_TURN 2048
+#define TRIMMED_AT_ONCE 1024		/* the rest with the next `seen` */
 
 void mailbox_is_behind(struct core *c, struct instance *i, bool behind)
 {
@@ -28,6 +32,17 @@ static void hand_over(struct core *c, struct instance *i, const struct ended *e,
 		i->sent = e->notice;
 }
 
+/* It is there and has been told all before this: it need not wait. */
+static bool takes_at_once(struct core *c, struct instance *i)
+{
+	if (!i->peer || i->behind)
+		return false;
+	if (c->ops->has_room(i->peer))
+		return true;
+	mailbox_is_behind(c, i, true);
+	return false;
+}
+
 void mailbox_told(struct core *c, const struct ended *e, const struct route *r)
 {
 	struct instance *i = instance_by_number(c, e->source);
@@ -37,13 +52,26 @@ void mailbox_told(struct core *c, const struct ended *e, const struct route *r)
 	i->record.live--;
 	instance_changed(c, i);
 	history_added(c, i, e->notice);
-	if (!i->peer || i->behind)
-		return;
-	if (!c->ops->has_room(i->peer)) {
-		mailbox_is_behind(c, i, true);
-		return;
-	}
-	hand_over(c, i, e, r);
+	if (takes_at_once(c, i))
+		hand_over(c, i, e, r);
+}
+
+static void hand_over_other(struct core *c, struct instance *i, uint64_t number,
+    const uint8_t *body, size_t n)
+{
+	c->ops->notice(i->peer, number, body, n);
+	i->told = number;
+	if (number > i->sent)
+		i->sent = number;
+}
+
+void mailbox_add(struct core *c, struct instance *i, const uint8_t *body, size_t n)
+{
+	uint64_t number = store_notice_add(c->store, i->record.number, body, n);
+
+	history_other_added(c, i, number);
+	if (takes_at_once(c, i))
+		hand_over_other(c, i, number, body, n);
 }
 
 void mailbox_forget(struct core *c, struct instance *i)
@@ -58,21 +86,40 @@ void mailbox_open(struct core *c, struct instance *i)
 	mailbox_is_behind(c, i, i->newest_notice > i->told);
 }
 
-static bool feed(struct core *c, struct instance *i, unsigned *left)
+/* The next that it is owed, whichever of the two it is. False: there is none. */
+static bool feed_one(struct core *c, struct instance *i)
 {
 	struct ended e;
+	uint64_t number = UINT64_MAX;
+	const uint8_t *body;
+	size_t n;
 
-	while (*left > 0) {
-		if (!c->ops->has_room(i->peer))
-			return false;
-		if (store_ended_next(c->store, i->record.number, i->told, &e) != 0) {
-			mailbox_is_behind(c, i, false);
-			return false;
-		}
+	if (i->oldest_other &&
+	    store_notice_next(c->store, i->record.number, i->told, &number, &body, &n) != 0)
+		number = UINT64_MAX;
+	if (store_ended_next(c->store, i->record.number, i->told, &e) == 0 && e.notice < number) {
 		struct route *r = route_by_number(c, e.route);
 		if (r)
 			hand_over(c, i, &e, r);
-		(*left)--;
+		else
+			i->told = e.notice;	/* of a route that is not declared any more */
+		return true;
+	}
+	if (number == UINT64_MAX)
+		return false;
+	hand_over_other(c, i, number, body, n);
+	return true;
+}
+
+static bool feed(struct core *c, struct instance *i, unsigned *left)
+{
+	for (; *left > 0; (*left)--) {
+		if (!c->ops->has_room(i->peer))
+			return false;
+		if (!feed_one(c, i)) {
+			mailbox_is_behind(c, i, false);
+			return false;
+		}
 	}
 	return true;
 }
@@ -109,6 +156,7 @@ void core_seen(struct core *c, struct instance *i, uint64_t seen)
 	i->record.seen = seen;
 	instance_changed(c, i);
 	c->next_prune_ms = 0;
+	history_trim_others(c, i, seen, TRIMMED_AT_ONCE);
 	history_place(c, i);
 }
 
@@ -129,8 +177,6 @@ void mailbox_move(struct core *c, struct ended *e, struct instance *to)
 		        0
 		    ? next.notice
 		    : 0;
-		if (from->oldest_notice == 0)
-			from->newest_notice = 0;
 		history_place(c, from);
 	}
 	history_added(c, to, notice);

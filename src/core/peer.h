@@ -23,6 +23,14 @@ struct delivery {
 	struct frame *frame;		/* the body, when it is still in memory; else NULL */
 };
 
+/* What an instance is told about a batch that it sent or held: an error, as a warning. */
+struct batch_warning {
+	enum error_code code;
+	const struct route *route;
+	struct uuid batch_id;
+	struct span correlation;	/* borrowed */
+};
+
 /*
  * Whatever is handed over here may leave the process only after the turn has been committed.
  */
@@ -35,8 +43,15 @@ struct peer_ops {
 	void (*outcome)(struct peer *p, const struct ended *e, const struct route *route);
 	/* Whether another outcome may be queued now: a peer that does not read gets no more. */
 	bool (*has_room)(const struct peer *p);
+	/*
+	 * Queues a notice that is no outcome: the body of a message, to which its number is added.
+	 */
+	void (*notice)(struct peer *p, uint64_t number, const uint8_t *body, size_t n);
+	/* Tells a source of back-pressure on its route. */
+	void (*backpressure)(struct peer *p, const struct message_backpressure *b);
+	void (*warn)(struct peer *p, const struct batch_warning *w);
 	/* Says GOODBYE and ends the connection; the core has already let go of it. */
-	void (*dismiss)(struct peer *p, enum goodbye_reason reason);
+	void (*dismiss)(struct peer *p, enum goodbye_reason reason, const char *why);
 };
 
 #endif

@@ -5,15 +5,27 @@
 
 /* Batches that become READY in one turn: the rest follows in the next. */
 #define RELEASES_PER_TURN 1024
+#define JITTER_SHARE 10			/* at most a tenth of the wait is added */
 
-uint64_t retry_delay_ms(const struct route_settings *r)
+uint64_t retry_wait_ms(const struct route_settings *r, uint32_t failures, uint64_t random)
 {
-	return r->retry_delay_ms;
+	double wait_ms = r->retry_delay_ms, most_ms = r->max_retry_delay_ms;
+
+	for (uint32_t n = 1; n < failures && wait_ms < most_ms && r->backoff_multiplier > 1; n++)
+		wait_ms *= r->backoff_multiplier;
+	uint64_t whole_ms = (uint64_t)(wait_ms < most_ms ? wait_ms : most_ms);
+	return whole_ms + random % (whole_ms / JITTER_SHARE + 1);
 }
 
-bool retry_is_left(const struct route_settings *r, uint32_t attempt)
+/* Failures of the budget that the latest redrive began. */
+static uint32_t failures_of(const struct batch *b)
 {
-	return attempt <= r->max_retries;
+	return b->attempt - b->attempts_before;
+}
+
+bool retry_is_left(const struct route_settings *r, const struct batch *b)
+{
+	return failures_of(b) <= r->max_retries;
 }
 
 void retry_note_due(struct core *c, uint64_t due_ms)
@@ -22,22 +34,61 @@ void retry_note_due(struct core *c, uint64_t due_ms)
 		c->next_due_ms = due_ms;
 }
 
-void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct ended *e,
-    enum batch_cause cause)
+static enum journal_event event_of(enum batch_cause cause)
 {
-	struct batch b = *was;
+	switch (cause) {
+	case CAUSE_ACK_TIMEOUT:
+		return JOURNAL_ACK_TIMEOUT;
+	case CAUSE_PROCESS_TIMEOUT:
+		return JOURNAL_PROCESS_TIMEOUT;
+	case CAUSE_LOST_SUSPECT:
+		return JOURNAL_LOST;
+	default:
+		return JOURNAL_REJECTED;
+	}
+}
 
-	if (!retry_is_left(&r->settings, was->attempt)) {
-		e->dead = true;
-		e->rejected = was->record_count;
-		e->error_code = INT_DELIVERY_002;
-		batch_finish(c, r, was, e, CAUSE_EXHAUSTED);
+static enum error_code code_of(enum batch_cause cause)
+{
+	switch (cause) {
+	case CAUSE_ACK_TIMEOUT:
+	case CAUSE_PROCESS_TIMEOUT:
+		return INT_DELIVERY_001;
+	case CAUSE_LOST_SUSPECT:
+		return INT_DELIVERY_003;
+	default:
+		return INT_NONE;
+	}
+}
+
+static void bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
+    struct ended *e)
+{
+	journal_note(c, b, &(struct note){ JOURNAL_DEAD, 0, 0, INT_DELIVERY_002, NULL });
+	e->dead = true;
+	e->rejected = was->record_count;
+	e->error_code = INT_DELIVERY_002;
+	batch_finish(c, r, b, e, CAUSE_EXHAUSTED);
+}
+
+void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
+    struct ended *e, enum batch_cause cause, const char *text)
+{
+	bool left = retry_is_left(&r->settings, was);
+	uint64_t wait_ms = left ? retry_wait_ms(&r->settings, failures_of(was), rng_next(&c->rng))
+				: 0;
+
+	journal_note(c, b, &(struct note){ event_of(cause), was->holder, wait_ms, code_of(cause),
+		text });
+	if (!left) {
+		bury(c, r, was, b, e);
 		return;
 	}
-	b.state = BATCH_WAITING;
-	b.failed = true;
-	b.due_ms = c->now_ms + retry_delay_ms(&r->settings);
-	batch_move(c, r, was, &b, cause);
+	r->counters.retries_total++;
+	b->state = BATCH_WAITING;
+	b->failed = true;
+	b->due_ms = c->now_ms + wait_ms;
+	batch_move(c, r, was, b, cause);
 }
 
 bool retry_release_due(struct core *c)

@@ -42,19 +42,22 @@ struct route *route_by_number(struct core *c, uint32_t number)
 	return NULL;
 }
 
+struct route *route_by_name(struct core *c, struct span name)
+{
+	for (size_t n = 0; n < c->settings.route_count; n++)
+		if (span_is(name, c->routes[n].settings.name))
+			return &c->routes[n];
+	return NULL;
+}
+
 const struct route_settings *route_settings(const struct route *r)
 {
 	return &r->settings;
 }
 
-uint64_t route_ready(const struct route *r)
-{
-	return r->counters.ready_critical + r->counters.ready_normal + r->counters.ready_suspect;
-}
-
 uint64_t route_depth(const struct route *r)
 {
-	return route_ready(r) + r->counters.assigned + r->counters.waiting;
+	return counters_queued(&r->counters);
 }
 
 const struct route_counters *core_counters(const struct core *c, const char *route)
@@ -86,7 +89,7 @@ size_t core_routes_of(struct core *c, struct instance *i, struct welcome_route *
 			.retry_delay_ms = s->retry_delay_ms,
 			.max_retries = s->max_retries,
 			.backoff_multiplier = s->backoff_multiplier,
-			.backpressure_active = false,
+			.backpressure_active = r->flow.pressed,
 			.last_sequence_number = r->source == i->module ? sequence_last(c, i, r) : 0,
 		};
 	}

@@ -31,6 +31,11 @@ struct route_settings {
 	uint64_t queue_capacity;	/* batches in custody */
 	uint64_t queue_capacity_bytes;
 	uint64_t stage_margin;		/* batches with `completes` beyond queue_capacity */
+	uint64_t dead_letter_capacity;	/* dead letters; beyond, new batches are refused */
+	uint64_t dead_letter_capacity_bytes;
+	bool ordered;			/* one at a time per source instance, in sequence order */
+	bool confirm;			/* waits for DELIVERY_CONFIRMATION */
+	uint32_t confirm_timeout_ms;
 };
 
 struct core_settings {
@@ -47,6 +52,8 @@ struct core_settings {
 	uint64_t history_size;		/* bytes for all of history */
 	uint64_t stage_reserve;		/* bytes that only batches with `completes` may use */
 	uint32_t max_frame_bytes;
+	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
+	double backpressure_low_watermark;
 };
 
 #endif

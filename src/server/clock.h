@@ -4,23 +4,37 @@
 
 #include <stdint.h>
 
+#include "store/store.h"
+
 /*
- * max(saved, wall clock at start) + monotonic time since − our own stalls, in milliseconds. Due
- * times are on it: a wall clock that jumps changes nothing, waits outlive a restart, and a slow
- * flush is held against no peer.
+ * The saved time + what has passed since, by the system's clock since boot, in milliseconds. Due
+ * times are on it: a wall clock that jumps, between runs or while we run, changes nothing, and waits
+ * outlive a restart. Across a reboot nobody knows how long it took: the clock stands still then.
+ *
+ * Beside it goes the time that is held against peers: it stands still while we do nothing for them
+ * (a slow flush, a process that is stopped), so that our own stalls make nobody late.
  */
 struct custody_clock {
 	uint64_t now_ms;
+	uint64_t peer_ms;	/* the time held against peers: behind by all our stalls */
 	uint64_t base_ms;	/* at monotonic_ms */
 	int64_t monotonic_ms;
+	uint64_t stalled_ms;	/* in all */
 };
 
-/* Stalls up to here are ordinary and count as time. */
-#define CLOCK_STALL_MS 20
+/* Stalls up to here are ordinary: peers are read before they are judged. */
+#define CLOCK_STALL_MS 200
 
-void clock_start(struct custody_clock *c, uint64_t saved_ms, int64_t wall_ms);
+/*
+ * `saved_ms` is that of the store's latest commit, 0 for a new one (which begins at `wall_ms`);
+ * `boot` says how it went with the clock since boot, if that was in this boot.
+ */
+void clock_start(struct custody_clock *c, uint64_t saved_ms, const struct store_boot *boot,
+    int64_t wall_ms);
 void clock_read(struct custody_clock *c);
-/* We did nothing else for so long (a flush): it was nobody's time. */
-void clock_stalled(struct custody_clock *c, int64_t stall_ms);
+/* We did nothing for peers since then, by clock_monotonic_ms(): it was nobody's time. */
+void clock_stalled(struct custody_clock *c, int64_t since_ms);
+/* How the clock goes with that since boot, for the next start. */
+struct store_boot clock_boot(const struct custody_clock *c);
 
 #endif

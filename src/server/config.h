@@ -53,7 +53,9 @@ struct config_route {
 	int64_t queue_capacity;		/* batches in custody that have not ended */
 	int64_t queue_capacity_bytes;	/* and their bytes */
 	int64_t stage_margin;		/* batches with `completes` beyond the capacity */
-	bool ordered;			/* always false: this version refuses true */
+	int64_t dead_letter_capacity;	/* dead letters; beyond, new batches are refused */
+	int64_t dead_letter_capacity_bytes;
+	bool ordered;			/* one at a time per source instance, in sequence order */
 	bool confirm;			/* wait for DELIVERY_CONFIRMATION */
 };
 

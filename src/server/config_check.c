@@ -42,8 +42,10 @@ void config_derive(struct loader *l)
 			path_join(setting_value(&settings[i], c), l->path);
 	follow(&c->history_size, c->store_size / 4);
 	follow(&c->stage_reserve, sixteenth > two_frames ? sixteenth : two_frames);
-	for (size_t i = 0; i < c->route_count; i++)
+	for (size_t i = 0; i < c->route_count; i++) {
 		follow(&c->routes[i].queue_capacity_bytes, c->store_size / 2);
+		follow(&c->routes[i].dead_letter_capacity_bytes, c->store_size / 10);
+	}
 }
 
 static struct place place_of(const struct loader *l, const char *section, const char *name)
@@ -78,19 +80,6 @@ static void check_store(struct loader *l)
 			     "raise the other");
 }
 
-static void check_route(struct loader *l, size_t i)
-{
-	const struct config *c = l->config;
-	const struct config_route *r = &c->routes[i];
-	const struct place *places = l->routes[i].places;
-
-	if (r->ordered)
-		config_fault(l, places[setting_find("route", "ordered") - settings],
-			     "route \"%s\": ordered = true is not known to this version, which "
-			     "delivers in the order of custody; a later one will order by source: "
-			     "remove it or set ordered = false", r->name);
-}
-
 static bool is_loopback(const char *host)
 {
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
@@ -110,6 +99,4 @@ void config_check(struct loader *l)
 			     "http.listen = %s is no loopback address: plain HTTP is served on "
 			     "127.0.0.1 or [::1] only", c->http_listen.host);
 	check_store(l);
-	for (size_t i = 0; i < c->route_count; i++)
-		check_route(l, i);
 }

@@ -124,8 +124,12 @@ static int recover(struct server *s)
 	char why[512];
 	uint64_t seed;
 
+	struct store_boot boot = store_boot(t->store);
+
 	rng_system(&seed, sizeof seed);
-	clock_start(&t->clock, store_clock_ms(t->store), datetime_now_us() / 1000);
+	clock_start(&t->clock, store_clock_ms(t->store), &boot, datetime_now_us() / 1000);
+	boot = clock_boot(&t->clock);
+	store_set_boot(t->store, &boot);
 	t->core = core_create(t->store, &session_peer_ops, &s->settings->core, t->clock.now_ms,
 	    seed, why, sizeof why);
 	if (!t->core) {

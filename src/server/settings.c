@@ -23,6 +23,11 @@ static void fill_route(struct route_settings *r, const struct config *c,
 	r->queue_capacity = (uint64_t)from->queue_capacity;
 	r->queue_capacity_bytes = (uint64_t)from->queue_capacity_bytes;
 	r->stage_margin = (uint64_t)from->stage_margin;
+	r->dead_letter_capacity = (uint64_t)from->dead_letter_capacity;
+	r->dead_letter_capacity_bytes = (uint64_t)from->dead_letter_capacity_bytes;
+	r->ordered = from->ordered;
+	r->confirm = from->confirm;
+	r->confirm_timeout_ms = (uint32_t)from->confirm_timeout_ms;
 }
 
 static void fill_core(struct settings *s, const struct config *c)
@@ -40,6 +45,8 @@ static void fill_core(struct settings *s, const struct config *c)
 		.history_size = (uint64_t)c->history_size,
 		.stage_reserve = (uint64_t)c->stage_reserve,
 		.max_frame_bytes = (uint32_t)c->max_frame_bytes,
+		.backpressure_high_watermark = c->backpressure_high_watermark,
+		.backpressure_low_watermark = c->backpressure_low_watermark,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);

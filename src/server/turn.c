@@ -21,8 +21,8 @@
 static void turn_take(struct turn *t)
 {
 	clock_read(&t->clock);
-	core_set_time(t->core, t->clock.now_ms, datetime_now_us());
-	sessions_set_time(t->sessions, t->clock.now_ms);
+	core_set_time(t->core, t->clock.now_ms, t->clock.peer_ms, datetime_now_us());
+	sessions_set_time(t->sessions, t->clock.peer_ms);
 	sessions_receive(t->sessions);
 	sessions_expire(t->sessions);
 	t->more = core_turn_close(t->core);
@@ -35,11 +35,11 @@ static bool turn_end(struct turn *t)
 
 	if (store_commit(t->store) != 0)
 		return false;
-	int64_t took_us = clock_monotonic_us() - began_us;
-	clock_stalled(&t->clock, took_us / 1000);
 	if (store_commits(t->store) != commits)
 		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
-		    (long long)took_us);
+		    (long long)(clock_monotonic_us() - began_us));
+	clock_read(&t->clock);
+	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
 	store_read_end(t->store);
 	sessions_reap(t->sessions);
@@ -47,31 +47,47 @@ static bool turn_end(struct turn *t)
 	return true;
 }
 
-/* The one timer: the earliest of what is due. */
-static void set_timer(struct turn *t)
+static uint64_t until(uint64_t due_ms, uint64_t now_ms)
 {
-	uint64_t due_ms = core_next_due_ms(t->core),
-	         deadline_ms = sessions_next_deadline_ms(t->sessions);
+	return due_ms == UINT64_MAX ? UINT64_MAX : due_ms > now_ms ? due_ms - now_ms : 0;
+}
 
-	if (deadline_ms < due_ms)
-		due_ms = deadline_ms;
-	if (due_ms == UINT64_MAX)
+/* The one timer: the earliest of what is due. Returns when that is, by clock_monotonic_ms(). */
+static int64_t set_timer(struct turn *t)
+{
+	uint64_t wait_ms = until(core_next_due_ms(t->core), t->clock.now_ms),
+	         peers_ms = until(sessions_next_deadline_ms(t->sessions), t->clock.peer_ms);
+
+	if (peers_ms < wait_ms)
+		wait_ms = peers_ms;
+	if (wait_ms == UINT64_MAX) {
 		timeout_stop(t->timeout);
-	else
-		timeout_start(t->timeout,
-		    due_ms > t->clock.now_ms ? (int64_t)(due_ms - t->clock.now_ms) : 0);
+		return INT64_MAX;
+	}
+	timeout_start(t->timeout, (int64_t)wait_ms);
+	return clock_monotonic_ms() + (int64_t)wait_ms;
+}
+
+/* Whoever is woken too late was stopped: since when, is not known. */
+static void sleep_until_ready(struct turn *t, bool pending)
+{
+	int64_t due_ms = pending ? INT64_MAX : set_timer(t);
+	int64_t began_ms = clock_monotonic_ms();
+
+	ev_run(t->loop, pending ? EVRUN_NOWAIT : EVRUN_ONCE);
+	if (due_ms != INT64_MAX && clock_monotonic_ms() > due_ms + CLOCK_STALL_MS)
+		clock_stalled(&t->clock, began_ms);
 }
 
 bool turn_run(struct turn *t)
 {
-	bool pending = t->more || core_has_pending(t->core) || sessions_have_pending(t->sessions);
-
-	if (!pending)
-		set_timer(t);
-	ev_run(t->loop, pending ? EVRUN_NOWAIT : EVRUN_ONCE);
+	sleep_until_ready(t, t->more || core_has_pending(t->core) ||
+	    sessions_have_pending(t->sessions));
+	int64_t began_ms = clock_monotonic_ms();
 	turn_take(t);
 	if (!turn_end(t))
 		return false;
+	clock_stalled(&t->clock, began_ms);
 	ev_now_update(t->loop);
 	return true;
 }

@@ -19,6 +19,8 @@ static const struct {
 	[MESSAGE_GOODBYE] = { handle_goodbye, IN_SESSION },
 	[MESSAGE_BATCH_TRANSFER] = { handle_batch, IN_SESSION },
 	[MESSAGE_ACKNOWLEDGMENT] = { handle_acknowledgment, IN_SESSION },
+	[MESSAGE_DELIVERY_CONFIRMATION] = { handle_delivery_confirmation, IN_SESSION },
+	[MESSAGE_BACKPRESSURE] = { handle_backpressure, IN_SESSION },
 	[MESSAGE_ERROR_NOTIFICATION] = { handle_error_notification, IN_SESSION },
 };
 #define MESSAGE_COUNT (sizeof messages / sizeof messages[0])

@@ -69,6 +69,8 @@ struct session {
 	size_t out_bytes;		/* encoded frames in it */
 	uint64_t progress_ms;		/* when the peer last took bytes */
 	uint64_t progress_bytes;
+	bool is_sampled;		/* half of write_timeout_ms has passed since, and then */
+	uint64_t sampled_bytes;		/* its system had acknowledged so many */
 	uint64_t deadline_ms;		/* HELLO, or the end of lingering; UINT64_MAX none */
 	bool shut;			/* our sending half is closed */
 	bool broken;			/* writing has failed: it ends in the next turn */
@@ -150,6 +152,8 @@ void handle_hello(struct session *s, const struct message *m, struct frame *fram
 void handle_goodbye(struct session *s, const struct message *m, struct frame *frame);
 void handle_batch(struct session *s, const struct message *m, struct frame *frame);
 void handle_acknowledgment(struct session *s, const struct message *m, struct frame *frame);
+void handle_delivery_confirmation(struct session *s, const struct message *m, struct frame *frame);
+void handle_backpressure(struct session *s, const struct message *m, struct frame *frame);
 void handle_error_notification(struct session *s, const struct message *m, struct frame *frame);
 
 /* --- send_*.c --------------------------------------------------------------------------------- */
@@ -170,6 +174,9 @@ void send_notification(struct session *s, const struct message *m, const struct 
 void send_offer_answer(struct session *s, const struct message *m, const struct offer_answer *a);
 void send_echo(struct session *s, const struct message *m, const struct message_ack *of,
     const struct route *route, bool duplicate);
+void send_backpressure(struct session *s, const struct message_backpressure *b);
+void send_warning(struct session *s, const struct batch_warning *w);
+void send_notice(struct session *s, uint64_t number, const uint8_t *body, size_t n);
 void send_outcome(struct session *s, const struct ended *e, const struct route *route);
 
 #endif

@@ -21,8 +21,10 @@ static struct output *add_output(struct session *s, bool is_delivery)
 	struct output *o = xcalloc(1, sizeof *o);
 
 	o->is_delivery = is_delivery;
-	if (output_is_empty(s))
-		s->progress_ms = s->all->now_ms;	/* from now on it can be slow */
+	if (output_is_empty(s)) {	/* from now on it can be slow */
+		s->progress_ms = s->all->now_ms;
+		s->is_sampled = false;
+	}
 	TAILQ_INSERT_TAIL(&s->out, o, next);
 	session_make_dirty(s);
 	return o;
@@ -204,9 +206,13 @@ static bool send_delivery(struct session *s, struct output *o, bool *failed)
 		*failed = true;
 		return false;
 	}
-	return send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed) &&
-	    send_part(s, o, &before, body + o->body_skip, n - o->body_skip, failed) &&
-	    send_part(s, o, &before, buf_bytes(&o->tail), o->tail.len, failed);
+	if (!send_part(s, o, &before, buf_bytes(&o->bytes), o->bytes.len, failed) ||
+	    !send_part(s, o, &before, body + o->body_skip, n - o->body_skip, failed) ||
+	    !send_part(s, o, &before, buf_bytes(&o->tail), o->tail.len, failed))
+		return false;
+	if (s->instance)
+		core_delivery_sent(s->all->core, s->instance, o->delivery.lease);
+	return true;
 }
 
 static bool send_frames(struct session *s, struct output *o, bool *failed)
@@ -240,8 +246,10 @@ static void note_progress(struct session *s)
 {
 	uint64_t sent = stream_sent_bytes(s->stream);
 
-	if (sent != s->progress_bytes)
+	if (sent != s->progress_bytes) {
 		s->progress_ms = s->all->now_ms;
+		s->is_sampled = false;
+	}
 	s->progress_bytes = sent;
 }
 

@@ -23,18 +23,35 @@ static bool has_room(const struct peer *p)
 	return s->out_bytes < NOTICE_BYTES_MAX;
 }
 
-static void dismiss(struct peer *p, enum goodbye_reason reason)
+static void notice(struct peer *p, uint64_t number, const uint8_t *body, size_t n)
+{
+	send_notice(session_of(p), number, body, n);
+}
+
+static void backpressure(struct peer *p, const struct message_backpressure *b)
+{
+	send_backpressure(session_of(p), b);
+}
+
+static void warn(struct peer *p, const struct batch_warning *w)
+{
+	send_warning(session_of(p), w);
+}
+
+static void dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
 {
 	struct session *s = session_of(p);
 
 	s->instance = NULL;		/* the core has let go of it */
-	session_goodbye(s, reason, LEAVE_EXPECTED, 0,
-	    "another connection has the same instance_id");
+	session_goodbye(s, reason, LEAVE_EXPECTED, 0, why);
 }
 
 const struct peer_ops session_peer_ops = {
 	.deliver = deliver,
 	.outcome = outcome,
 	.has_room = has_room,
+	.notice = notice,
+	.backpressure = backpressure,
+	.warn = warn,
 	.dismiss = dismiss,
 };

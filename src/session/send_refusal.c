@@ -26,6 +26,7 @@ static void reject(struct session *s, const struct message *m, const struct faul
 
 	send_texts(&texts, &e, &m->batch.batch_id);
 	struct error_out error = send_error(s, &e, f, &texts);
+	error.transient = f->code == INT_BATCH_004;	/* refused only on an ordered route */
 	struct ack_out ack = {
 		.batch_id = m->batch.batch_id,
 		.status = ACK_REJECTED,

@@ -14,13 +14,18 @@ struct store_tally {
 	uint64_t payloads;
 	uint64_t identities;
 	uint64_t ended;			/* rows of history */
-	uint64_t history_bytes;
+	uint64_t history_bytes;		/* recounted, without aliases */
+	uint64_t series;
+	uint64_t notices, lines;	/* beside outcomes; of journals */
+	uint64_t confirmations, confirm_due;
+	uint64_t aliases;		/* rows, one a turn */
 };
 
 /*
  * Walks every table, in the turn that is open or in a snapshot (store_read_end() then ends it):
- * each batch in one state and one place, with its payload and identity; counters and budget as a
- * recount has them. Payloads are not read. 0; or ERR_CORRUPT and, in why[size], the first
+ * each batch in one state and one place, with its payload and identity; journals and confirmations
+ * only of what there is; counters and budget as a recount has them, and the two equations of
+ * struct route_counters. Payloads are not read. 0; or ERR_CORRUPT and, in why[size], the first
  * disagreement.
  */
 int store_check(struct store *s, struct store_tally *tally, char *why, size_t size) MUST_CHECK;

@@ -9,14 +9,18 @@
 
 enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
-	TABLE_QUEUE, TABLE_DUE, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_COUNT,
+	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_NOTICE,
+	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
+	TABLE_ACTION, TABLE_CONTROL, TABLE_COUNT,
 };
 
 /* What the meta record holds beside the format: saved with each turn that changed it. */
 struct meta {
 	uint64_t last_id, last_lease, last_notice, last_number;
 	uint64_t clock_ms;
-	uint64_t history_bytes;
+	uint64_t history_bytes;		/* without aliases */
+	uint64_t alias_bytes;
+	struct store_boot boot;
 };
 
 struct store {
@@ -34,6 +38,13 @@ struct store {
 	int lock_fd;
 	int failure;			/* the turn's first failure, 0 none */
 	bool intake_full;		/* a change of this intake found no room */
+	struct alias_buffer {		/* what this turn has taken: alias.c */
+		uint8_t *bytes;
+		size_t count, capacity;		/* entries */
+		size_t count_before;		/* the intake, to go back to */
+		uint64_t first_id, newest_id, newest_before;
+		uint64_t last_key;		/* of the latest row written, 0 none yet */
+	} aliases;
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
 	uint64_t commits;
@@ -56,6 +67,67 @@ bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v);
 /* The first key at or behind k: false when there is none. The key found goes to *found. */
 bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v);
 
+/* The last key below k. */
+bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
+    MDB_val *v);
+/* A row of n bytes to be filled at once: NULL when it failed. `flags`: 0 or MDB_APPEND. */
+uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_t n,
+    unsigned flags);
+/* Deletes the row if it is exactly these bytes; else leaves it. */
+bool table_del_if(struct store *s, enum table t, const struct key *k, const void *p, size_t n);
+/* Deletes the rows whose keys begin with k, at most `most`; returns what row_cost() says of them.
+ */
+uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most);
+
+/* A batch in custody: queue.c. */
+void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n);
+/* As it stands, its checksum too: damage stays damage. */
+void payload_move(struct store *s, uint64_t from, uint64_t to);
+/* Its rows of queue, due and series. */
+void queue_enter(struct store *s, const struct batch *b);
+
+/* identity.c */
+void identity_put(struct store *s, uint32_t route, const struct uuid *batch_id,
+    const struct identity *i);
+void identity_point_at(struct store *s, const struct ended *e);
+bool identity_is_at(struct store *s, const struct ended *e);
+void identity_del_if_at(struct store *s, const struct ended *e);
+/* Forgets the identity of this batch_id, if it is a dead letter's of that id. */
+bool identity_del_dead(struct store *s, uint32_t route, const struct uuid *batch_id, uint64_t id);
+/* Finds what points at a batch whose batch_id is lost, and forgets it: reads the whole route. */
+void identity_del_lost(struct store *s, uint32_t route, uint64_t id);
+
+/* series.c: rows exactly while batch.ordered and in custody. */
+void series_put(struct store *s, const struct batch *b);
+void series_del(struct store *s, const struct batch *b);
+/* Of a batch whose record is lost: tries each series of its route. */
+void series_del_lost(struct store *s, uint32_t route, uint64_t id);
+
+/* letter.c */
+void letter_put(struct store *s, const struct batch *from, const struct ended *e);
+void letter_retell(struct store *s, const struct ended *from, const struct ended *e);
+
+/* ended.c */
+size_t ended_put(struct store *s, const struct ended *e);
+void history_less(struct store *s, uint64_t cost);
+
+/* journal.c */
+void journal_del(struct store *s, uint64_t id);
+void journal_move(struct store *s, uint64_t from, uint64_t to);
+
+/* confirm.c: as an end is moved, forgotten; as a letter leaves without an end. */
+void confirm_retell(struct store *s, const struct ended *from, const struct ended *e);
+void confirm_forget(struct store *s, const struct ended *e);
+void confirm_forget_early(struct store *s, uint32_t route, uint64_t id);
+
+/* alias.c: writes what is gathered; goes back to what there was before an intake. */
+void alias_flush(struct store *s);
+void alias_intake_begin(struct store *s);
+void alias_intake_abort(struct store *s);
+bool alias_row_is_whole(const MDB_val *v);
+
+/* What a small row costs of the budget of history, in pages that are two thirds full. */
+uint64_t row_cost(size_t key, size_t value);
 /*
  * What a row of history and its identity cost of the budget, in pages that are half full at worst.
  */

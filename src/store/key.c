@@ -43,6 +43,34 @@ struct key key_due(uint64_t time_ms, uint32_t route, uint64_t id)
 	return k;
 }
 
+struct key key_series(uint32_t route, uint32_t instance, uint64_t id)
+{
+	struct key k = { .n = 0 };
+
+	add32(&k, route);
+	add32(&k, instance);
+	add64(&k, id);
+	return k;
+}
+
+struct key key_line(uint64_t id, uint32_t number)
+{
+	struct key k = { .n = 0 };
+
+	add64(&k, id);
+	add32(&k, number);
+	return k;
+}
+
+struct key key_record(uint64_t id, uint64_t hash)
+{
+	struct key k = { .n = 0 };
+
+	add64(&k, id);
+	add64(&k, hash);
+	return k;
+}
+
 struct key key_route_id(uint32_t route, uint64_t id)
 {
 	struct key k = { .n = 0 };

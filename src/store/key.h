@@ -9,12 +9,18 @@
 /*
  *	payload            id(8)
  *	queue              route(4) class(1) id(8)
- *	due                time_ms(8) route(4) id(8)
- *	dead               route(4) id(8)
+ *	due, confirm_due   time_ms(8) route(4) id(8)
+ *	series             route(4) instance(4) id(8)
+ *	dead, confirm      route(4) id(8)
  *	ended              source(4) notice(8)
+ *	notice             instance(4) notice(8)
+ *	journal            id(8) number(4)
+ *	confirm_record     id(8) hash(8)
  *	identity           route(4) batch_id(16)
+ *	alias              first id(8)
  *	sequence           route(4) instance(4)
- *	instance, route    number(4)
+ *	action             number(8)
+ *	instance, route, control  number(4)
  */
 #define KEY_MAX 24
 
@@ -23,8 +29,9 @@ enum queue_class {
 	QUEUE_READY_CRITICAL = 0,
 	QUEUE_READY_NORMAL = 1,
 	QUEUE_READY_SUSPECT = 2,
-	QUEUE_ASSIGNED = 3,
-	QUEUE_WAITING = 4,
+	QUEUE_READY_HELD = 3,
+	QUEUE_ASSIGNED = 4,
+	QUEUE_WAITING = 5,
 	QUEUE_CLASS_COUNT,
 };
 
@@ -36,6 +43,9 @@ struct key {
 struct key key_id(uint64_t id);
 struct key key_queue(uint32_t route, enum queue_class class, uint64_t id);
 struct key key_due(uint64_t time_ms, uint32_t route, uint64_t id);
+struct key key_series(uint32_t route, uint32_t instance, uint64_t id);
+struct key key_line(uint64_t id, uint32_t number);
+struct key key_record(uint64_t id, uint64_t hash);
 struct key key_route_id(uint32_t route, uint64_t id);
 struct key key_ended(uint32_t source, uint64_t notice);
 struct key key_identity(uint32_t route, const struct uuid *batch_id);

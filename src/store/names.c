@@ -36,9 +36,19 @@ void store_set_clock_ms(struct store *s, uint64_t now_ms)
 		s->meta.clock_ms = now_ms;
 }
 
+struct store_boot store_boot(const struct store *s)
+{
+	return s->meta.boot;
+}
+
+void store_set_boot(struct store *s, const struct store_boot *b)
+{
+	s->meta.boot = *b;
+}
+
 uint64_t store_history_bytes(const struct store *s)
 {
-	return s->meta.history_bytes;
+	return s->meta.history_bytes + s->meta.alias_bytes;
 }
 
 const struct uuid *store_broker_id(const struct store *s)

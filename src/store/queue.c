@@ -1,21 +1,24 @@
 /* queue.c - a batch in custody: the arrows of its life, each in the turn's transaction */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
-#include "base/log.h"
 #include "store/internal.h"
 
 /*
- * Invariants, kept by these functions and by nothing else:
+ * Invariants, kept by these functions and those of letter.c:
  *
  *  1. A batch that has not ended has exactly one row: in `queue` under the class that its state and
  *     flags say, or in `dead`.
  *  2. It has a row in `due` exactly while it is WAITING.
- *  3. It has a payload and an identity from its insertion until its end; a dead letter keeps both.
+ *  3. It has a row in `series` exactly while it is in `queue` and `ordered`.
+ *  4. It has a payload and an identity from its insertion until its end; a dead letter keeps both.
  */
 
 enum ready_class batch_ready_class(const struct batch *b)
 {
+	if (b->held)
+		return CLASS_HELD;
 	if (b->suspect)
 		return CLASS_SUSPECT;
 	return b->critical ? CLASS_CRITICAL : CLASS_NORMAL;
@@ -25,6 +28,7 @@ static const enum queue_class ready_classes[] = {
 	[CLASS_CRITICAL] = QUEUE_READY_CRITICAL,
 	[CLASS_NORMAL] = QUEUE_READY_NORMAL,
 	[CLASS_SUSPECT] = QUEUE_READY_SUSPECT,
+	[CLASS_HELD] = QUEUE_READY_HELD,
 };
 
 static enum queue_class class_of(const struct batch *b)
@@ -53,7 +57,7 @@ static void queue_put(struct store *s, const struct batch *b)
 
 #define PAYLOAD_HEAD 4
 
-static void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
+void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 {
 	MDB_txn *txn = store_writer(s);
 	struct key k = key_id(id);
@@ -90,172 +94,55 @@ int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t *
 	return verify && crc != crc32c(0, *p, *n) ? ERR_CORRUPT : 0;
 }
 
-/* --- identity: kind(1), then id(8), or source(4) notice(8) ---------------------------------- */
-
-#define IDENTITY_BYTES 13
-
-static void identity_put(struct store *s, uint32_t route, const struct uuid *batch_id,
-    const struct identity *i)
+/* The copy is made first: a put may move the page that it is read from. */
+void payload_move(struct store *s, uint64_t from, uint64_t to)
 {
-	struct key k = key_identity(route, batch_id);
-	struct key value = i->kind == IDENTITY_ENDED ? key_ended(i->source, i->notice)
-	                                             : key_id(i->id);
-	uint8_t bytes[IDENTITY_BYTES];
-
-	bytes[0] = (uint8_t)i->kind;
-	memcpy(bytes + 1, value.b, value.n);
-	table_put(s, TABLE_IDENTITY, &k, bytes, 1u + value.n);
-}
-
-void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id,
-    struct identity *out)
-{
-	struct key k = key_identity(route, batch_id);
+	struct key was = key_id(from), is = key_id(to);
+	uint8_t *copy, *p;
 	MDB_val v;
 
-	*out = (struct identity){ .kind = IDENTITY_NONE };
-	if (!table_get(s, TABLE_IDENTITY, &k, &v))
+	if (!table_get(s, TABLE_PAYLOAD, &was, &v))
 		return;
-	const uint8_t *p = v.mv_data;
-	if (v.mv_size == 9 && (p[0] == IDENTITY_LIVE || p[0] == IDENTITY_DEAD)) {
-		out->kind = (enum identity_kind)p[0];
-		out->id = key_get64(p + 1);
-	} else if (v.mv_size == IDENTITY_BYTES && p[0] == IDENTITY_ENDED) {
-		out->kind = IDENTITY_ENDED;
-		out->source = key_get32(p + 1);
-		out->notice = key_get64(p + 5);
-	} else {
-		store_failed(s, MDB_CORRUPTED, "read identity");
+	if (!(copy = malloc(v.mv_size))) {
+		store_failed(s, MDB_MAP_FULL, "copy payload");
+		return;
 	}
-}
-
-/* --- dead letters --------------------------------------------------------------------------- */
-
-/* A dead letter's row: the batch's record behind its length, then the end it was told with. */
-static void dead_put(struct store *s, const struct batch *from, const struct ended *e)
-{
-	uint8_t bytes[2 + BATCH_RECORD_MAX + ENDED_RECORD_MAX];
-	struct key k = key_route_id(from->route, from->id);
-	struct batch b = *from;
-
-	b.state = BATCH_DEAD;
-	size_t n = batch_encode(&b, bytes + 2);
-	bytes[0] = (uint8_t)(n >> 8);
-	bytes[1] = (uint8_t)n;
-	n += 2 + ended_encode(e, bytes + 2 + n);
-	table_put(s, TABLE_DEAD, &k, bytes, n);
-}
-
-/* The end that a dead letter was told with is another row now. */
-static void dead_retell(struct store *s, const struct ended *e)
-{
-	struct batch b;
-	struct ended told;
-
-	if (store_dead_get(s, e->route, e->id, &b, &told) == 0)
-		dead_put(s, &b, e);
-}
-
-/* --- history's rows, which are written once ------------------------------------------------- */
-
-uint64_t history_cost(size_t row)
-{
-	return (row + 12 + 33 + 48) * 3 / 2;
-}
-
-static size_t ended_put(struct store *s, const struct ended *e)
-{
-	struct key k = key_ended(e->source, e->notice);
-	size_t n = ended_encode(e, s->scratch);
-
-	table_put(s, TABLE_ENDED, &k, s->scratch, n);
-	s->meta.history_bytes += history_cost(n);
-	return n;
-}
-
-int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct ended *e)
-{
-	struct key k = key_ended(source, after + 1);
-	MDB_val found, v;
-
-	while (table_seek(s, TABLE_ENDED, &k, &found, &v) && key_get32(found.mv_data) == source) {
-		uint64_t notice = key_get64((const uint8_t *)found.mv_data + 4);
-		if (ended_decode(v.mv_data, v.mv_size, e) == 0)
-			return 0;
-		log_error("history row does not match its checksum", "notice=%llu",
-		    (unsigned long long)notice);
-		k = key_ended(source, notice + 1);
-	}
-	return ERR_NOTFOUND;
-}
-
-int store_ended_get(struct store *s, uint32_t source, uint64_t notice, struct ended *e)
-{
-	struct key k = key_ended(source, notice);
-	MDB_val v;
-
-	if (!table_get(s, TABLE_ENDED, &k, &v))
-		return ERR_NOTFOUND;
-	return ended_decode(v.mv_data, v.mv_size, e);
-}
-
-static void ended_forget(struct store *s, const struct ended *e)
-{
-	struct key k = key_ended(e->source, e->notice);
-	size_t n = ended_encode(e, s->scratch);
-	uint64_t cost = history_cost(n);
-
-	table_del(s, TABLE_ENDED, &k);
-	s->meta.history_bytes -= cost < s->meta.history_bytes ? cost : s->meta.history_bytes;
-}
-
-static void identity_point_at(struct store *s, const struct ended *e)
-{
-	identity_put(s, e->route, &e->batch_id, &(struct identity){
-	    .kind = IDENTITY_ENDED, .source = e->source, .notice = e->notice });
-}
-
-void store_ended_move(struct store *s, const struct ended *from, uint32_t source, uint64_t notice)
-{
-	uint8_t errors[RECORD_ERRORS_MAX];
-	struct ended e = *from;
-
-	if (e.errors_len) {	/* they stand in a page that the changes below may take away */
-		memcpy(errors, e.errors, e.errors_len);
-		e.errors = errors;
-	}
-	ended_forget(s, &e);
-	e.source = source;
-	e.notice = notice;
-	ended_put(s, &e);
-	if (e.dead || e.partial)
-		dead_retell(s, &e);
-	if (!e.dead)
-		identity_point_at(s, &e);
-}
-
-void store_ended_del(struct store *s, const struct ended *e)
-{
-	struct ended copy = *e;
-
-	if (!e->dead) {
-		struct key k = key_identity(e->route, &e->batch_id);
-		table_del(s, TABLE_IDENTITY, &k);
-	}
-	ended_forget(s, &copy);
+	size_t n = v.mv_size;
+	memcpy(copy, v.mv_data, n);
+	table_del(s, TABLE_PAYLOAD, &was);
+	if ((p = table_reserve(s, TABLE_PAYLOAD, &is, n, MDB_APPEND)))
+		memcpy(p, copy, n);
+	s->payload_copies++;
+	free(copy);
 }
 
 /* --- the arrows ----------------------------------------------------------------------------- */
 
+static void due_put(struct store *s, const struct batch *b)
+{
+	struct key due = key_due(b->due_ms, b->route, b->id);
+
+	if (b->state == BATCH_WAITING)
+		table_put(s, TABLE_DUE, &due, NULL, 0);
+}
+
+void queue_enter(struct store *s, const struct batch *b)
+{
+	queue_put(s, b);
+	due_put(s, b);
+	if (b->ordered)
+		series_put(s, b);
+}
+
 void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *payload, size_t n)
 {
 	payload_put(s, b->id, payload, n);
-	queue_put(s, b);
+	queue_enter(s, b);
 	identity_put(s, b->route, &b->batch_id,
 	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
 }
 
-static void leave_queue(struct store *s, const struct batch *b)
+static void leave_class(struct store *s, const struct batch *b)
 {
 	struct key k = queue_key(b);
 
@@ -266,16 +153,26 @@ static void leave_queue(struct store *s, const struct batch *b)
 	}
 }
 
+static void leave_queue(struct store *s, const struct batch *b)
+{
+	leave_class(s, b);
+	if (b->ordered)
+		series_del(s, b);
+}
+
 void store_batch_move(struct store *s, const struct batch *from, const struct batch *b)
 {
 	struct key was = queue_key(from), is = queue_key(b);
 
 	if (memcmp(was.b, is.b, is.n) != 0 || b->state == BATCH_WAITING)
-		leave_queue(s, from);
+		leave_class(s, from);
 	queue_put(s, b);
-	if (b->state == BATCH_WAITING) {
-		struct key due = key_due(b->due_ms, b->route, b->id);
-		table_put(s, TABLE_DUE, &due, NULL, 0);
+	due_put(s, b);
+	if (from->ordered != b->ordered || from->series != b->series) {
+		if (from->ordered)
+			series_del(s, from);
+		if (b->ordered)
+			series_put(s, b);
 	}
 }
 
@@ -292,7 +189,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e)
 {
 	leave_queue(s, from);
-	dead_put(s, from, e);
+	letter_put(s, from, e);
 	ended_put(s, e);
 	identity_put(s, from->route, &from->batch_id,
 	    &(struct identity){ .kind = IDENTITY_DEAD, .id = from->id });
@@ -301,50 +198,52 @@ void store_batch_bury(struct store *s, const struct batch *from, const struct en
 void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e)
 {
 	leave_queue(s, from);
-	dead_put(s, from, e);
+	letter_put(s, from, e);
 	ended_put(s, e);
 	identity_point_at(s, e);
 }
 
+/* The row of `due` of a batch whose record, and with it the time, is lost. */
+static void due_del_lost(struct store *s, const struct batch *b)
+{
+	struct key k = key_due(b->due_ms, b->route, b->id);
+	MDB_val found, v;
+
+	if (table_get(s, TABLE_DUE, &k, &v)) {
+		table_del(s, TABLE_DUE, &k);
+		return;
+	}
+	k = key_due(0, 0, 0);
+	while (table_seek(s, TABLE_DUE, &k, &found, &v)) {
+		uint64_t due_ms = key_get64(found.mv_data);
+		uint32_t route = key_get32((const uint8_t *)found.mv_data + 8);
+		uint64_t id = key_get64((const uint8_t *)found.mv_data + 12);
+
+		k = key_due(due_ms, route, id);
+		if (route == b->route && id == b->id) {
+			table_del(s, TABLE_DUE, &k);
+			return;
+		}
+		k = key_due(due_ms, route, id + 1);
+	}
+}
+
 void store_batch_set_aside(struct store *s, const struct batch *b)
 {
-	struct key k = queue_key(b);
+	struct key k = queue_key(b), dead = key_route_id(b->route, b->id);
 	struct ended e = { .route = b->route, .id = b->id, .dead = true };
 	MDB_val v;
 
 	if (table_get(s, TABLE_QUEUE, &k, &v))
-		leave_queue(s, b);
-	dead_put(s, b, &e);
-}
-
-int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b, struct ended *e)
-{
-	struct key k = key_route_id(route, id);
-	MDB_val v;
-
-	if (!table_get(s, TABLE_DEAD, &k, &v))
-		return ERR_NOTFOUND;
-	const uint8_t *p = v.mv_data;
-	size_t n = v.mv_size < 2 ? SIZE_MAX : (size_t)p[0] << 8 | p[1];
-	if (n > v.mv_size - 2)
-		return ERR_CORRUPT;
-	int rc = batch_decode(p + 2, n, b);
-	return rc != 0 ? rc : ended_decode(p + 2 + n, v.mv_size - 2 - n, e);
+		table_del(s, TABLE_QUEUE, &k);
+	if (b->state == BATCH_WAITING)
+		due_del_lost(s, b);
+	series_del_lost(s, b->route, b->id);
+	if (!table_get(s, TABLE_DEAD, &dead, &v))
+		letter_put(s, b, &e);
 }
 
 /* --- finding -------------------------------------------------------------------------------- */
-
-int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b)
-{
-	MDB_val v;
-
-	for (int class = 0; class < QUEUE_CLASS_COUNT; class++) {
-		struct key k = key_queue(route, (enum queue_class)class, id);
-		if (table_get(s, TABLE_QUEUE, &k, &v))
-			return batch_decode(v.mv_data, v.mv_size, b);
-	}
-	return ERR_NOTFOUND;
-}
 
 /* A row of the queue; of a damaged one what its key says. */
 static int queue_read(const MDB_val *v, uint32_t route, enum queue_class class, uint64_t id,
@@ -361,8 +260,60 @@ static int queue_read(const MDB_val *v, uint32_t route, enum queue_class class, 
 			.route = route,
 			.critical = class == QUEUE_READY_CRITICAL,
 			.suspect = class == QUEUE_READY_SUSPECT,
+			.held = class == QUEUE_READY_HELD,
 		};
 	return rc;
+}
+
+int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b)
+{
+	static const enum queue_class rarest_last[QUEUE_CLASS_COUNT] = { QUEUE_READY_CRITICAL,
+		QUEUE_READY_NORMAL, QUEUE_READY_SUSPECT, QUEUE_ASSIGNED, QUEUE_WAITING,
+		QUEUE_READY_HELD };
+	MDB_val v;
+
+	for (int n = 0; n < QUEUE_CLASS_COUNT; n++) {
+		struct key k = key_queue(route, rarest_last[n], id);
+		if (table_get(s, TABLE_QUEUE, &k, &v))
+			return queue_read(&v, route, rarest_last[n], id, b);
+	}
+	return ERR_NOTFOUND;
+}
+
+int store_queue_next(struct store *s, uint32_t route, struct batch *b)
+{
+	struct key k = b->state == BATCH_NEW ? key_queue(route, QUEUE_READY_CRITICAL, 0)
+					     : key_queue(route, class_of(b), b->id + 1);
+	MDB_val found, v;
+
+	if (!table_seek(s, TABLE_QUEUE, &k, &found, &v) || memcmp(found.mv_data, k.b, 4) != 0)
+		return ERR_NOTFOUND;
+	const uint8_t *p = found.mv_data;
+	return queue_read(&v, route, (enum queue_class)p[4], key_get64(p + 5), b);
+}
+
+uint64_t store_least_id(struct store *s)
+{
+	struct key k = key_queue(0, QUEUE_READY_CRITICAL, 0);
+	uint64_t least = UINT64_MAX;
+	MDB_val found, v;
+
+	while (table_seek(s, TABLE_QUEUE, &k, &found, &v)) {
+		const uint8_t *p = found.mv_data;
+		if (key_get64(p + 5) < least)
+			least = key_get64(p + 5);
+		k = key_queue(key_get32(p), (enum queue_class)(p[4] + 1), 0);
+	}
+	k = key_route_id(0, 0);
+	while (table_seek(s, TABLE_DEAD, &k, &found, &v)) {
+		const uint8_t *p = found.mv_data;
+		if (key_get64(p + 4) < least)
+			least = key_get64(p + 4);
+		if (key_get32(p) == UINT32_MAX)
+			break;
+		k = key_route_id(key_get32(p) + 1, 0);
+	}
+	return least;
 }
 
 /* The first row of a route's class with an id of at least `id`. */

@@ -1,103 +1,7 @@
-/* record.c - records to bytes and back, with a version in front and a CRC-32C behind */
+/* record.c - a batch, its end, counters and instances: records to bytes and back */
 #include "store/record.h"
 
-#include <string.h>
-
-#include "base/digest.h"
-
-/*
- *	+---------+------------------------------+--------------+-----------+
- *	| version | fields in the order below    | long things  | CRC-32C   |
- *	+---------+------------------------------+--------------+-----------+
- *
- * A cursor that remembers its first failure runs over the bytes, so that encoding and decoding of a
- * record are two straight lists in the same order.
- */
-struct writer {
-	uint8_t *start, *at;
-};
-
-static void put(struct writer *w, const void *p, size_t n)
-{
-	memcpy(w->at, p, n);
-	w->at += n;
-}
-
-static void put_number(struct writer *w, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		*w->at++ = (uint8_t)(v >> (8 * i));
-}
-
-static struct writer writer_begin(uint8_t *out)
-{
-	struct writer w = { out, out };
-
-	put_number(&w, RECORD_VERSION, 1);
-	return w;
-}
-
-static size_t writer_end(struct writer *w)
-{
-	put_number(w, crc32c(0, w->start, (size_t)(w->at - w->start)), 4);
-	return (size_t)(w->at - w->start);
-}
-
-struct reader {
-	const uint8_t *at, *end;
-	bool failed;
-};
-
-static const uint8_t *take(struct reader *r, size_t n)
-{
-	const uint8_t *p = r->at;
-
-	if (r->failed || (size_t)(r->end - r->at) < n) {
-		r->failed = true;
-		return NULL;
-	}
-	r->at += n;
-	return p;
-}
-
-static void take_bytes(struct reader *r, void *out, size_t n)
-{
-	const uint8_t *p = take(r, n);
-
-	if (p)
-		memcpy(out, p, n);
-}
-
-static uint64_t take_number(struct reader *r, size_t n)
-{
-	const uint8_t *p = take(r, n);
-	uint64_t v = 0;
-
-	for (size_t i = 0; p && i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-static struct reader reader_begin(const uint8_t *p, size_t n)
-{
-	struct reader r = { p, p, true };
-
-	if (n < 5)
-		return r;
-	struct reader tail = { p + n - 4, p + n, false };
-	if (take_number(&tail, 4) != crc32c(0, p, n - 4))
-		return r;
-	r.end = p + n - 4;
-	r.failed = false;
-	if (take_number(&r, 1) != RECORD_VERSION)
-		r.failed = true;
-	return r;
-}
-
-static int reader_end(const struct reader *r)
-{
-	return r->failed || r->at != r->end ? ERR_CORRUPT : 0;
-}
+#include "store/codec.h"
 
 const char *batch_state_name(enum batch_state state)
 {
@@ -113,21 +17,46 @@ const char *batch_state_name(enum batch_state state)
 }
 
 enum { FLAG_CRITICAL = 1, FLAG_SUSPECT = 2, FLAG_FAILED = 4, FLAG_REDELIVERED = 8,
-	FLAG_ANSWERED = 16 };
+	FLAG_ANSWERED = 16, FLAG_HELD = 32, FLAG_ORDERED = 64, FLAG_JOURNALLED = 128,
+	FLAG_DERIVED = 256, FLAG_HAS_PARENT = 512 };
+
+static unsigned batch_flags(const struct batch *b)
+{
+	return (b->critical ? FLAG_CRITICAL : 0u) | (b->suspect ? FLAG_SUSPECT : 0u) |
+	    (b->failed ? FLAG_FAILED : 0u) | (b->redelivered ? FLAG_REDELIVERED : 0u) |
+	    (b->answered ? FLAG_ANSWERED : 0u) | (b->held ? FLAG_HELD : 0u) |
+	    (b->ordered ? FLAG_ORDERED : 0u) | (b->journalled ? FLAG_JOURNALLED : 0u) |
+	    (b->derived ? FLAG_DERIVED : 0u) | (b->has_parent ? FLAG_HAS_PARENT : 0u);
+}
+
+static void batch_set_flags(struct batch *b, uint64_t flags)
+{
+	b->critical = flags & FLAG_CRITICAL;
+	b->suspect = flags & FLAG_SUSPECT;
+	b->failed = flags & FLAG_FAILED;
+	b->redelivered = flags & FLAG_REDELIVERED;
+	b->answered = flags & FLAG_ANSWERED;
+	b->held = flags & FLAG_HELD;
+	b->ordered = flags & FLAG_ORDERED;
+	b->journalled = flags & FLAG_JOURNALLED;
+	b->derived = flags & FLAG_DERIVED;
+	b->has_parent = flags & FLAG_HAS_PARENT;
+}
 
 size_t batch_encode(const struct batch *b, uint8_t *out)
 {
 	struct writer w = writer_begin(out);
 
 	put_number(&w, b->state, 1);
-	put_number(&w, (b->critical ? FLAG_CRITICAL : 0u) | (b->suspect ? FLAG_SUSPECT : 0u) |
-	    (b->failed ? FLAG_FAILED : 0u) | (b->redelivered ? FLAG_REDELIVERED : 0u) |
-	    (b->answered ? FLAG_ANSWERED : 0u), 1);
+	put_number(&w, batch_flags(b), 2);
 	put_number(&w, b->id, 8);
 	put_number(&w, b->route, 4);
 	put_number(&w, b->source, 4);
 	put_number(&w, b->holder, 4);
 	put_number(&w, b->attempt, 4);
+	put_number(&w, b->attempts_before, 4);
+	put_number(&w, b->redrives, 4);
+	put_number(&w, b->series, 4);
 	put_number(&w, b->lease, 8);
 	put_number(&w, b->due_ms, 8);
 	put_number(&w, (uint64_t)b->received_at_us, 8);
@@ -139,19 +68,11 @@ size_t batch_encode(const struct batch *b, uint8_t *out)
 	put(&w, b->batch_id.b, sizeof b->batch_id.b);
 	put(&w, b->checksum, sizeof b->checksum);
 	put(&w, b->completes, sizeof b->completes);
+	if (b->has_parent)
+		put(&w, b->parent.b, sizeof b->parent.b);
 	put_number(&w, b->correlation_len, 2);
 	put(&w, b->correlation, b->correlation_len);
 	return writer_end(&w);
-}
-
-static void take_correlation(struct reader *r, uint16_t *len, char *out)
-{
-	uint64_t n = take_number(r, 2);
-
-	if (n > RECORD_CORRELATION_MAX)
-		r->failed = true;
-	*len = r->failed ? 0 : (uint16_t)n;
-	take_bytes(r, out, *len);
 }
 
 int batch_decode(const uint8_t *p, size_t n, struct batch *b)
@@ -159,20 +80,19 @@ int batch_decode(const uint8_t *p, size_t n, struct batch *b)
 	struct reader r = reader_begin(p, n);
 
 	uint64_t state = take_number(&r, 1);
-	uint64_t flags = take_number(&r, 1);
+	uint64_t flags = take_number(&r, 2);
 	if (state >= BATCH_STATE_COUNT)
 		return ERR_CORRUPT;
 	b->state = (enum batch_state)state;
-	b->critical = flags & FLAG_CRITICAL;
-	b->suspect = flags & FLAG_SUSPECT;
-	b->failed = flags & FLAG_FAILED;
-	b->redelivered = flags & FLAG_REDELIVERED;
-	b->answered = flags & FLAG_ANSWERED;
+	batch_set_flags(b, flags);
 	b->id = take_number(&r, 8);
 	b->route = (uint32_t)take_number(&r, 4);
 	b->source = (uint32_t)take_number(&r, 4);
 	b->holder = (uint32_t)take_number(&r, 4);
 	b->attempt = (uint32_t)take_number(&r, 4);
+	b->attempts_before = (uint32_t)take_number(&r, 4);
+	b->redrives = (uint32_t)take_number(&r, 4);
+	b->series = (uint32_t)take_number(&r, 4);
 	b->lease = take_number(&r, 8);
 	b->due_ms = take_number(&r, 8);
 	b->received_at_us = (int64_t)take_number(&r, 8);
@@ -184,11 +104,22 @@ int batch_decode(const uint8_t *p, size_t n, struct batch *b)
 	take_bytes(&r, b->batch_id.b, sizeof b->batch_id.b);
 	take_bytes(&r, b->checksum, sizeof b->checksum);
 	take_bytes(&r, b->completes, sizeof b->completes);
+	memset(&b->parent, 0, sizeof b->parent);
+	if (b->has_parent)
+		take_bytes(&r, b->parent.b, sizeof b->parent.b);
 	take_correlation(&r, &b->correlation_len, b->correlation);
 	return reader_end(&r);
 }
 
-enum { FLAG_DEAD = 1, FLAG_PARTIAL = 2 };
+enum { ENDED_DEAD = 1, ENDED_PARTIAL = 2, ENDED_DERIVED = 4, ENDED_JOURNALLED = 8,
+	ENDED_CONFIRMING = 16 };
+
+static unsigned ended_flags(const struct ended *e)
+{
+	return (e->dead ? ENDED_DEAD : 0u) | (e->partial ? ENDED_PARTIAL : 0u) |
+	    (e->derived ? ENDED_DERIVED : 0u) | (e->journalled ? ENDED_JOURNALLED : 0u) |
+	    (e->confirming ? ENDED_CONFIRMING : 0u);
+}
 
 size_t ended_encode(const struct ended *e, uint8_t *out)
 {
@@ -211,7 +142,7 @@ size_t ended_encode(const struct ended *e, uint8_t *out)
 	put(&w, e->batch_id.b, sizeof e->batch_id.b);
 	put(&w, e->checksum, sizeof e->checksum);
 	put(&w, e->completes, sizeof e->completes);
-	put_number(&w, (e->dead ? FLAG_DEAD : 0u) | (e->partial ? FLAG_PARTIAL : 0u), 1);
+	put_number(&w, ended_flags(e), 1);
 	put_number(&w, e->error_code, 2);
 	put_number(&w, e->correlation_len, 2);
 	put(&w, e->correlation, e->correlation_len);
@@ -244,8 +175,11 @@ int ended_decode(const uint8_t *p, size_t n, struct ended *e)
 	take_bytes(&r, e->checksum, sizeof e->checksum);
 	take_bytes(&r, e->completes, sizeof e->completes);
 	uint64_t flags = take_number(&r, 1);
-	e->dead = flags & FLAG_DEAD;
-	e->partial = flags & FLAG_PARTIAL;
+	e->dead = flags & ENDED_DEAD;
+	e->partial = flags & ENDED_PARTIAL;
+	e->derived = flags & ENDED_DERIVED;
+	e->journalled = flags & ENDED_JOURNALLED;
+	e->confirming = flags & ENDED_CONFIRMING;
 	e->error_code = (uint16_t)take_number(&r, 2);
 	take_correlation(&r, &e->correlation_len, e->correlation);
 	e->error_count = (uint32_t)take_number(&r, 4);

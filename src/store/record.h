@@ -117,6 +117,13 @@ struct route_counters {
 	uint64_t dead_total, retries_total, redriven_total;	/* how often it has happened */
 };
 
+/* What is in custody and has not ended: the first line. */
+static inline uint64_t counters_queued(const struct route_counters *c)
+{
+	return c->ready_critical + c->ready_normal + c->ready_suspect + c->ready_held +
+	    c->assigned + c->waiting;
+}
+
 /*
  * The journal: what was not ordinary in a batch's life (design.md section 6). The numbers are on
  * disk: new ones go to the end.
@@ -185,9 +192,9 @@ struct route_control {
 
 /*
  * What a batch's target has confirmed, record by record (protocol.md section 11): one row from the
- * first part, or from PROCESSED on a route with confirm, until all is confirmed.
+ * first part, or from PROCESSED on a route with confirm, as long as history knows the batch.
  */
-enum confirm_state { CONFIRM_EARLY, CONFIRM_AWAITED, CONFIRM_AMBIGUOUS };
+enum confirm_state { CONFIRM_EARLY, CONFIRM_AWAITED, CONFIRM_AMBIGUOUS, CONFIRM_COMPLETE };
 struct confirmation {
 	enum confirm_state state;	/* EARLY: its batch has not ended */
 	uint32_t route;
@@ -220,6 +227,10 @@ struct instance_record {
 #define ENDED_RECORD_MAX (400 + RECORD_ERRORS_MAX)
 #define COUNTERS_RECORD_MAX 256
 #define INSTANCE_RECORD_MAX 128
+#define JOURNAL_RECORD_MAX (64 + JOURNAL_TEXT_MAX)
+#define ACTION_RECORD_MAX (64 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
+#define CONTROL_RECORD_MAX (32 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
+#define CONFIRMATION_RECORD_MAX 256
 
 size_t batch_encode(const struct batch *b, uint8_t *out);
 int batch_decode(const uint8_t *p, size_t n, struct batch *b) MUST_CHECK;
@@ -229,5 +240,13 @@ size_t counters_encode(const struct route_counters *c, uint8_t *out);
 int counters_decode(const uint8_t *p, size_t n, struct route_counters *c) MUST_CHECK;
 size_t instance_encode(const struct instance_record *i, uint8_t *out);
 int instance_decode(const uint8_t *p, size_t n, struct instance_record *i) MUST_CHECK;
+size_t journal_line_encode(const struct journal_line *l, uint8_t *out);
+int journal_line_decode(const uint8_t *p, size_t n, struct journal_line *l) MUST_CHECK;
+size_t action_encode(const struct action *a, uint8_t *out);
+int action_decode(const uint8_t *p, size_t n, struct action *a) MUST_CHECK;
+size_t route_control_encode(const struct route_control *c, uint8_t *out);
+int route_control_decode(const uint8_t *p, size_t n, struct route_control *c) MUST_CHECK;
+size_t confirmation_encode(const struct confirmation *c, uint8_t *out);
+int confirmation_decode(const uint8_t *p, size_t n, struct confirmation *c) MUST_CHECK;
 
 #endif

@@ -40,6 +40,7 @@ void store_close(struct store *s)
 	if (s->reader)
 		mdb_txn_abort(s->reader);
 	store_file_close(s);
+	free(s->aliases.bytes);
 	free(s);
 }
 
@@ -115,6 +116,8 @@ bool store_has_failed(const struct store *s)
 
 int store_commit(struct store *s)
 {
+	if (s->failure == 0)
+		alias_flush(s);
 	if (s->failure == 0 && memcmp(&s->meta, &s->saved, sizeof s->meta) != 0)
 		store_meta_save(s);
 	store_read_end(s);
@@ -144,6 +147,7 @@ void store_intake_begin(struct store *s)
 {
 	MDB_txn *turn = store_writer(s);
 
+	alias_intake_begin(s);
 	s->before_intake = s->meta;
 	s->intake_full = false;
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
@@ -164,6 +168,7 @@ int store_intake_end(struct store *s)
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
+		alias_intake_abort(s);
 		s->meta = s->before_intake;
 		return ERR_FULL;
 	}
@@ -179,6 +184,7 @@ void store_intake_abort(struct store *s)
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
+	alias_intake_abort(s);
 	s->meta = s->before_intake;
 }
 
@@ -276,6 +282,108 @@ bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *fou
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		store_failed(s, rc, "seek");
 	return rc == 0;
+}
+
+bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
+    MDB_val *v)
+{
+	MDB_txn *txn = store_reader(s);
+	MDB_cursor *c;
+
+	if (!txn)
+		return false;
+	s->operations++;
+	int rc = mdb_cursor_open(txn, s->tables[t], &c);
+	if (rc == 0) {
+		found->mv_size = k->n;
+		found->mv_data = (void *)(uintptr_t)k->b;
+		rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
+		if (rc == 0 || rc == MDB_NOTFOUND)
+			rc = mdb_cursor_get(c, found, v, rc == 0 ? MDB_PREV : MDB_LAST);
+		mdb_cursor_close(c);
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_failed(s, rc, "seek");
+	return rc == 0;
+}
+
+uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_t n,
+    unsigned flags)
+{
+	MDB_txn *txn = store_writer(s);
+	MDB_val key = { k->n, (void *)(uintptr_t)k->b }, value = { n, NULL };
+
+	if (!txn)
+		return NULL;
+	s->operations++;
+	s->pages_used += n / s->page_size + PAGES_PER_CHANGE;
+	int rc = mdb_put(txn, s->tables[t], &key, &value, MDB_RESERVE | flags);
+	if (rc != 0) {
+		store_failed(s, rc, "reserve");
+		return NULL;
+	}
+	return value.mv_data;
+}
+
+bool table_del_if(struct store *s, enum table t, const struct key *k, const void *p, size_t n)
+{
+	MDB_txn *txn = store_writer(s);
+	MDB_val key = { k->n, (void *)(uintptr_t)k->b }, v;
+	bool same = false;
+	MDB_cursor *c;
+
+	if (!txn)
+		return false;
+	s->operations++;
+	s->pages_used += PAGES_PER_CHANGE;
+	int rc = mdb_cursor_open(txn, s->tables[t], &c);
+	if (rc == 0) {
+		rc = mdb_cursor_get(c, &key, &v, MDB_SET);
+		same = rc == 0 && v.mv_size == n && memcmp(v.mv_data, p, n) == 0;
+		if (same)
+			rc = mdb_cursor_del(c, 0);
+		mdb_cursor_close(c);
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_failed(s, rc, "delete");
+	return same;
+}
+
+uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most)
+{
+	MDB_txn *txn = store_writer(s);
+	MDB_val found = { k->n, (void *)(uintptr_t)k->b }, v;
+	uint64_t cost = 0;
+	unsigned count = 0;
+	MDB_cursor *c;
+
+	if (!txn)
+		return 0;
+	int rc = mdb_cursor_open(txn, s->tables[t], &c);
+	if (rc != 0) {
+		store_failed(s, rc, "delete");
+		return 0;
+	}
+	rc = mdb_cursor_get(c, &found, &v, MDB_SET_RANGE);
+	while (rc == 0 && count < most && found.mv_size >= k->n &&
+	    memcmp(found.mv_data, k->b, k->n) == 0) {
+		cost += row_cost(found.mv_size, v.mv_size);
+		count++;
+		rc = mdb_cursor_del(c, 0);
+		if (rc == 0)
+			rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);
+	}
+	mdb_cursor_close(c);
+	s->operations += count + 1;
+	s->pages_used += PAGES_PER_CHANGE + count / 8;	/* neighbours share their pages */
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		store_failed(s, rc, "delete");
+	return cost;
+}
+
+uint64_t row_cost(size_t key, size_t value)
+{
+	return (key + value + 8) * 3 / 2;
 }
 
 uint64_t store_commits(const struct store *s)

@@ -117,8 +117,9 @@ struct store_boot {
 	int64_t offset_ms;
 };
 struct store_boot store_boot(const struct store *s);
+/* A change is saved by the next store_commit(), with a turn of its own if need be. */
 void store_set_boot(struct store *s, const struct store_boot *b);
-/* Bytes and rows of history. */
+/* Bytes of history: ends, notices, journals, confirmations and their records, aliases. */
 uint64_t store_history_bytes(const struct store *s);
 
 /* --- names ---------------------------------------------------------------------------------- */
@@ -171,7 +172,8 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e);
 /*
  * -> ENDED, but the whole batch is also kept as a dead letter, marked partial: the target processed
- * it and rejected records of it (protocol.md section 6).
+ * it and rejected records of it (protocol.md section 6). The letter is `derived`; it has no
+ * identity of its own.
  */
 void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e);
 
@@ -187,10 +189,16 @@ void store_dead_insert(struct store *s, const struct batch *b, const struct ende
  * DEAD -> READY or WAITING (b->state): out of `dead`, into the queue; identity LIVE. The end it was
  * told with stays in history and no longer owns the identity. Where b->id is another than
  * dead->id (a redriven batch goes last on an ordered route), payload and journal move with it:
- * then inside an intake.
+ * then inside an intake, and b->id the highest there is. What was confirmed early under the old id
+ * is forgotten. The caller has seen that the identity is the letter's, its end's, or nobody's: a
+ * partial letter outlives its end's row, and the batch_id may be another batch's by then.
  */
 void store_dead_redrive(struct store *s, const struct batch *dead, const struct batch *b);
-/* DEAD -> gone: row, payload, journal, and the identity if it is the letter's own. */
+/*
+ * DEAD -> gone: row, payload, journal, what was confirmed early, and the identity if it is the
+ * letter's own. Of a letter whose record was lost (payload_bytes 0) it is looked for in the whole
+ * route.
+ */
 void store_dead_purge(struct store *s, const struct batch *dead);
 /* The first letter of a route with an id above `after` (errors borrowed). ERR_NOTFOUND; or
  * ERR_CORRUPT: b->id and b->route are set. */
@@ -212,13 +220,18 @@ int store_queue_next(struct store *s, uint32_t route, struct batch *b) MUST_CHEC
 int store_identity_next(struct store *s, uint32_t route, struct uuid *batch_id,
     struct identity *out) MUST_CHECK;
 
-/* The first batch of a series (its least id), whatever its state. ERR_NOTFOUND, ERR_CORRUPT. */
+/*
+ * The first batch of a series (its least id), whatever its state. ERR_NOTFOUND, ERR_CORRUPT as
+ * above; state BATCH_NEW: the series has it and the queue has not, store_batch_set_aside() takes it
+ * out.
+ */
 int store_series_first(struct store *s, uint32_t route, uint32_t series,
     struct batch *b) MUST_CHECK;
 /* The first series of a route above `after` that has batches in custody: 0 when there is none. */
 uint32_t store_series_next(struct store *s, uint32_t route, uint32_t after);
 
-/* The batch of an id that has not ended: READY, WAITING, ASSIGNED. ERR_NOTFOUND, ERR_CORRUPT. */
+/* The batch of an id that has not ended: READY, WAITING, ASSIGNED. ERR_NOTFOUND; ERR_CORRUPT: as
+ * below. */
 int store_batch_find(struct store *s, uint32_t route, uint64_t id, struct batch *b) MUST_CHECK;
 /* A dead letter and the end it was told with (errors borrowed). ERR_NOTFOUND, ERR_CORRUPT. */
 int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b,
@@ -243,7 +256,7 @@ int store_due_first(struct store *s, uint64_t now_ms, struct batch *b,
 /* The first ASSIGNED batch of a route with an id above `after`: a restart takes all of them back. */
 int store_assigned_next(struct store *s, uint32_t route, uint64_t after,
     struct batch *b) MUST_CHECK;
-/* A damaged record leaves the queue; a bare dead letter keeps the payload. */
+/* A damaged record leaves queue, due and series; a bare dead letter keeps the payload. */
 void store_batch_set_aside(struct store *s, const struct batch *b);
 
 /*
@@ -258,10 +271,14 @@ int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t *
 /* The first row of a source instance with a notice above `after`. ERR_NOTFOUND. */
 int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct ended *e) MUST_CHECK;
 int store_ended_get(struct store *s, uint32_t source, uint64_t notice, struct ended *e) MUST_CHECK;
-/* Moves a row that is still owed to another instance's mailbox, under a new notice. */
+/* Moves a row that is still owed to another instance's mailbox, under a new notice; the letter, the
+ * identity and the confirmation that name the row follow. */
 void store_ended_move(struct store *s, const struct ended *from, uint32_t source, uint64_t notice);
-/* Forgets a row and what hangs on it: the identity that points at it, the journal of a batch that
- * is in custody no more, the confirmation. */
+/*
+ * Forgets a row and what hangs on it: the identity that points at it, the journal (journalled or
+ * confirming) of a batch that is neither in custody nor a letter nor has ended once more, the
+ * confirmation (confirming) that names it.
+ */
 void store_ended_del(struct store *s, const struct ended *e);
 
 /* --- notices: what else an instance is owed -------------------------------------------------- */
@@ -277,7 +294,8 @@ unsigned store_notice_trim(struct store *s, uint32_t instance, uint64_t until, u
 /* --- the journal ----------------------------------------------------------------------------- */
 
 /* Adds a line to a batch's journal; beyond JOURNAL_LINES_MAX the second oldest goes. Texts are cut.
- * The caller sets batch.journalled. */
+ * The caller sets batch.journalled and ended.journalled; where the row of history is written
+ * already (what comes after an end), ended.confirming does as well. A dead letter needs neither. */
 void store_journal_add(struct store *s, uint64_t id, const struct journal_line *line);
 /* The first line with a number above *number, which gets its number (0: before the first). A
  * damaged line is skipped. ERR_NOTFOUND. */
@@ -326,12 +344,16 @@ struct alias {
 	uint32_t correlation_hash;	/* CRC-32C of the whole text */
 	char correlation[8];		/* its beginning, zero-filled */
 };
-/* Inside or after the intake of `id`; forgotten when the intake is aborted. */
+/*
+ * Inside or after the intake of `id`, ids rising; forgotten when the intake is aborted. Memory
+ * only: rows are written by store_commit(), and by the next intake when there are some 16 KiB.
+ */
 void store_alias_add(struct store *s, uint64_t id, uint32_t route, const struct uuid *batch_id,
     const struct uuid *message_id, const char *correlation, size_t n);
 /*
  * Calls f for the aliases of the next rows above *after (0: from the start), at most `rows` rows;
- * *after gets where it got to. False when there are no more. f returns false to stop.
+ * *after gets where it got to. False when there are no more. f returns false to stop (the answer is
+ * true then), and changes nothing in the store. What this turn has taken is not there yet.
  */
 bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
     bool (*f)(void *arg, const struct alias *a), void *arg);

@@ -25,7 +25,7 @@
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
 #define ENV_FLAGS_FORBIDDEN (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC | MDB_NOLOCK)
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 #define STORE_MAGIC "handoff\n"
 
 static const char *const table_names[TABLE_COUNT] = {
@@ -40,6 +40,15 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_DEAD] = "dead",
 	[TABLE_ENDED] = "ended",
 	[TABLE_IDENTITY] = "identity",
+	[TABLE_SERIES] = "series",
+	[TABLE_NOTICE] = "notice",
+	[TABLE_JOURNAL] = "journal",
+	[TABLE_CONFIRM] = "confirm",
+	[TABLE_CONFIRM_DUE] = "confirm_due",
+	[TABLE_CONFIRM_RECORD] = "confirm_record",
+	[TABLE_ALIAS] = "alias",
+	[TABLE_ACTION] = "action",
+	[TABLE_CONTROL] = "control",
 };
 
 __attribute__((format(printf, 4, 5)))
@@ -231,7 +240,7 @@ void store_file_close(struct store *s)
 /*
  *	magic(8) format(4) broker_id(16) numbers(8 each) crc(4)
  */
-#define META_NUMBERS 6
+#define META_NUMBERS 10
 _Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of numbers");
 #define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
 

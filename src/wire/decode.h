@@ -91,4 +91,16 @@ struct header_ids {
  */
 bool frame_header_ids(const uint8_t *body, size_t n, struct header_ids *ids);
 
+/* What a person is told of a stored IntegrationError; spans point into it, p NULL: not there. */
+struct stored_error {
+	struct span severity, recoverability, scope;
+	struct span code, message;
+	struct span record_id, field_name, expected_value, actual_value;
+};
+/*
+ * The next of IntegrationErrors that were stored one after the other: reads at *at of the n bytes
+ * and moves it behind. False at the end, and where the bytes are none.
+ */
+bool stored_error_next(const uint8_t *p, size_t n, size_t *at, struct stored_error *e);
+
 #endif

@@ -1,4 +1,4 @@
-/* decode_ids.c - the names of a stored body, without judging it */
+/* decode_ids.c - what stored bytes say to a person: names of a body, errors; without judging */
 #include "wire/decode_internal.h"
 
 #include "base/datetime.h"
@@ -26,4 +26,27 @@ bool frame_header_ids(const uint8_t *body, size_t n, struct header_ids *ids)
 	if (item_find(&map, "metadata", &part))
 		ids->has_created_at = find_datetime(&part, "created_at", &ids->created_at_us);
 	return ids->has_message_id;
+}
+
+bool stored_error_next(const uint8_t *p, size_t n, size_t *at, struct stored_error *e)
+{
+	const uint8_t *here = p + *at;
+	struct item map, context;
+
+	*e = (struct stored_error){ 0 };
+	if (*at >= n || !item_take(&here, p + n, &map))
+		return false;
+	*at = (size_t)(here - p);
+	e->severity = item_find_text(&map, "severity");
+	e->recoverability = item_find_text(&map, "recoverability");
+	e->scope = item_find_text(&map, "scope");
+	e->code = item_find_text(&map, "error_code");
+	e->message = item_find_text(&map, "error_message");
+	if (item_find(&map, "context", &context)) {
+		e->record_id = item_find_text(&context, "record_id");
+		e->field_name = item_find_text(&context, "field_name");
+		e->expected_value = item_find_text(&context, "expected_value");
+		e->actual_value = item_find_text(&context, "actual_value");
+	}
+	return true;
 }

@@ -7,7 +7,7 @@
  *	decode_list.c    the same for lists, and for maps whose keys are content
  *	decode_value.c   one value that is no container, by msgpack-c
  *	decode_item.c    finding items in bytes that mpcheck has passed
- *	decode_ids.c     the names of a stored body, without judging it
+ *	decode_ids.c     what stored bytes say to a person, without judging
  *	decode_fault.c   saying where a fault is, what was expected, what was found
  *
  * Containers are walked here, not by msgpack-c: it would build a tree of a size that a stranger

@@ -108,7 +108,7 @@ void broker_start(struct world *w)
 	    sizeof why);
 	if (!w->core)
 		broke(w, "the core refuses the store: %s", why);
-	core_set_time(w->core, w->now_ms, (int64_t)w->now_ms * 1000);
+	core_set_time(w->core, w->now_ms, w->now_ms, (int64_t)w->now_ms * 1000);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		w->route_numbers[r] = store_route_number(w->store, w->plan.routes[r].name);
 	w->in_turn = true;
@@ -181,7 +181,7 @@ void broker_restart(struct world *w)
 void broker_begin(struct world *w)
 {
 	if (!w->in_turn)
-		core_set_time(w->core, w->now_ms, (int64_t)w->now_ms * 1000);
+		core_set_time(w->core, w->now_ms, w->now_ms, (int64_t)w->now_ms * 1000);
 	w->in_turn = true;
 }
 

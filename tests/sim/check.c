@@ -34,6 +34,18 @@ void check_history(struct world *w, int parcel)
 
 /* --- one batch ------------------------------------------------------------------------------- */
 
+/* The wait is never shorter than the formula and at most a tenth longer: how much is the core's. */
+static void note_due(struct world *w, int parcel, struct fate *f, uint64_t due_ms)
+{
+	uint64_t wait_ms = due_ms - f->wait_from_ms;
+
+	if (due_ms < f->wait_from_ms + f->wait_ms || wait_ms > f->wait_ms + f->wait_ms / 10)
+		broke(w, "batch %d waits %lld ms, not %llu", parcel, (long long)wait_ms,
+		    (unsigned long long)f->wait_ms);
+	f->due_ms = due_ms;
+	f->wait_from_ms = 0;
+}
+
 static void check_in_custody(struct world *w, int parcel, const struct identity *where)
 {
 	struct fate *f = &w->model.fates[parcel];
@@ -59,6 +71,8 @@ static void check_in_custody(struct world *w, int parcel, const struct identity 
 		broke(w,
 		    "batch %d has suspect=%d failed=%d answered=%d redelivered=%d in the store",
 		    parcel, b.suspect, b.failed, b.answered, b.redelivered);
+	if (b.state == BATCH_WAITING && f->wait_from_ms)
+		note_due(w, parcel, f, b.due_ms);
 	if (b.state == BATCH_WAITING && b.due_ms != f->due_ms)
 		broke(w, "batch %d is due %lld ms too late", parcel,
 		    (long long)(b.due_ms - f->due_ms));

@@ -105,8 +105,28 @@ static bool on_has_room(const struct peer *peer)
 	return connection_has_room(the_world, from_peer(peer));
 }
 
-static void on_dismiss(struct peer *peer, enum goodbye_reason reason)
+static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
 {
+	(void)body;
+	(void)n;
+	broke(the_world, "party %d gets notice %llu", from_peer(peer)->party,
+	    (unsigned long long)number);
+}
+
+static void on_backpressure(struct peer *peer, const struct message_backpressure *b)
+{
+	broke(the_world, "party %d is told of back-pressure %d", from_peer(peer)->party,
+	    b->signal_type);
+}
+
+static void on_warn(struct peer *peer, const struct batch_warning *warning)
+{
+	broke(the_world, "party %d is warned, error %d", from_peer(peer)->party, warning->code);
+}
+
+static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
+{
+	(void)why;
 	struct world *w = the_world;
 	struct connection *c = from_peer(peer);
 
@@ -121,6 +141,9 @@ const struct peer_ops connection_ops = {
 	.deliver = on_deliver,
 	.outcome = on_outcome,
 	.has_room = on_has_room,
+	.notice = on_notice,
+	.backpressure = on_backpressure,
+	.warn = on_warn,
 	.dismiss = on_dismiss,
 };
 

@@ -80,7 +80,9 @@ void fate_deliver(struct world *w, int parcel, int party, uint64_t lease)
 static void wait_for_retry(struct world *w, int parcel, struct fate *f)
 {
 	f->state = BATCH_WAITING;
-	f->due_ms = w->now_ms + route_of(w, parcel)->retry_delay_ms;
+	f->wait_from_ms = w->now_ms;
+	f->wait_ms = route_of(w, parcel)->retry_delay_ms;
+	f->due_ms = 0;
 }
 
 void fate_return(struct world *w, int parcel, enum leave_how how)
@@ -149,7 +151,7 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected)
 void fate_release_due(struct world *w)
 {
 	for (int p = 0; p < w->parcel_count; p++)
-		if (w->model.fates[p].state == BATCH_WAITING &&
+		if (w->model.fates[p].state == BATCH_WAITING && w->model.fates[p].due_ms &&
 		    w->model.fates[p].due_ms <= w->now_ms)
 			touch(w, p)->state = BATCH_READY;
 }

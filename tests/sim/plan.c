@@ -51,6 +51,8 @@ static void add_route(struct plan *p, struct rng *rng, const char *name, const c
 		.queue_capacity_bytes =
 			small && one_in(rng, 2) ? draw(rng, 2000, 20000) : STORE_BYTES,
 		.stage_margin = draw(rng, 0, 3),
+		.dead_letter_capacity = 10000,
+		.dead_letter_capacity_bytes = STORE_BYTES,
 	};
 	snprintf(r->name, sizeof r->name, "%s", name);
 	snprintf(r->source, sizeof r->source, "%s", source);
@@ -100,6 +102,8 @@ void plan_make(struct plan *p, struct rng *rng)
 			p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
 		.stage_reserve = STORE_BYTES / 16,
 		.max_frame_bytes = FRAME_MAX_BYTES,
+		.backpressure_high_watermark = 2,
+		.backpressure_low_watermark = 1,
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);

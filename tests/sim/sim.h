@@ -129,6 +129,7 @@ struct fate {
 	uint32_t holder_number;		/* the party's then: one that is forgotten gets another */
 	uint32_t attempt;
 	uint64_t lease, due_ms;
+	uint64_t wait_from_ms, wait_ms;	/* due_ms is not looked up yet */
 	bool suspect, failed, answered, redelivered;
 	bool begun;			/* some of the current delivery's bytes left */
 	bool tried;			/* some delivery of it has begun: order no longer matters */

@@ -88,7 +88,7 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3)) {
 		r.rejected = between(w, 1, records);
 		r.accepted = records - r.rejected;
-		r.record_errors = (int)between(w, 0, r.rejected);
+		r.record_errors = (int)between(w, 0, r.rejected - 1);
 	}
 	if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_UNSOUND) && chance(w, 6))
 		spoil(w, &r);

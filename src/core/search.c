@@ -1,0 +1,238 @@
+/* search.c - finding a batch by what a person has: an id, or the beginning of one */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "core/reason.h"
+#include "wire/decode.h"
+
+/*
+ * The stages, each in steps: by batch_id (the identities are in its order); by the aliases, which
+ * hold the correlation and message ids of what is known; among what is in custody or parked for
+ * longer than aliases are kept, the oldest first; or, for a record_id, in the stored records.
+ */
+enum stage { STAGE_BATCH_ID, STAGE_ALIAS, STAGE_OLD, STAGE_RECORDS, STAGE_END };
+
+#define IDENTITIES_PER_STEP 64
+#define ALIAS_ROWS_PER_STEP 512
+#define ROWS_PER_STEP 256
+#define OLD_ROWS_MAX 65536		/* looked at for what has no alias any more */
+#define CANDIDATES_MAX 4096		/* whose beginning is the same and who are looked at */
+#define RECORDS_BYTES_PER_STEP (4 * 1024 * 1024)
+
+struct step {
+	struct core *core;
+	struct search *search;
+	bool (*found)(void *arg, const struct route *r, const struct uuid *batch_id);
+	void *arg;
+	bool stopped;
+};
+
+static void tell(struct step *t, const struct route *r, const struct uuid *batch_id)
+{
+	t->search->found++;
+	t->stopped = !t->found(t->arg, r, batch_id);
+}
+
+static bool is_wanted(const struct search *s, const struct route *r)
+{
+	return r && (!s->only || s->only == r);
+}
+
+/* --- by batch_id ----------------------------------------------------------------------------- */
+
+/* The least id that begins with the text; false when none can. */
+static bool least_with(const char *text, struct uuid *u)
+{
+	char whole[UUID_TEXT_LEN + 1] = "00000000-0000-0000-0000-000000000000";
+	size_t n = strlen(text);
+
+	if (n > UUID_TEXT_LEN)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (whole[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+		whole[i] = text[i];
+	}
+	return uuid_parse(whole, UUID_TEXT_LEN, u);
+}
+
+static bool has_text(const struct uuid *u, const char *text)
+{
+	char whole[UUID_TEXT_LEN + 1];
+
+	uuid_format(u, whole);
+	return strncasecmp(whole, text, strlen(text)) == 0;
+}
+
+static void rise(struct uuid *u)
+{
+	for (size_t i = sizeof u->b; i-- > 0 && ++u->b[i] == 0;)
+		;
+}
+
+/* True when the route has no more of them. */
+static bool search_route(struct step *t, struct route *r)
+{
+	struct search *s = t->search;
+
+	for (unsigned n = 0; n < IDENTITIES_PER_STEP && !t->stopped; n++) {
+		struct identity where;
+		if (store_identity_next(t->core->store, r->number, &s->at, &where) != 0 ||
+		    !has_text(&s->at, s->text))
+			return true;
+		tell(t, r, &s->at);
+		rise(&s->at);
+	}
+	return false;
+}
+
+static bool search_batch_id(struct step *t)
+{
+	struct search *s = t->search;
+	static const struct uuid none;
+
+	if (s->route == t->core->settings.route_count || !least_with(s->text, &(struct uuid){ { 0 } }))
+		return true;
+	struct route *r = &t->core->routes[s->route];
+	if (uuid_equal(&s->at, &none))
+		least_with(s->text, &s->at);
+	if (!is_wanted(s, r) || search_route(t, r)) {
+		s->route++;
+		s->at = none;
+	}
+	return false;
+}
+
+/* --- by correlation_id and message_id -------------------------------------------------------- */
+
+struct correlation_check {
+	const char *text;
+	bool same;
+};
+
+static bool check_correlation(void *arg, const struct batch_view *v)
+{
+	struct correlation_check *k = arg;
+	const char *text = v->batch ? v->batch->correlation : v->end->correlation;
+	size_t n = v->batch ? v->batch->correlation_len : v->end->correlation_len;
+
+	k->same = n >= strlen(k->text) && memcmp(text, k->text, strlen(k->text)) == 0;
+	return true;
+}
+
+static bool has_correlation(struct step *t, const struct route *r, const struct uuid *batch_id)
+{
+	struct correlation_check k = { t->search->text, false };
+
+	return core_view_batch(t->core, r, batch_id, check_correlation, &k) && k.same;
+}
+
+static bool may_correlate(const struct search *s, const struct alias *a)
+{
+	size_t n = strlen(s->text);
+
+	return memcmp(a->correlation, s->text, n < sizeof a->correlation ? n : sizeof a->correlation)
+	    == 0;
+}
+
+static bool on_alias(void *arg, const struct alias *a)
+{
+	struct step *t = arg;
+	struct search *s = t->search;
+	const struct route *r = route_by_number(t->core, a->route);
+
+	if (!is_wanted(s, r))
+		return true;
+	if (has_text(&a->message_id, s->text)) {
+		tell(t, r, &a->batch_id);
+	} else if (may_correlate(s, a)) {
+		/* a whole id is sure; of beginnings only so many are looked at */
+		bool whole = a->correlation_hash == crc32c(0, s->text, strlen(s->text));
+		if ((whole || s->tried++ < CANDIDATES_MAX) && has_correlation(t, r, &a->batch_id))
+			tell(t, r, &a->batch_id);
+	}
+	return !t->stopped;
+}
+
+static bool search_aliases(struct step *t)
+{
+	return !store_alias_scan(t->core->store, &t->search->after, ALIAS_ROWS_PER_STEP, on_alias, t);
+}
+
+static bool on_old(void *arg, const struct batch_view *v)
+{
+	struct step *t = arg;
+	const struct batch *b = v->batch;
+	size_t n = strlen(t->search->text);
+
+	if (b->correlation_len >= n && memcmp(b->correlation, t->search->text, n) == 0)
+		tell(t, v->route, &b->batch_id);
+	return !t->stopped;
+}
+
+/* Only when nothing was found so far: what is older than aliases are kept. */
+static bool search_old(struct step *t)
+{
+	struct search *s = t->search;
+	struct selection all = { .route = s->only };
+
+	if ((s->found && s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id) ||
+	    s->tried >= CANDIDATES_MAX + OLD_ROWS_MAX)
+		return true;
+	core_select(t->core, &all, &s->cursor, ROWS_PER_STEP, on_old, t);
+	s->tried += ROWS_PER_STEP;
+	return s->cursor.done;
+}
+
+/* --- by record_id ---------------------------------------------------------------------------- */
+
+static bool on_payload(void *arg, const struct batch_view *v)
+{
+	struct step *t = arg;
+	struct search *s = t->search;
+	const struct batch *b = v->batch;
+	const uint8_t *p;
+	uint64_t index;
+	size_t n;
+
+	s->looked += b->payload_bytes;
+	if (store_payload_get(t->core->store, b->id, false, &p, &n) == 0 &&
+	    (uint64_t)b->records_off + b->records_len <= n &&
+	    records_find((struct span){ (const char *)p + b->records_off, b->records_len },
+	        span_of(s->text), &index))
+		tell(t, v->route, &b->batch_id);
+	return !t->stopped && s->looked < s->after + RECORDS_BYTES_PER_STEP;
+}
+
+static bool search_records(struct step *t)
+{
+	struct search *s = t->search;
+	struct selection all = { .route = s->only };
+
+	s->after = s->looked;
+	core_select(t->core, &all, &s->cursor, ROWS_PER_STEP, on_payload, t);
+	return s->cursor.done || s->looked > RECORD_SEARCH_BYTES;
+}
+
+bool core_search(struct core *c, struct search *s,
+    bool (*found)(void *arg, const struct route *r, const struct uuid *batch_id), void *arg)
+{
+	static bool (*const stages[])(struct step *t) = {
+		[STAGE_BATCH_ID] = search_batch_id,
+		[STAGE_ALIAS] = search_aliases,
+		[STAGE_OLD] = search_old,
+		[STAGE_RECORDS] = search_records,
+	};
+	struct step t = { c, s, found, arg, false };
+
+	if (s->record && s->stage == STAGE_BATCH_ID)
+		s->stage = STAGE_RECORDS;
+	if (s->stage == STAGE_END)
+		return false;
+	if (stages[s->stage](&t))
+		s->stage = s->record || s->stage == STAGE_OLD ? STAGE_END : s->stage + 1;
+	if (t.stopped)
+		s->stage = STAGE_END;
+	return s->stage != STAGE_END;
+}

@@ -1,0 +1,186 @@
+/* check_history.c - does the store agree with itself? History, mailboxes and what hangs on them */
+#include <string.h>
+
+#include "store/check_internal.h"
+
+/*
+ * Who owns a batch_id: a batch that was PROCESSED whole is past everything, so its row does. One
+ * that is a dead letter may have been redriven or purged since; its row is only held to what the
+ * letter says as long as that was told with this row.
+ */
+static bool identity_agrees(struct check *c, const struct ended *e)
+{
+	struct identity now;
+	struct batch b;
+	struct ended told;
+
+	store_identity_get(c->store, e->route, &e->batch_id, &now);
+	bool here = now.kind == IDENTITY_ENDED && now.source == e->source &&
+	    now.notice == e->notice;
+	if (!e->dead && !e->partial)
+		return here;
+	if (store_dead_get(c->store, e->route, e->id, &b, &told) != 0 ||
+	    told.source != e->source || told.notice != e->notice)
+		return true;
+	return e->partial ? here : now.kind == IDENTITY_DEAD && now.id == e->id;
+}
+
+static int check_ended(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long notice = key_get64(key + 4);
+	struct ended e;
+
+	c->tally->ended++;
+	if (ended_decode(v->mv_data, v->mv_size, &e) != 0)
+		return store_disagree(c, "history row %llu is unreadable", notice);
+	if (e.source != key_get32(key) || e.notice != notice || notice > c->store->meta.last_notice)
+		return store_disagree(c, "history row %llu says it is %llu of instance %u", notice,
+		    (unsigned long long)e.notice, e.source);
+	if (!identity_agrees(c, &e))
+		return store_disagree(c, "the identity of history row %llu leads elsewhere", notice);
+	if (e.journalled || e.confirming)
+		store_ids_add(&c->journalled, e.id);
+	c->tally->history_bytes += history_cost(v->mv_size);
+	return 0;
+}
+
+/* A damaged record has left its identity behind: batch_id is not known. */
+static bool is_lost(struct check *c, uint32_t route, uint64_t id)
+{
+	struct batch b;
+	struct ended e;
+
+	return store_dead_get(c->store, route, id, &b, &e) == 0 && b.payload_bytes == 0;
+}
+
+static int check_identity(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	uint32_t route = key_get32(key);
+	struct uuid batch_id;
+	struct identity where;
+	struct batch b;
+
+	(void)v;
+	c->tally->identities++;
+	memcpy(batch_id.b, key + 4, sizeof batch_id.b);
+	store_identity_get(c->store, route, &batch_id, &where);
+	if (where.kind == IDENTITY_LIVE &&
+	    (store_batch_find(c->store, route, where.id, &b) == 0 || is_lost(c, route, where.id)))
+		return 0;
+	if (where.kind == IDENTITY_DEAD && store_has_row(c, TABLE_DEAD, key_route_id(route, where.id)))
+		return 0;
+	if (where.kind == IDENTITY_ENDED &&
+	    store_has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
+		return 0;
+	return store_disagree(c, "an identity of kind %d leads nowhere", where.kind);
+}
+
+static int check_notice(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long notice = key_get64(key + 4);
+
+	c->tally->notices++;
+	c->tally->history_bytes += row_cost(12, v->mv_size);
+	return notice <= c->store->meta.last_notice ? 0
+	    : store_disagree(c, "notice %llu has not been given out", notice);
+}
+
+static int check_line(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	uint64_t id = key_get64(key);
+	struct journal_line line;
+
+	c->tally->lines++;
+	c->tally->history_bytes += row_cost(12, v->mv_size);
+	if (journal_line_decode(v->mv_data, v->mv_size, &line) != 0)
+		return store_disagree(c, "a line in the journal of batch %llu is unreadable",
+		    (unsigned long long)id);
+	if (id != c->latest && !store_ids_has(&c->journalled, id))
+		return store_disagree(c, "nothing that there is has the journal of batch %llu",
+		    (unsigned long long)id);
+	c->latest = id;
+	return 0;
+}
+
+/* --- confirmations --------------------------------------------------------------------------- */
+
+static bool confirmation_belongs(struct check *c, const struct confirmation *f)
+{
+	struct batch b;
+	struct ended e;
+
+	if (f->state == CONFIRM_EARLY)
+		return store_batch_find(c->store, f->route, f->id, &b) == 0 ||
+		    store_has_row(c, TABLE_DEAD, key_route_id(f->route, f->id));
+	return store_ended_get(c->store, f->source, f->notice, &e) == 0 && e.id == f->id &&
+	    e.confirming;
+}
+
+static int check_confirmation(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long id = key_get64(key + 4);
+	struct confirmation f;
+
+	c->tally->confirmations++;
+	c->tally->history_bytes += row_cost(12, v->mv_size);
+	if (confirmation_decode(v->mv_data, v->mv_size, &f) != 0 || f.id != id ||
+	    f.route != key_get32(key))
+		return store_disagree(c, "the confirmation of batch %llu is unreadable", id);
+	if (!confirmation_belongs(c, &f))
+		return store_disagree(c, "the confirmation of batch %llu belongs to no end", id);
+	c->awaited += f.state == CONFIRM_AWAITED;
+	if (f.state == CONFIRM_AWAITED &&
+	    !store_has_row(c, TABLE_CONFIRM_DUE, key_due(f.due_ms, f.route, f.id)))
+		return store_disagree(c, "the confirmation of batch %llu is awaited for ever", id);
+	store_ids_add(&c->confirmed, id);
+	return 0;
+}
+
+static int check_confirm_due(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long id = key_get64(key + 12);
+	struct confirmation f;
+
+	(void)v;
+	c->tally->confirm_due++;
+	if (store_confirm_get(c->store, key_get32(key + 8), id, &f) == 0 &&
+	    f.state == CONFIRM_AWAITED && f.due_ms == key_get64(key))
+		return 0;
+	return store_disagree(c, "a confirmation of batch %llu is due and not awaited", id);
+}
+
+static int check_confirm_record(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	uint64_t id = key_get64(key);
+
+	c->tally->history_bytes += row_cost(16, v->mv_size);
+	if (id != c->latest && !store_ids_has(&c->confirmed, id))
+		return store_disagree(c, "records of batch %llu are confirmed, and the batch is not",
+		    (unsigned long long)id);
+	c->latest = id;
+	return 0;
+}
+
+static int check_alias(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	c->tally->aliases++;
+	c->alias_bytes += row_cost(8, v->mv_size);
+	return alias_row_is_whole(v) ? 0
+	    : store_disagree(c, "the aliases from batch %llu on are unreadable",
+		  (unsigned long long)key_get64(key));
+}
+
+int store_check_history(struct check *c)
+{
+	int rc;
+
+	if ((rc = store_walk(c, TABLE_ENDED, check_ended)) == 0 &&
+	    (rc = store_walk(c, TABLE_IDENTITY, check_identity)) == 0 &&
+	    (rc = store_walk(c, TABLE_NOTICE, check_notice)) == 0 &&
+	    (rc = store_walk(c, TABLE_JOURNAL, check_line)) == 0 &&
+	    (rc = store_walk(c, TABLE_CONFIRM, check_confirmation)) == 0 &&
+	    (rc = store_walk(c, TABLE_CONFIRM_DUE, check_confirm_due)) == 0 &&
+	    (rc = store_walk(c, TABLE_CONFIRM_RECORD, check_confirm_record)) == 0)
+		rc = store_walk(c, TABLE_ALIAS, check_alias);
+	return rc;
+}

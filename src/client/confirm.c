@@ -76,7 +76,7 @@ static size_t measure(const struct handoff_record_result *results, size_t n)
 		const struct span id = id_of(&results[i]);
 		const char *destination = results[i].destination_id;
 
-		if (id.n == 0 || destination == NULL || results[i].time_us < 0 ||
+		if (id.p == NULL || id.n == 0 || destination == NULL || results[i].time_us < 0 ||
 		    (unsigned)results[i].status > HANDOFF_RECORD_DLQ || !text_is_utf8(id.p, id.n) ||
 		    !text_is_utf8(destination, strlen(destination)))
 			return 0;
@@ -89,7 +89,8 @@ static struct span copy_text(char **at, struct span text)
 {
 	const struct span copy = { *at, text.n };
 
-	memcpy(*at, text.p, text.n);
+	if (text.p != NULL)
+		memcpy(*at, text.p, text.n);
 	*at += text.n;
 	return copy;
 }

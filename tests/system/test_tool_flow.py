@@ -1,4 +1,4 @@
-"""test_tool_flow.py - the command handoff and a played broker: back-pressure and confirmations."""
+"""test_tool_flow.py - the command handoff: back-pressure and confirmations."""
 
 import json
 import time
@@ -166,6 +166,39 @@ class Recv(Flow):
             confirmed += [result["record_id"] for result in part["delivery_results"]]
         self.assertEqual(confirmed, ["r%d" % i for i in range(400)])
         command.kill()
+
+
+class Together(Tools):
+    """send and recv with the broker between them."""
+
+    def recv(self, broker, *arguments):
+        return self.start(broker, "BETA", "recv", "--output", self.path("out"), *arguments)
+
+    def start_confirming_broker(self, timeout_ms):
+        return self.start_broker('route "alpha-beta" { batch_size = 10 confirm = true '
+                                 'confirm_timeout_ms = %d }' % timeout_ms)
+
+    def test_what_is_written_is_confirmed_to_the_source(self):
+        broker = self.start_confirming_broker(60000)
+        self.recv(broker, "--confirm")
+        self.assert_status(self.send(broker, lines_of(some_records(95)), "--wait", "confirmed"), 0,
+                           "95 records are confirmed")
+
+    def test_what_nobody_confirms_is_told_to_the_source(self):
+        broker = self.start_confirming_broker(300)
+        self.recv(broker)
+        self.assert_status(self.send(broker, lines_of(some_records(5)), "--wait", "confirmed"), 1,
+                           "INT_DELIVERY_006", "1 batches were not confirmed in time")
+
+    def test_a_route_that_fills_up_slows_the_source(self):
+        broker = self.start_broker('route "alpha-beta" { batch_size = 10 queue_capacity = 40 }')
+        with open(self.write("input", lines_of(some_records(1000)))) as file:
+            sending = self.start(broker, "ALPHA", "send", "--to", "BETA", "--verbose", stdin=file)
+        self.wait_until(lambda: "back-pressure on alpha-beta" in sending.said(), "back-pressure")
+        self.recv(broker)
+        self.assertEqual(sending.wait(), 0, sending.said())
+        self.assertIn("no more back-pressure", sending.said())
+        self.assertIn("held back for", sending.said())
 
 
 if __name__ == "__main__":

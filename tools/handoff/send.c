@@ -31,7 +31,7 @@ static const struct option send_options[] = {
 	{ "id-field", 'i', OPTION_TEXT, &options.id_field, "FIELD",
 	  "take record_id from this field; default: record_id, or one is made", 0, 0 },
 	{ "wait", 'w', OPTION_TEXT, &options.wait, "WHAT",
-	  "received (default), processed or confirmed: what to wait for", 0, 0 },
+	  "until when: received (default), processed or confirmed", 0, 0 },
 	{ "journal", 'j', OPTION_TEXT, &options.journal, "FILE",
 	  "remember what was sent, so that it can be killed and run again", 0, 0 },
 	{ 0 },

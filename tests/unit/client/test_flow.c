@@ -217,6 +217,7 @@ static void what_is_no_confirmation_is_refused(void **state)
 	struct handoff_client *c = *state;
 	const struct handoff_record_result wrong[] = {
 		{ .record_id = NULL, .destination_id = "d" },
+		{ .record_id = NULL, .record_id_len = 1, .destination_id = "d" },
 		{ .record_id = "", .destination_id = "d" },
 		{ .record_id = "r", .destination_id = NULL },
 		{ .record_id = "\xff", .destination_id = "d" },

@@ -215,8 +215,6 @@ uint64_t deadline_next_ms(const struct core *c);
  * most max_retry_delay_ms, and up to a tenth more by `random` (protocol.md section 6).
  */
 uint64_t retry_wait_ms(const struct route_settings *r, uint32_t failures, uint64_t random);
-/* Whether another attempt may follow the batch's latest. */
-bool retry_is_left(const struct route_settings *r, const struct batch *b);
 /* A failed delivery of a batch that stands in the store as `was` (now *b, flags apart the same):
  * waits, or is buried. `text` for the journal, NULL none. */
 void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
@@ -291,11 +289,6 @@ struct instance *dispatch_straight(struct core *c, const struct route *r, bool c
     uint32_t series);
 /* The stored bytes of a batch are whole; what is not is buried. */
 bool dispatch_verify(struct core *c, struct route *r, const struct batch *b);
-/* Whether the route delivers at all: no person has stopped it. */
-static inline bool route_is_open(const struct core *c, const struct route *r)
-{
-	return !c->draining && !r->control.paused;
-}
 /* Gives b its next lease for instance i. */
 void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i);
 void dispatch_deliver(struct core *c, struct assignment *a, struct frame *frame);

@@ -367,9 +367,6 @@ bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
 bool store_alias_trim(struct store *s, uint64_t id, unsigned rows);
 /* Bytes of aliases; part of store_history_bytes(). */
 uint64_t store_alias_bytes(const struct store *s);
-/* The least id that is in custody, parked as a dead letter, or UINT64_MAX. A seek a route and
- * class. */
-uint64_t store_least_id(struct store *s);
 
 /* Commits since the store was opened: turns that changed something. */
 uint64_t store_commits(const struct store *s);

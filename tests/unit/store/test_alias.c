@@ -165,7 +165,6 @@ static void the_oldest_rows_are_trimmed(void **state)
 		if (n % 2)
 			committed(s);
 	}
-	assert_int_equal(store_least_id(s), b[0].id);
 	assert_false(store_alias_trim(s, b[1].id, 10));	/* its newest is not below */
 	assert_int_equal(committed(s).aliases, 3);
 	assert_true(store_alias_trim(s, UINT64_MAX, 1));
@@ -204,26 +203,6 @@ static void a_damaged_row_is_skipped_and_trimmed(void **state)
 	assert_int_equal(store_alias_bytes(s), 0);
 }
 
-static void the_least_id_is_the_oldest_that_there_is(void **state)
-{
-	struct store *s = ((struct fixture *)*state)->store;
-
-	assert_true(store_least_id(s) == UINT64_MAX);
-	struct batch dead = add_batch(s), elsewhere = new_batch(s);
-	elsewhere.route = UINT32_MAX;
-	elsewhere.state = BATCH_ASSIGNED;
-	insert(s, &elsewhere);
-	struct batch b = add_batch(s);
-	bury(s, &dead);
-	assert_int_equal(store_least_id(s), dead.id);
-	store_dead_purge(s, &dead);
-	assert_int_equal(store_least_id(s), elsewhere.id);
-	struct ended e = end_of(s, &elsewhere);
-	store_batch_end(s, &elsewhere, &e);
-	assert_int_equal(store_least_id(s), b.id);
-	committed(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,7 +215,6 @@ int main(void)
 		STORE_TEST(a_scan_stops_where_it_is_told),
 		STORE_TEST(the_oldest_rows_are_trimmed),
 		STORE_TEST(a_damaged_row_is_skipped_and_trimmed),
-		STORE_TEST(the_least_id_is_the_oldest_that_there_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,19 +332,10 @@ static bool check_route_room(struct offer *o)
  */
 #define END_BYTES 1024
 
-static uint64_t room_for_ends(const struct core *c)
-{
-	uint64_t batches = 0;
-
-	for (size_t n = 0; n < c->settings.route_count; n++)
-		batches += route_depth(&c->routes[n]);
-	return batches * END_BYTES;
-}
-
 static bool check_store_room(struct offer *o)
 {
 	struct core *c = o->core;
-	uint64_t reserve = room_for_ends(c);
+	uint64_t reserve = c->queued * END_BYTES;
 
 	if (history_is_closed_for(c, o->from))
 		return refuse(o, INT_STORE_001, "seen",

@@ -15,6 +15,7 @@
 struct flow {
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;		/* all instances of its target asked for a pause */
+	bool recounted;			/* that may have changed in this turn */
 	uint64_t target_delay_ms;	/* what they recommend */
 	uint64_t drained;		/* batches that have ended since sampled_ms */
 	uint64_t sampled_ms;
@@ -123,6 +124,7 @@ struct core {
 	struct module *modules;
 	struct instance *instances;	/* by number */
 	struct assignment *assigned;	/* by lease */
+	uint64_t queued;		/* batches in custody, of all routes */
 	struct instance_list reclaiming;	/* in the order of reclaim_until_ms */
 	struct instance_list behind;
 	struct instance_list changed;

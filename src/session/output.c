@@ -64,7 +64,7 @@ void output_done(struct session *s)
 	s->out_bytes += last->bytes.len;
 	if (last->bytes.failed)
 		session_close(s, LEAVE_LOST, "no memory for an answer");
-	else if (s->out_bytes > ANSWER_BYTES_MAX)
+	else if (s->out_bytes > ANSWER_BYTES_MAX + s->all->settings.max_frame_bytes)
 		session_close(s, LEAVE_LOST, "does not read its answers");
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #define CONFIG_FILE_MAX_BYTES (1024 * 1024)
 
@@ -137,7 +138,7 @@ static void suggest(const cfg_t *cfg, const char *name, char *out, size_t size)
 
 	for (const cfg_opt_t *o = cfg->opts; o->name != NULL && count < SETTINGS_MAX; o++)
 		names[count++] = o->name;
-	nearest = config_nearest(name, names, count);
+	nearest = nearest_word(name, names, count);
 	if (nearest != NULL) {
 		snprintf(out, size, "did you mean '%s'?", nearest);
 		return;

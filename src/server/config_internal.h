@@ -109,7 +109,4 @@ void config_routes_connect(struct loader *l);
 void config_derive(struct loader *l);
 void config_check(struct loader *l);
 
-/* config_suggest.c: the name among `names` nearest to `word`, NULL when none is near. */
-const char *config_nearest(const char *word, const char *const names[], size_t count);
-
 #endif

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/nearest.h"
 #include "server/config.h"
 #include "server/config_internal.h"
 
@@ -555,14 +556,14 @@ static void the_nearest_name_is_near(void **state)
 	char word[100];
 
 	(void)state;
-	assert_string_equal(config_nearest("BatchSize", names, 3), "batch_size");
-	assert_string_equal(config_nearest("max_retires", names, 3), "max_retries");
-	assert_string_equal(config_nearest("siez", names, 3), "size");
-	assert_null(config_nearest("ordered", names, 3));
-	assert_null(config_nearest("x", names, 0));
+	assert_string_equal(nearest_word("BatchSize", names, 3), "batch_size");
+	assert_string_equal(nearest_word("max_retires", names, 3), "max_retries");
+	assert_string_equal(nearest_word("siez", names, 3), "size");
+	assert_null(nearest_word("ordered", names, 3));
+	assert_null(nearest_word("x", names, 0));
 	memset(word, 'x', sizeof(word));
 	word[99] = '\0';
-	assert_null(config_nearest(word, names, 3));
+	assert_null(nearest_word(word, names, 3));
 }
 
 /* The text of conf/handoffd.conf, where the tests are run from the top of the tree. */

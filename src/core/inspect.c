@@ -29,6 +29,11 @@ const struct route *core_route_by_number(struct core *c, uint32_t number)
 	return route_by_number(c, number);
 }
 
+uint32_t core_route_number(const struct route *r)
+{
+	return r->number;
+}
+
 bool core_is_draining(const struct core *c)
 {
 	return c->draining;

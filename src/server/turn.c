@@ -8,6 +8,16 @@
 #include "base/log.h"
 #include "server/clock.h"
 
+/* Before the modules, of whom there are many: a busy broker can be asked why it is busy. */
+static void take_operators(struct turn *t)
+{
+	if (!t->admin)
+		return;
+	admin_set_time(t->admin, t->clock.now_ms);
+	admin_receive(t->admin);
+	admin_expire(t->admin);
+}
+
 /*
  *	ev_run:    descriptors and the one timer note who is ready
  *	turn_take: time is read once ─► what is ready is handled: the core changes the store's one
@@ -15,14 +25,15 @@
  *	turn_end:  commit ─► write to sockets ─► free what died
  *
  * This is where RECEIVED is said: its frame was queued by a handler and leaves in
- *sessions_settle(), after store_commit() has returned 0. Nothing leaves the process on any other
- *path.
+ * sessions_settle(), after store_commit() has returned 0; so do an operator's answers in
+ * admin_settle(). Nothing leaves the process on any other path.
  */
 static void turn_take(struct turn *t)
 {
 	clock_read(&t->clock);
 	core_set_time(t->core, t->clock.now_ms, datetime_now_us());
 	sessions_set_time(t->sessions, t->clock.now_ms);
+	take_operators(t);
 	sessions_receive(t->sessions);
 	sessions_expire(t->sessions);
 	t->more = core_turn_close(t->core);
@@ -41,8 +52,12 @@ static bool turn_end(struct turn *t)
 		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
 		    (long long)took_us);
 	sessions_settle(t->sessions);
+	if (t->admin)
+		admin_settle(t->admin);
 	store_read_end(t->store);
 	sessions_reap(t->sessions);
+	if (t->admin)
+		admin_reap(t->admin);
 	assert(!store_is_in_turn(t->store));
 	return true;
 }
@@ -55,6 +70,8 @@ static void set_timer(struct turn *t)
 
 	if (deadline_ms < due_ms)
 		due_ms = deadline_ms;
+	if (t->admin && admin_next_deadline_ms(t->admin) < due_ms)
+		due_ms = admin_next_deadline_ms(t->admin);
 	if (due_ms == UINT64_MAX)
 		timeout_stop(t->timeout);
 	else
@@ -64,7 +81,8 @@ static void set_timer(struct turn *t)
 
 bool turn_run(struct turn *t)
 {
-	bool pending = t->more || core_has_pending(t->core) || sessions_have_pending(t->sessions);
+	bool pending = t->more || core_has_pending(t->core) || sessions_have_pending(t->sessions) ||
+	               (t->admin && admin_have_pending(t->admin));
 
 	if (!pending)
 		set_timer(t);

@@ -73,6 +73,7 @@ struct admin_job {
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */
 	bool changes;			/* the log has a line of it */
+	uint64_t wake_ms;		/* custody clock: no step before, save when the peer has ended */
 	void *state;			/* owned */
 };
 
@@ -86,7 +87,8 @@ struct admin_client {
 	enum admin_role role;
 	bool is_ready;			/* its descriptor may be read */
 	bool is_new;			/* it came while the loop slept */
-	bool ended;			/* it sends no more */
+	bool ended;			/* it sends no more: what waits or goes on for long ends */
+	bool gone;			/* nor does it read: what is put out for it is dropped */
 	bool closing;			/* ends when its answer is out */
 	bool dead;			/* freed at the end of the turn */
 	struct buf in;

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "admin/internal.h"
-#include "core/inspect.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -48,9 +47,6 @@ struct admin_client *client_create(struct admin *a, int fd, const struct local_p
 	c->is_new = true;
 	buf_init(&c->in, IN_BYTES_MAX);
 	buf_init(&c->out, ADMIN_OUTPUT_BYTES_MAX);
-	/* Base64 is decoded by threes. */
-	buf_init(&c->import_frame, (size_t)core_max_frame_bytes(a->core) + 2);
-	buf_init(&c->import_errors, RECORD_ERRORS_MAX + 2);
 	c->watcher = watcher_create(a->loop, fd, on_ready, c);
 	watcher_update(c->watcher, STREAM_READABLE);
 	LIST_INSERT_HEAD(&a->clients, c, entry);

@@ -28,6 +28,9 @@ bool cmd_dead_import_part(struct admin_job *job)
 	struct buf *to = job_option(job, "--errors") != NULL ? &c->import_errors : &c->import_frame;
 	const char *text = job->arguments[0];
 
+	/* Base64 is decoded by threes. */
+	c->import_frame.max = (size_t)core_max_frame_bytes(job->admin->core) + 2;
+	c->import_errors.max = RECORD_ERRORS_MAX + 2;
 	if (base64_decode(to, text, strlen(text)))
 		return false;
 	if (to->failed)

@@ -6,17 +6,39 @@
 #include <string.h>
 
 #include "admin/internal.h"
+#include "admin/selection.h"
 #include "base/nearest.h"
 
 const struct command commands[] = {
+	{ .words = "audit", .role = ROLE_LOOK, .step = cmd_audit, .options = "--quick",
+	  .help = "is every batch accounted for: the counters' equations, and a walk of the store" },
+	{ .words = "batches", .role = ROLE_LOOK, .step = cmd_batches,
+	  .options = SELECTION_BATCHES " --code CODE --limit N",
+	  .help = "list batches in custody and dead letters" },
+	{ .words = "clients", .role = ROLE_LOOK, .step = cmd_clients, .options = "--all",
+	  .help = "list the instances that are connected, or all that are remembered" },
+	{ .words = "confirmations", .role = ROLE_LOOK, .step = cmd_confirmations,
+	  .options = "--route NAME --state STATE",
+	  .help = "list batches whose confirmation is awaited or ambiguous" },
+	{ .words = "explain", .role = ROLE_LOOK, .step = cmd_explain, .arguments = "ID",
+	  .options = "--record --route NAME",
+	  .help = "tell a batch's story: what happened, what it waits for, what can be done" },
 	{ .words = "help", .role = ROLE_LOOK, .step = cmd_help,
 	  .arguments = "[WORD]...", .options = "--words",
 	  .help = "list the commands, or those that begin with these words" },
+	{ .words = "journal", .role = ROLE_LOOK, .step = cmd_journal, .options = "--limit N",
+	  .help = "list what persons did, the newest first" },
 	{ .words = "limits", .role = ROLE_LOOK, .step = cmd_limits, .state_size = sizeof(size_t),
 	  .help = "list all limits, from the configuration and fixed ones" },
 	{ .words = "log-level", .role = ROLE_CHANGE, .reads_without_arguments = true,
 	  .step = cmd_log_level, .arguments = "[LEVEL]",
 	  .help = "show or change what is logged: error, warning, info, debug" },
+	{ .words = "routes", .role = ROLE_LOOK, .step = cmd_routes, .arguments = "[NAME]",
+	  .help = "list the routes, or tell all about one" },
+	{ .words = "shape", .role = ROLE_LOOK, .step = cmd_shape, .options = "--by WHAT",
+	  .help = "show the age of all that waits, by reason, code, source or target" },
+	{ .words = "status", .role = ROLE_LOOK, .step = cmd_status,
+	  .help = "show how the broker does, and what is wrong" },
 	{ .words = "version", .role = ROLE_LOOK, .step = cmd_version,
 	  .help = "show the version of the broker" },
 };

@@ -178,4 +178,16 @@ bool cmd_limits(struct admin_job *job);
 bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
 
+/* cmd_audit.c, cmd_batches.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c, cmd_journal.c,
+ * cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+bool cmd_audit(struct admin_job *job);
+bool cmd_batches(struct admin_job *job);
+bool cmd_clients(struct admin_job *job);
+bool cmd_confirmations(struct admin_job *job);
+bool cmd_explain(struct admin_job *job);
+bool cmd_journal(struct admin_job *job);
+bool cmd_routes(struct admin_job *job);
+bool cmd_shape(struct admin_job *job);
+bool cmd_status(struct admin_job *job);
+
 #endif

@@ -151,7 +151,7 @@ static bool walk(struct admin_job *job, struct audit *s, const struct route *rou
 		walk_begin(s, now);
 	}
 	for (int n = 0; n < WALK_ROWS_PER_STEP; n++) {
-		if (walk_row(job, s, core_route_store_number(route)))
+		if (walk_row(job, s, core_route_number(route)))
 			continue;
 		*verdict = differs(s) ? DIFFERS : AGREES;
 		return false;

@@ -89,7 +89,7 @@ static bool look_at_next(struct admin_job *job, struct confirmations *s, const s
 {
 	struct confirmation k;
 
-	if (store_confirm_next(job->admin->store, core_route_store_number(route), s->after, &k) != 0)
+	if (store_confirm_next(job->admin->store, core_route_number(route), s->after, &k) != 0)
 		return false;
 	s->after = k.id;
 	if ((s->states & 1u << k.state) != 0)

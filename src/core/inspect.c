@@ -29,7 +29,7 @@ const struct route *core_route_by_number(struct core *c, uint32_t number)
 	return route_by_number(c, number);
 }
 
-uint32_t core_route_store_number(const struct route *r)
+uint32_t core_route_number(const struct route *r)
 {
 	return r->number;
 }

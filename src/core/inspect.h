@@ -17,8 +17,8 @@ const struct route *core_route(const struct core *c, size_t n);
 /* NULL when there is none. */
 const struct route *core_route_by_name(struct core *c, struct span name);
 const struct route *core_route_by_number(struct core *c, uint32_t number);
-/* The store's. */
-uint32_t core_route_store_number(const struct route *r);
+/* The store's number of it. */
+uint32_t core_route_number(const struct route *r);
 
 struct route_view {
 	const struct route_settings *settings;

@@ -75,12 +75,8 @@ static int64_t set_timer(struct turn *t)
 
 	if (peers_ms < wait_ms)
 		wait_ms = peers_ms;
-	if (t->admin) {
-		uint64_t operators_ms = until(admin_next_deadline_ms(t->admin), t->clock.now_ms);
-
-		if (operators_ms < wait_ms)
-			wait_ms = operators_ms;
-	}
+	if (t->admin && until(admin_next_deadline_ms(t->admin), t->clock.now_ms) < wait_ms)
+		wait_ms = until(admin_next_deadline_ms(t->admin), t->clock.now_ms);
 	if (wait_ms == UINT64_MAX) {
 		timeout_stop(t->timeout);
 		return INT64_MAX;
@@ -103,7 +99,8 @@ static void sleep_until_ready(struct turn *t, bool pending)
 bool turn_run(struct turn *t)
 {
 	sleep_until_ready(t, t->more || core_has_pending(t->core) ||
-	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)));
+	    sessions_have_pending(t->sessions) ||
+	    (t->admin && admin_have_pending(t->admin)));
 	int64_t began_ms = clock_monotonic_ms();
 	turn_take(t);
 	if (!turn_end(t))

@@ -20,6 +20,18 @@ struct telling {
 	char holder[INSTANCE_NAME_MAX];
 };
 
+/*
+ * A stranger chose his instance_id, and an operator may type what we print: only what a shell takes
+ * as one plain word is put into a command.
+ */
+static bool is_plain(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-_./:@+,";
+
+	return word[0] != '-' && strspn(word, plain) == strlen(word);
+}
+
 __attribute__((format(printf, 2, 3)))
 static void next(const struct telling *t, const char *fmt, ...)
 {
@@ -228,11 +240,11 @@ static void put_commands(const struct telling *t)
 	if (t->v->reason == REASON_ROUTE_HALTED)
 		command(t, "handoffctl resume %s", route);
 	if (t->v->reason == REASON_DRAINING)
-		command(t, "handoffctl drain --end");
+		command(t, "handoffctl drain --off");
 	if (t->v->reason == REASON_NO_CONSUMER || t->v->reason == REASON_NO_CREDIT ||
 	    t->v->reason == REASON_CONSUMER_PAUSED)
 		command(t, "handoffctl clients");
-	if (t->v->state == BATCH_ASSIGNED && t->v->reason == REASON_ASSIGNED)
+	if (t->v->reason == REASON_ASSIGNED && is_plain(t->holder))
 		command(t, "handoffctl kick %s", t->holder);
 	if (b->held)
 		command(t, "handoffctl release %s", t->id);

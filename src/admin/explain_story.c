@@ -76,11 +76,11 @@ static void put_batch(struct report *r, const struct batch *b)
 
 static void put_end(struct report *r, const struct ended *e)
 {
-	report_number(r, "attempts", e->attempt);
 	if (e->dead) {
 		look_code(r, "code", e->error_code);
 		return;
 	}
+	report_number(r, "attempts", e->attempt);
 	report_number(r, "accepted", (int64_t)e->accepted);
 	report_number(r, "rejected", (int64_t)e->rejected);
 	report_duration(r, "duration_ms", (int64_t)e->duration_ms);

@@ -163,7 +163,7 @@ const char *job_option(const struct admin_job *job, const char *name);
 bool job_may_change(struct admin_job *job);
 
 /* --- commands.c, arguments.c: the table, and what it says ------------------------------------- */
-#define SYNOPSIS_BYTES 256
+#define SYNOPSIS_BYTES 512
 #define WORD_BYTES 32
 /*
  * The command whose words are the longest beginning of these; NULL, and a sentence that names the

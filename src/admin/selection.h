@@ -24,7 +24,7 @@ bool selection_take(struct admin_job *job, unsigned states, struct selection *s)
 /* Whether an option that narrows the selection was given. */
 bool selection_is_given(const struct admin_job *job);
 
-/* "1500ms", "90s", "15min", "2h", "7d"; a bare number is seconds. False when it is none. */
+/* "1500ms", "90s", "15min" or "15m", "2h", "7d"; a bare number is seconds. False when it is none. */
 bool duration_parse(const char *text, uint64_t *ms);
 /* A decimal number from 1 to `max`. */
 bool number_parse(const char *text, uint64_t max, uint64_t *value);

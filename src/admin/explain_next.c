@@ -130,11 +130,22 @@ static void next_dead(const struct telling *t)
 		next(t, "nothing: somebody has to decide");
 }
 
+/* It ended partly, and its letter is still there. */
+static bool is_kept_whole(const struct telling *t)
+{
+	const struct ended *e = t->v->end;
+	struct batch letter;
+	struct ended told;
+
+	return e->partial && store_dead_get(core_store(t->core), e->route, e->id, &letter,
+					    &told) == 0;
+}
+
 static void next_ended(const struct telling *t)
 {
 	const struct confirmation *k = t->v->confirmation;
 
-	if (t->v->end->partial)
+	if (is_kept_whole(t))
 		next(t, "nothing: it has ended, and is kept whole as a dead letter, since its "
 		     "rejected records were not all named");
 	else if (k != NULL && k->state == CONFIRM_AWAITED)
@@ -218,7 +229,7 @@ static void do_ended(const struct telling *t)
 {
 	const struct confirmation *k = t->v->confirmation;
 
-	if (t->v->end->partial)
+	if (is_kept_whole(t))
 		do_dead(t);
 	if (k != NULL && (k->state == CONFIRM_AWAITED || k->state == CONFIRM_AMBIGUOUS))
 		command(t, "handoffctl confirmations settle %s", t->id);

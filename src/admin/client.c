@@ -71,6 +71,8 @@ void client_destroy(struct admin_client *c)
 	local_close(c->all->door, c->fd);
 	buf_finish(&c->in);
 	buf_finish(&c->out);
+	buf_finish(&c->import_frame);
+	buf_finish(&c->import_errors);
 	free(c);
 }
 

@@ -43,6 +43,7 @@ struct command {
 	enum admin_role role;
 	bool reads_without_arguments;	/* then ROLE_LOOK is enough */
 	bool destructive;		/* needs the word yes */
+	bool quiet;			/* changes nothing that lasts: the log has no line of it */
 	const char *arguments;
 	const char *options;
 	const char *help;		/* one line */
@@ -93,6 +94,9 @@ struct admin_client {
 	bool dead;			/* freed at the end of the turn */
 	struct buf in;
 	struct buf out;
+	struct buf import_frame;	/* of a dead letter that comes in parts (cmd_dead_import.c) */
+	struct buf import_errors;
+	uint64_t imported;
 	bool inside_line;		/* the last byte of `out` ever written was no newline */
 	struct admin_job *job;		/* owned; NULL: waits for a request */
 	uint64_t since_ms;		/* accepted, answered, or the first byte of this line */
@@ -196,5 +200,24 @@ bool cmd_journal(struct admin_job *job);
 bool cmd_routes(struct admin_job *job);
 bool cmd_shape(struct admin_job *job);
 bool cmd_status(struct admin_job *job);
+
+/* cmd_operate.c, cmd_route.c, cmd_broker.c, cmd_settle.c, cmd_dead*.c: what changes things */
+bool cmd_confirmations_settle(struct admin_job *job);
+bool cmd_dead_export(struct admin_job *job);
+bool cmd_dead_group(struct admin_job *job);
+bool cmd_dead_import_done(struct admin_job *job);
+bool cmd_dead_import_end(struct admin_job *job);
+bool cmd_dead_import_part(struct admin_job *job);
+bool cmd_dead_list(struct admin_job *job);
+bool cmd_dead_purge(struct admin_job *job);
+bool cmd_dead_redrive(struct admin_job *job);
+bool cmd_dead_show(struct admin_job *job);
+bool cmd_drain(struct admin_job *job);
+bool cmd_hold(struct admin_job *job);
+bool cmd_kick(struct admin_job *job);
+bool cmd_pause(struct admin_job *job);
+bool cmd_release(struct admin_job *job);
+bool cmd_resume(struct admin_job *job);
+bool cmd_retry(struct admin_job *job);
 
 #endif

@@ -52,24 +52,31 @@ bool duration_parse(const char *text, uint64_t *ms)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static bool take_route(struct admin_job *job, struct selection *s)
+const struct route *selection_route(struct admin_job *job, const char *name)
 {
-	const char *name = job_option(job, "--route");
 	struct core *core = job->admin->core;
+	const struct route *r = core_route_by_name(core, span_of(name));
 	const char *names[256], *nearest;
 	size_t n = 0;
 
-	if (name == NULL)
-		return true;
-	s->route = core_route_by_name(core, span_of(name));
-	if (s->route != NULL)
-		return true;
+	if (r != NULL)
+		return r;
 	for (; n < core_route_count(core) && n < sizeof(names) / sizeof(names[0]); n++)
 		names[n] = route_settings(core_route(core, n))->name;
 	nearest = nearest_word(name, names, n);
-	return job_fail(job, ADMIN_USAGE, "there is no route \"%.64s\"%s%s%s", name,
-			nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
-			nearest != NULL ? "\"?" : "");
+	job_fail(job, ADMIN_USAGE, "there is no route \"%.64s\"%s%s%s", name,
+		 nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
+		 nearest != NULL ? "\"?" : "");
+	return NULL;
+}
+
+static bool take_route(struct admin_job *job, struct selection *s)
+{
+	const char *name = job_option(job, "--route");
+
+	if (name != NULL)
+		s->route = selection_route(job, name);
+	return name == NULL || s->route != NULL;
 }
 
 static bool take_state(struct admin_job *job, unsigned states, struct selection *s)

@@ -54,6 +54,11 @@ int64_t core_wall_of(const struct core *c, uint64_t custody_ms)
 	return c->wall_us + ((int64_t)custody_ms - (int64_t)c->now_ms) * 1000;
 }
 
+uint32_t core_max_frame_bytes(const struct core *c)
+{
+	return c->settings.max_frame_bytes;
+}
+
 struct store *core_store(struct core *c)
 {
 	return c->store;

@@ -61,6 +61,7 @@ uint64_t core_now_ms(const struct core *c);
 /* A time of the custody clock as wall clock, as far as it is known now. */
 int64_t core_wall_of(const struct core *c, uint64_t custody_ms);
 struct store *core_store(struct core *c);
+uint32_t core_max_frame_bytes(const struct core *c);
 
 /* --- why does it not move -------------------------------------------------------------------- */
 

@@ -167,7 +167,7 @@ const char *job_option(const struct admin_job *job, const char *name);
 bool job_may_change(struct admin_job *job);
 
 /* --- commands.c, arguments.c: the table, and what it says ------------------------------------- */
-#define SYNOPSIS_BYTES 256
+#define SYNOPSIS_BYTES 512
 #define WORD_BYTES 32
 /*
  * The command whose words are the longest beginning of these; NULL, and a sentence that names the
@@ -188,6 +188,18 @@ bool cmd_help(struct admin_job *job);
 bool cmd_limits(struct admin_job *job);
 bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
+
+/* cmd_audit.c, cmd_batches.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c, cmd_journal.c,
+ * cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+bool cmd_audit(struct admin_job *job);
+bool cmd_batches(struct admin_job *job);
+bool cmd_clients(struct admin_job *job);
+bool cmd_confirmations(struct admin_job *job);
+bool cmd_explain(struct admin_job *job);
+bool cmd_journal(struct admin_job *job);
+bool cmd_routes(struct admin_job *job);
+bool cmd_shape(struct admin_job *job);
+bool cmd_status(struct admin_job *job);
 
 /* cmd_operate.c, cmd_route.c, cmd_broker.c, cmd_settle.c, cmd_dead*.c: what changes things */
 bool cmd_confirmations_settle(struct admin_job *job);

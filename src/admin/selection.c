@@ -30,8 +30,8 @@ bool number_parse(const char *text, uint64_t max, uint64_t *value)
 bool duration_parse(const char *text, uint64_t *ms)
 {
 	static const struct { const char *name; uint64_t worth; } units[] = {
-		{ "ms", 1 }, { "", 1000 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 },
-		{ "d", 86400000 },
+		{ "ms", 1 }, { "", 1000 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 },
+		{ "h", 3600000 }, { "d", 86400000 },
 	};
 	const size_t len = strspn(text, "0123456789");
 	char digits[24];

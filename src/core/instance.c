@@ -314,7 +314,10 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 	struct batch b = *was;
 
 	if (i) {
-		assignment_add(c, r, was, i)->begun = true;
+		struct assignment *a = assignment_add(c, r, was, i);
+
+		a->begun = true;
+		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);
 	} else {			/* nobody knows the instance any more */

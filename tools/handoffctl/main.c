@@ -185,9 +185,13 @@ static void want_progress(struct options *o)
 	for (size_t i = 0; i < sizeof(long_work) / sizeof(long_work[0]); i++)
 		o->at_once = o->at_once || strcmp(o->words[0], long_work[i]) == 0;
 	o->at_once = o->at_once && !o->json && isatty(STDOUT_FILENO);
-	for (int i = 0; i < o->count; i++)
-		if (strcmp(o->words[i], "--") == 0 || strcmp(o->words[i], "--progress") == 0)
+	for (int i = 0; i < o->count; i++) {
+		const bool given = strcmp(o->words[i], "--progress") == 0;
+
+		o->at_once = o->at_once || given;
+		if (given || strcmp(o->words[i], "--") == 0)
 			return;
+	}
 	/* There is room: the program's own name is not among the words. */
 	if (o->at_once)
 		o->words[o->count++] = "--progress";

@@ -205,6 +205,7 @@ bool cmd_status(struct admin_job *job);
 bool cmd_confirmations_settle(struct admin_job *job);
 bool cmd_dead_export(struct admin_job *job);
 bool cmd_dead_group(struct admin_job *job);
+bool cmd_dead_import(struct admin_job *job);
 bool cmd_dead_import_done(struct admin_job *job);
 bool cmd_dead_import_end(struct admin_job *job);
 bool cmd_dead_import_part(struct admin_job *job);

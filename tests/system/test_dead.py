@@ -5,12 +5,14 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
 import time
 
 import msgpack
 
 from case import Case, messages
-from ctl import ADMIN, Ctl
+from ctl import ADMIN, HANDOFFCTL, Ctl
 
 QUICK = "retry_delay_ms = 50 max_retries = 1 backoff_multiplier = 1.0"
 
@@ -508,6 +510,48 @@ class Move(Letters):
 
     def test_it_goes_to_standard_output_and_comes_from_standard_input(self):
         batch = self.die()
-        line = json.loads(self.ctl.say("dead", "export", "--all"))
+        text = self.ctl.say("dead", "export", "--all")
+        line = json.loads(text)
         self.assertEqual(line["batch_id"], batch["metadata"]["batch_id"])
         self.assertEqual(line["errors_decoded"][0]["code"], "BETA_BAD")
+        self.ctl.ask("dead", "purge", "--all", "--yes")
+        done = subprocess.run([HANDOFFCTL, "--socket", self.ctl.socket, "dead", "import"],
+                              input=text.encode(), stdout=subprocess.PIPE, check=True)
+        self.assertEqual(done.stdout, b"imported 1, failed 0\n")
+        self.assertEqual(self.letter_ids(), self.ids([batch]))
+
+    def test_the_largest_letter_goes_both_ways(self):
+        """A frame of nearly max_frame_bytes, whose line is larger than all output buffers."""
+        batch = self.die(count=1, size=8 * 1024 * 1024 - 4096)
+        file, (letter,) = self.export("--all")
+        self.assertGreater(len(letter["frame"]), 11 * 1000 * 1000)
+        self.ctl.ask("dead", "purge", "--all", "--yes")
+        self.assertEqual(self.ctl.ask("dead", "import", file)["imported"], 1)
+        self.ctl.ask("dead", "redrive", "--all")
+        self.assertEqual(self.beta.delivery(batch)["records"], batch["records"])
+
+    def test_too_large_a_letter_is_refused_and_the_next_is_taken(self):
+        self.die()
+        file, (letter,) = self.export("--all")
+        self.ctl.ask("dead", "purge", "--all", "--yes")
+        with open(file, "w") as lines:
+            lines.write(json.dumps({**letter, "frame": "AAAA" * (3 * 1024 * 1024)}) + "\n")
+            lines.write(json.dumps(letter) + "\n")
+        answer = self.ctl.ask("dead", "import", file, status=1)
+        self.assertEqual((answer["imported"], answer["failed"]), (1, 1))
+        self.assertIn("max_frame_bytes", answer["failures"][0]["error"])
+
+    def test_a_letter_that_goes_away_meanwhile_is_cut(self):
+        """The reader stands still in the middle of it; the import says no to what there is."""
+        self.die(count=1, size=4 * 1024 * 1024)
+        file = os.path.join(self.directory, "letters")
+        with socket.socket(socket.AF_UNIX) as reader, open(file, "wb") as lines:
+            reader.connect(self.ctl.socket)
+            reader.sendall(b"dead export --all\n")
+            answer = reader.makefile("rb")
+            beginning = answer.read(1000)
+            self.ctl.ask("dead", "purge", "--all", "--yes")
+            lines.write(beginning + answer.readline())
+            self.assertEqual(answer.readline(), b".1\n")
+        answer = self.ctl.ask("dead", "import", file, status=1)
+        self.assertIn("cut", answer["failures"][0]["error"])

@@ -281,6 +281,14 @@ class Strangers(Admin):
         self.assertEqual(status, 2, errors)
         self.assertIn("65536", errors)
 
+    def test_one_who_shuts_its_side_is_answered_and_closed(self):
+        self.start()
+        operator = self.operator()
+        operator.send("limits")
+        operator.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(operator.answer()[0], 0)
+        self.assertTrue(operator.ends())
+
     def test_an_unfinished_line_holds_up_nobody(self):
         self.start()
         self.operator().send(b"vers")

@@ -45,6 +45,7 @@ struct admin_client *client_create(struct admin *a, int fd, const struct local_p
 	c->role = role;
 	c->since_ms = c->progress_ms = a->now_ms;
 	c->is_new = true;
+	c->is_ready = true;		/* it may have sent its request already, or be gone */
 	buf_init(&c->in, IN_BYTES_MAX);
 	buf_init(&c->out, ADMIN_OUTPUT_BYTES_MAX);
 	c->watcher = watcher_create(a->loop, fd, on_ready, c);
@@ -233,7 +234,7 @@ bool client_is_pending(const struct admin_client *c)
 {
 	if (c->dead || c->closing || !has_room(c))
 		return false;
-	return c->job != NULL ? is_due(c) : line_length(c) > 0;
+	return c->job != NULL ? is_due(c) : line_length(c) > 0 || c->ended;
 }
 
 /* --- after the commit, and deadlines ---------------------------------------------------------- */
@@ -256,8 +257,6 @@ void client_settle(struct admin_client *c)
 				c->since_ms = c->all->now_ms;
 		}
 	}
-	if (c->ended && c->job == NULL && line_length(c) == 0)
-		c->closing = true;
 	if (c->closing && c->out.len == 0)
 		client_drop(c, "closed");
 	if (c->dead)

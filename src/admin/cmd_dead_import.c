@@ -15,6 +15,13 @@
 #include "wire/decode.h"
 #include "wire/frame.h"
 
+/* In the table for who asks for help. */
+bool cmd_dead_import(struct admin_job *job)
+{
+	return job_fail(job, ADMIN_USAGE, "handoffctl reads the file, and says import-part and "
+			"import-end for each letter of it");
+}
+
 static bool too_long(struct admin_job *job)
 {
 	return job_fail(job, ADMIN_USAGE, "the letter is larger than max_frame_bytes (%" PRIu32 "), "

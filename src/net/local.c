@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define LOCAL_BACKLOG 16
+#define LOCAL_BACKLOG 64
 #define LOCAL_PAUSE_MS 1000	/* nothing is accepted for so long after accept() failed */
 #define LOCK_WAIT_MS 2000	/* for another broker that starts in the same directory */
 #define LOCK_STEP_MS 10
@@ -113,6 +113,7 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_io_start(loop, &d->io);
 }
 
+/* One a turn: so the owner has found those that are gone before it counts who is there. */
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct local_door *d = io->data;

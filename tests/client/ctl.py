@@ -43,6 +43,12 @@ class Ctl:
             [HANDOFFCTL, "--socket", self.socket, *arguments], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds, check=False))
 
+    def start(self, *words):
+        """A handoffctl that runs: its process, with its output as lines of text."""
+        return subprocess.Popen(
+            [HANDOFFCTL, "--socket", self.socket, *map(str, words)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
     def say(self, *words, status=0):
         """What it says to people; it has to end with this status."""
         answer = self.run(*words)

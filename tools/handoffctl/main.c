@@ -1,4 +1,5 @@
 /* main.c - handoffctl: asks a running broker, and tells it */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/version.h"
 #include "tools/handoffctl/conversation.h"
+#include "tools/handoffctl/letters.h"
 
 #define SOCKET_VARIABLE "HANDOFF_ADMIN"
 #define SOCKET_PATH "/run/handoff/admin.sock"
@@ -19,6 +21,7 @@ struct options {
 	bool json;
 	bool yes;
 	bool no_color;
+	bool at_once;		/* long work, and somebody watches */
 	char **words;		/* of the command, with those of its options */
 	int count;
 };
@@ -171,22 +174,89 @@ static bool ask_yes(void)
 	return fgets(line, sizeof(line), stdin) != NULL && strcmp(line, "yes\n") == 0;
 }
 
+/* What Ctrl-C leaves behind; the broker sees the connection end, and does the rest. */
+static const char *farewell;
+
+static void on_interrupt(int number)
+{
+	if (write(STDERR_FILENO, farewell, strlen(farewell)) < 0) { /* nobody is there */ }
+	_exit(128 + number);
+}
+
+static void prepare_interrupt(const char *text)
+{
+	struct sigaction action = { .sa_handler = on_interrupt }, old;
+
+	farewell = text;
+	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		sigaction(SIGINT, &action, NULL);
+}
+
+static bool is_word(const struct options *o, const char *word)
+{
+	for (int i = 0; i < o->count; i++)
+		if (strcmp(o->words[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* Work that may be long: on a terminal it tells how far it is, and Ctrl-C what it leaves. */
+static void prepare_long_work(struct options *o)
+{
+	static const char *const words[] = { "hold", "release", "retry" };
+	const bool drain = strcmp(o->words[0], "drain") == 0 && !is_word(o, "--off");
+	bool many = strcmp(o->words[0], "dead") == 0 &&
+		    (is_word(o, "redrive") || is_word(o, "purge"));
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		many = many || strcmp(o->words[0], words[i]) == 0;
+	if (!drain && !many)
+		return;
+	prepare_interrupt(drain ? "handoffctl: the broker goes on draining: \"handoffctl drain "
+				  "--off\" or a restart ends that\n" :
+				  "handoffctl: ended in the middle: what is done is done, the rest "
+				  "is as it was\n");
+	o->at_once = is_word(o, "--progress");
+	if (!o->at_once && !o->json && isatty(STDOUT_FILENO) && !is_word(o, "--")) {
+		/* There is room: the program's own name is not among the words. */
+		o->words[o->count++] = "--progress";
+		o->at_once = true;
+	}
+}
+
+static int import(const struct options *o)
+{
+	int fd = conversation_open(o->socket), status;
+
+	if (fd < 0)
+		return EX_UNAVAILABLE;
+	status = letters_import(fd, o->words, o->count, o->reason, o->json);
+	close(fd);
+	return status;
+}
+
 static int run(struct options *o)
 {
 	struct answer answer;
 	struct buf line;
-	int fd = conversation_open(o->socket);
+	int status = letters_take_output(o->words, &o->count), fd;
 
+	if (status != 0)
+		return status;
+	if (letters_is_export(o->words, o->count))
+		o->json = false;	/* it is JSON as it is */
+	fd = conversation_open(o->socket);
 	if (fd < 0)
 		return EX_UNAVAILABLE;
+	prepare_long_work(o);
 	buf_init(&line, 0);
 	build_line(o, &line);
-	conversation_ask(fd, &line, &answer);
+	conversation_ask(fd, &line, o->at_once, &answer);
 	print_answer(o, &answer);
 	if (answer.wants_yes && ask_yes()) {
 		o->yes = true;
 		build_line(o, &line);
-		conversation_ask(fd, &line, &answer);
+		conversation_ask(fd, &line, o->at_once, &answer);
 		print_answer(o, &answer);
 	}
 	if (answer.code < 0)
@@ -194,6 +264,10 @@ static int run(struct options *o)
 			"broker stopping?\n", o->socket);
 	buf_finish(&line);
 	close(fd);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("handoffctl: standard output");
+		return EX_IOERR;
+	}
 	return answer.code < 0 ? EX_UNAVAILABLE : answer.code;
 }
 
@@ -203,5 +277,7 @@ int main(int argc, char **argv)
 	struct options o = { .socket = variable != NULL && *variable ? variable : SOCKET_PATH };
 	int status = parse(argc, argv, &o);
 
-	return status >= 0 ? status : run(&o);
+	if (status >= 0)
+		return status;
+	return letters_is_import(o.words, o.count) ? import(&o) : run(&o);
 }

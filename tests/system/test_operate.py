@@ -170,7 +170,7 @@ class Drain(Operate):
         first, second = self.alpha.hand_over(), self.alpha.hand_over()
         delivery = beta.delivery(first)
         process = self.ctl.start("drain", "--progress")
-        self.assertIn("1 batches are still out", process.stdout.readline())
+        self.assertIn("1 out, waits until there is none", process.stdout.readline())
         beta.finish(delivery)
         output, _ = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0, output)

@@ -27,6 +27,15 @@ class Letters(Case):
         self.alpha = self.module(self.broker, "ALPHA", max_in_flight=100)
         self.beta = self.module(self.broker, "BETA", max_in_flight=100)
 
+    def tearDown(self):
+        """After whatever was done, every batch is accounted for."""
+        try:
+            if self.broker.is_running():
+                self.assertFalse([word for word in ("differs", "damaged")
+                                  if word in self.ctl.say("audit")])
+        finally:
+            super().tearDown()
+
     def die(self, code="BETA_BAD", **fields):
         """A batch that its target rejects for good; returns it."""
         batch = self.alpha.hand_over(**fields)
@@ -215,6 +224,31 @@ class Redrive(Letters):
         self.beta.expect_none("BATCH_TRANSFER", 0.2)
         self.assertEqual(self.letter_ids(), rest)
 
+    def test_who_cancelled_and_how_far_it_came_is_in_the_journal(self):
+        self.die_many(30)
+        process = self.ctl.start("--reason", "BETA is back", "dead", "redrive", "--all",
+                                 "--rate", 20)
+        for _ in range(3):
+            self.beta.delivery()
+        process.kill()
+        process.communicate(timeout=30)
+        lines = self.ctl.until(lambda answer: answer["journal"], "journal")["journal"]
+        self.assertEqual(len(lines), 1, lines)
+        done = 30 - len(self.letters())
+        self.assertRegex(json.dumps(lines[0]), r"redriven %d, not 0, ended in the middle" % done)
+        self.assertIn("BETA is back", json.dumps(lines[0]))
+        self.assertIn("(uid %d)" % os.geteuid(), json.dumps(lines[0]))
+
+    def test_a_client_that_only_says_no_more_is_served_to_the_end(self):
+        self.die_many(10)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.ctl.socket)
+            client.sendall(b"json dead redrive --all --rate 50\n")
+            client.shutdown(socket.SHUT_WR)
+            answer = client.makefile("rb").read().split(b"\n")
+        self.assertEqual(json.loads(answer[0])["redriven"], 10)
+        self.assertEqual(answer[1], b".0")
+
     def test_many_go_over_turns(self):
         self.die_many(300)
         answer = self.ctl.ask("dead", "redrive", "--all")
@@ -377,6 +411,35 @@ class Capacity(Letters):
         gamma.finish(gamma.delivery(self.beta.hand_over()))
         self.ctl.ask("dead", "purge", "--all", "--yes")
         self.beta.finish(self.beta.delivery(self.alpha.hand_over(batch)))
+
+
+class FullStore(Letters):
+    settings = 'route "alpha-beta" { %s dead_letter_capacity_bytes = "1G" }' % QUICK
+
+    def offer(self, batch):
+        answer = self.alpha.answer_to(self.alpha.send(batch))
+        return answer if answer.type == "ACKNOWLEDGMENT" else self.alpha.answer_to(batch)
+
+    def test_letters_that_fill_the_store_can_be_purged(self):
+        """reliability.md B1: what makes room needs none of its own."""
+        count = 0
+        while True:
+            batch = self.alpha.batch(count=1, size=3 * 1024 * 1024)
+            answer = self.offer(batch)
+            if answer.status == "REJECTED":
+                break
+            count += 1
+            self.beta.reject(self.beta.delivery(batch), "PERMANENT")
+        self.assert_refused(answer, "INT_STORE_001")
+        self.assertGreater(count, 5)
+        self.assertEqual(self.ctl.ask("dead", "redrive", "--all", "--max", 2)["redriven"], 2)
+        for _ in range(2):
+            self.beta.reject(self.beta.delivery(), "PERMANENT")
+        self.assertEqual(self.ctl.ask("dead", "purge", "--all", "--yes")["purged"], count)
+        began = time.monotonic()
+        while self.offer(batch).status == "REJECTED":	# freed pages count two commits later
+            self.assertLess(time.monotonic() - began, 1.0)
+        self.beta.finish(self.beta.delivery(batch))
 
 
 class Corrupt(Letters):

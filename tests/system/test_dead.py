@@ -129,9 +129,32 @@ class Look(Letters):
         batch = self.alpha.hand_over()
         self.assertIn("is no dead letter",
                       self.ctl.say("dead", "show", batch["metadata"]["batch_id"], status=1))
+        self.beta.finish(self.beta.delivery(batch))
+        self.assertIn("is no dead letter: it has ended",
+                      self.ctl.say("dead", "redrive", batch["metadata"]["batch_id"], status=1))
         self.assertIn("there is no dead letter",
                       self.ctl.say("dead", "show", messages.new_id(), status=1))
         self.assertIn("no batch_id", self.ctl.say("dead", "show", "zebra", status=1))
+
+    def test_a_letter_that_outlives_the_memory_of_its_end_is_found(self):
+        """A partial letter has no identity of its own; history forgets its batch."""
+        batch = self.alpha.hand_over(count=4)
+        delivery = self.beta.delivery(batch)
+        self.beta.answer_to(self.beta.acknowledge(delivery, "PROCESSED", 3, 1))
+        outcome = self.alpha.outcome(batch)
+        self.alpha.send(messages.goodbye("ALPHA", seen=outcome["notice"]))
+        self.alpha.expect_closed()
+        self.broker.kill()
+        self.broker.configure(ADMIN + self.settings, outcome_retention="100ms",
+                              dedupe_minimum="100ms")
+        self.broker.start()
+        batch_id = batch["metadata"]["batch_id"]
+        self.ctl.until(lambda answer: "error" in answer, "explain", batch_id)
+        shown = self.ctl.ask("dead", "show", batch_id[:13])
+        self.assertEqual((shown["batch_id"], shown["kind"]), (batch_id, "partial"))
+        self.assertEqual(self.ctl.ask("dead", "redrive", batch_id)["redriven"], 1)
+        self.assertEqual(self.module(self.broker, "BETA").delivery(batch)["records"],
+                         batch["records"])
 
     def test_two_with_the_same_beginning_are_asked_about(self):
         common = messages.new_id()[:-4]
@@ -223,6 +246,24 @@ class Redrive(Letters):
             self.beta.finish(delivery)
         self.beta.expect_none("BATCH_TRANSFER", 0.2)
         self.assertEqual(self.letter_ids(), rest)
+
+    def test_killed_in_the_middle_nothing_is_lost(self):
+        batches = self.die_many(40)
+        process = self.ctl.start("dead", "redrive", "--all", "--rate", 20)
+        for _ in range(5):
+            self.beta.delivery()
+        self.beta.close()
+        self.broker.restart()
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 69)
+        rest = self.letter_ids()
+        self.assertGreater(len(rest), 10)
+        beta = self.module(self.broker, "BETA", max_in_flight=100)
+        done = [beta.delivery() for _ in range(len(batches) - len(rest))]
+        self.assertEqual(sorted([d.batch_id for d in done] + rest), self.ids(batches))
+        for delivery in done:
+            beta.finish(delivery)
+        self.assertEqual(self.ctl.ask("dead", "redrive", "--all")["redriven"], len(rest))
 
     def test_who_cancelled_and_how_far_it_came_is_in_the_journal(self):
         self.die_many(30)

@@ -202,6 +202,17 @@ class Drain(Operate):
         beta.finish(beta.delivery(second))
         self.assertIn("not draining", self.ctl.say("drain", "--off", status=1))
 
+    def test_a_stop_does_not_wait_for_it(self):
+        beta = self.module(self.broker, "BETA")
+        beta.delivery(self.alpha.hand_over())
+        process = self.ctl.start("drain", "--progress")
+        process.stdout.readline()
+        for client in (self.alpha, beta):
+            client.close()
+        self.broker.stop()
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 69)
+
     def test_somebody_else_may_end_it(self):
         beta = self.module(self.broker, "BETA")
         delivery = beta.delivery(self.alpha.hand_over())

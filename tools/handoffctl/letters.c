@@ -18,7 +18,7 @@
 #include "tools/handoffctl/conversation.h"
 #include "tools/handoffctl/letter_line.h"
 
-#define LINE_BYTES_MAX (256u * 1024 * 1024)
+#define LINE_BYTES_MAX (512u * 1024 * 1024)
 #define SLICE_CHARACTERS 60000		/* whole groups of four, less than a request */
 #define STATUS_FAILED 1
 #define STATUS_USAGE 2

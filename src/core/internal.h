@@ -158,10 +158,9 @@ struct route *route_between(struct core *c, const struct module *source, struct 
 struct route *route_by_number(struct core *c, uint32_t number);
 struct module *module_by_name(const struct core *c, struct span name);
 struct module *module_by_number(struct core *c, uint32_t number);
+struct route *route_by_name(struct core *c, struct span name);
 /* In custody and not ended: what queue_capacity counts. */
 uint64_t route_depth(const struct route *r);
-
-struct route *route_by_name(struct core *c, struct span name);
 
 /* --- batch.c: the one function that changes a state ------------------------------------------ */
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
@@ -311,9 +310,7 @@ void instance_expire_reclaims(struct core *c);
 /* Takes the instances back from the store; what they held waits for them. */
 void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
-
-/* The module's instance that no client can be (its id is empty): made when there is none. NULL when
- * there is no room for it. */
+/* The module's instance that no client can be (its id is empty): made when there is none. */
 struct instance *instance_of_broker(struct core *c, struct module *m);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */

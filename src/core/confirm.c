@@ -1,4 +1,4 @@
-/* confirm.c - what became of a batch's records where the target took them (protocol.md section 11) */
+/* confirm.c - what became of a batch's records where the target took them (protocol.md 11) */
 #include <string.h>
 
 #include "base/buf.h"

@@ -160,10 +160,9 @@ struct route *route_between(struct core *c, const struct module *source, struct 
 struct route *route_by_number(struct core *c, uint32_t number);
 struct module *module_by_name(const struct core *c, struct span name);
 struct module *module_by_number(struct core *c, uint32_t number);
+struct route *route_by_name(struct core *c, struct span name);
 /* In custody and not ended: what queue_capacity counts. */
 uint64_t route_depth(const struct route *r);
-
-struct route *route_by_name(struct core *c, struct span name);
 
 /* --- batch.c: the one function that changes a state ------------------------------------------ */
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
@@ -250,15 +249,13 @@ bool letter_of_rejects(struct core *c, const struct presented *p, const struct m
 bool letter_share_is_full(const struct route *r);
 /* Warns in the log when they near it. */
 void letter_note_share(struct route *r);
-/* Whose the letters are that no instance sent: those the broker makes, and imports. */
-struct instance *letter_owner(struct core *c, struct module *source);
 
 /* --- confirm.c ------------------------------------------------------------------------------- */
 /* The batch has been processed: from now on its confirmation is awaited, where the route wants it.
  * Sets e->confirming. */
 void confirm_begin(struct core *c, struct route *r, const struct batch *b, struct ended *e);
-/* All is told, or settled by hand: nothing is awaited any more. */
-void confirm_complete(struct core *c, const struct confirmation *was);
+/* Settled by hand: nothing is awaited any more. The text is for its journal. */
+void confirm_settle(struct core *c, const struct confirmation *was, const char *text);
 /* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
 bool confirm_expire(struct core *c);
 
@@ -306,9 +303,7 @@ void instance_expire_reclaims(struct core *c);
 /* Takes the instances back from the store; what they held waits for them. */
 void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
-
-/* The module's instance that no client can be (its id is empty): made when there is none. NULL when
- * there is no room for it. */
+/* The module's instance that no client can be (its id is empty): made when there is none. */
 struct instance *instance_of_broker(struct core *c, struct module *m);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */

@@ -125,18 +125,15 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 }
 
 /* Whose outcome it is: of who sent it, as long as that instance is remembered. */
-static bool find_owner(struct hands_on *o, struct batch *b)
+static void find_owner(struct hands_on *o, struct batch *b)
 {
 	struct instance *i = instance_by_number(o->core, b->source);
 
 	if (!i)
-		i = letter_owner(o->core, o->route->source);
-	if (!i)
-		return false;
+		i = instance_of_broker(o->core, o->route->source);
 	b->source = i->record.number;
 	i->record.live++;
 	instance_changed(o->core, i);
-	return true;
 }
 
 static enum operated redrive(struct hands_on *o, const struct batch *dead, const struct ended *e)
@@ -296,13 +293,15 @@ enum operated core_settle_confirmation(struct core *c, const struct route *r, ui
     const struct hand *h, char *why, size_t size)
 {
 	struct hands_on o = { c, route_by_number(c, r->number), h, why, size };
+	char text[JOURNAL_TEXT_MAX];
 	struct confirmation k;
 
 	if (store_confirm_get(c->store, r->number, id, &k) != 0 || k.state == CONFIRM_COMPLETE)
 		return say(&o, OPERATED_NOTHING, "its confirmation is not awaited");
 	if (k.state == CONFIRM_EARLY)
 		return say(&o, OPERATED_NOTHING, "it has not been processed yet");
-	confirm_complete(c, &k);
+	describe(h, text, sizeof text);
+	confirm_settle(c, &k, text);
 	core_note_action(c, JOURNAL_CONFIRMED, r, &k.batch_id, h, "settled by hand");
 	return OPERATED;
 }

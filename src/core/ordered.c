@@ -8,8 +8,8 @@
  * protocol.md section 6. The store keeps each batch in custody of an ordered route under its series
  * (the instance that sent it first), so the first of a series is the one whose turn it is, whatever
  * its state: while it is out or waits, those behind it wait. In memory are only the series whose
- * first may be READY: each change of a batch puts its series there, and a look that finds nothing to
- * deliver takes it out again.
+ * first may be READY: each change of a batch puts its series there, and a look that finds nothing
+ * to deliver takes it out again.
  */
 static void add(struct route *r, uint32_t number)
 {

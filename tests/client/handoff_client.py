@@ -48,6 +48,14 @@ class Message(dict):
         return self["delivery"]["lease"]
 
     @property
+    def attempt(self):
+        return self["delivery"]["attempt"]
+
+    @property
+    def redelivered(self):
+        return self["delivery"]["redelivered"]
+
+    @property
     def error(self):
         """The first error of those it carries."""
         return self["errors"][0]
@@ -204,6 +212,12 @@ class Client:
         batch_id = batch and batch["metadata"]["batch_id"]
         return self.expect("ACKNOWLEDGMENT", seconds,
                            lambda m: "notice" in m and batch_id in (None, m.batch_id))
+
+    def told_late(self, delivery, seconds=PATIENCE_SECONDS):
+        """The broker's word that a deadline of this batch has passed: INT_DELIVERY_001."""
+        return self.expect("ERROR_NOTIFICATION", seconds,
+                           lambda m: m.code == "INT_DELIVERY_001"
+                           and m.error["context"].get("batch_id") == delivery.batch_id)
 
     def barrier(self):
         """Waits until the broker has answered something that was sent after all before.

@@ -376,6 +376,7 @@ class Trouble(Ordered):
         doomed = self.beta()
         doomed.delivery(ones[0])
         doomed.delivery(twos[0])
+        doomed.expect_none("BATCH_TRANSFER")
         doomed.cut()
         self.let_the_broker_notice()
         beta = self.beta()
@@ -409,15 +410,18 @@ class Trouble(Ordered):
         beta.delivery(twos[0])
         self.broker.restart()
         beta = self.beta(instance_id="worker")
-        left = {"one": ones[1:], "two": twos}
-        series = {batch["metadata"]["batch_id"]: name
-                  for name, batches in left.items() for batch in batches}
-        for _ in range(len(series)):
-            delivery = beta.delivery()
-            batch = left[series[delivery.batch_id]].pop(0)
-            self.assertEqual(delivery.batch_id, batch["metadata"]["batch_id"])
-            self.assertEqual(delivery.attempt, 1)
+        out = [beta.delivery(ones[1]), beta.delivery(twos[0])]
+        beta.expect_none("BATCH_TRANSFER")
+        for delivery, following in zip(out, (ones[2:], twos[1:])):
+            self.assertEqual((delivery.attempt, delivery.redelivered), (1, True))
             beta.finish(delivery)
+            for batch in following:
+                delivery = beta.delivery()
+                self.assertEqual(delivery.batch_id, batch["metadata"]["batch_id"])
+                self.assertEqual((delivery.attempt, delivery.redelivered), (1, False))
+                if batch is not following[-1]:
+                    beta.expect_none("BATCH_TRANSFER")
+                beta.finish(delivery)
 
     def test_what_is_held_over_a_kill_keeps_its_turn(self):
         self.start()

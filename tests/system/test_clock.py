@@ -1,5 +1,5 @@
-"""test_clock.py - protocol, section 6: waits and deadlines when the broker stands still for seconds,
-and when its wall clock jumps, while it runs and between two runs.
+"""test_clock.py - protocol, section 6: waits and deadlines when the broker stands still for some
+seconds, and when its wall clock jumps, while it runs and between two runs.
 
 The jumps are made by preload/wall_clock.c, under the broker alone.
 """

@@ -17,7 +17,7 @@ NEVER = 3600000
 class Deadlines(Case):
     """ALPHA and BETA on a route whose deadlines a test sets."""
 
-    def start(self, ack_timeout_ms=500, process_timeout_ms=NEVER, retry_delay_ms=50, max_retries=3,
+    def start(self, ack_timeout_ms=1000, process_timeout_ms=NEVER, retry_delay_ms=50, max_retries=3,
               more="", **top_level):
         self.ack_timeout = ack_timeout_ms / 1000
         self.process_timeout = process_timeout_ms / 1000
@@ -129,7 +129,7 @@ class Received(Deadlines):
         self.assertEqual({self.alpha.outcome(batch).status for batch in batches}, {"PROCESSED"})
 
     def test_what_a_deadline_took_back_is_no_suspect(self):
-        self.start(ack_timeout_ms=700)
+        self.start()
         beta = self.beta(3)
         batches = [self.alpha.hand_over() for _ in range(3)]
         for batch in batches:

@@ -329,7 +329,7 @@ class Trouble(Ordered):
         busy.delivery(second)
 
     def test_a_deadline_keeps_the_turn(self):
-        self.start(retry_delay_ms=500, more="ack_timeout_ms = 700")
+        self.start(retry_delay_ms=500, more="ack_timeout_ms = 1200")
         beta = self.beta()
         first, second = self.hand_over(self.alpha, 2)
         delivery = beta.delivery(first)

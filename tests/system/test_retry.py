@@ -163,7 +163,7 @@ class Counts(Retry):
         self.beta.expect_none("BATCH_TRANSFER", 0.3)
 
     def test_deadlines_and_rejections_are_counted_together(self):
-        self.start("ack_timeout_ms = 700 " + self.QUICK % 2)
+        self.start("ack_timeout_ms = 1200 " + self.QUICK % 2)
         batch = self.alpha.hand_over()
         self.beta.told_late(self.beta.delivery(batch))
         self.beta.reject(self.beta.delivery(batch))

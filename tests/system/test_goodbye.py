@@ -256,7 +256,7 @@ class Shutdown(Goodbye):
 class Reclaimed(Goodbye):
     """Who comes back in time with `holds` goes on under the same lease."""
 
-    more = "ack_timeout_ms = 2400"
+    more = "ack_timeout_ms = 2400 process_timeout_ms = 2400"
 
     def stop_and_start(self, *clients):
         self.ask_to_stop()
@@ -291,6 +291,20 @@ class Reclaimed(Goodbye):
 
     def test_holds_has_a_fresh_clock_after_a_kill(self):
         self.assert_fresh_clock(self.kill_and_start)
+
+    def test_who_holds_it_after_a_kill_works_on_it(self):
+        """Whether it had said RECEIVED died with the broker: `holds` says as much."""
+        self.broker.stop()
+        self.broker = self.start_broker(SETTINGS % "ack_timeout_ms = 300",
+                                        reclaim_ms=self.reclaim_ms)
+        self.alpha = self.module(self.broker, "ALPHA")
+        beta = self.beta()
+        batch, delivery = self.delivered(beta)
+        beta.acknowledge(delivery, "RECEIVED")
+        self.broker.restart()
+        again = self.module_again(self.broker, beta, holds=[delivery.lease])
+        again.expect_none("ERROR_NOTIFICATION", 0.8)
+        self.assertFalse(again.finish(delivery).get("duplicate"))
 
     def test_replaced_with_and_without_holds(self):
         beta = self.beta()

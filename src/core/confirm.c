@@ -224,9 +224,12 @@ void confirm_begin(struct core *c, struct route *r, const struct batch *b, struc
 {
 	struct confirmation k, was;
 
-	if (!r->settings.confirm || b->derived || e->accepted == 0)
-		return;
 	bool early = store_confirm_get(c->store, r->number, b->id, &was) == 0;
+	if (!r->settings.confirm || b->derived || e->accepted == 0) {
+		if (early && was.state == CONFIRM_EARLY)	/* nobody waits for the rest */
+			store_confirm_del(c->store, &was);
+		return;
+	}
 	k = early ? was : (struct confirmation){ .route = r->number, .id = b->id };
 	k.state = CONFIRM_AWAITED;
 	k.source = b->source;

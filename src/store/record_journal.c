@@ -173,7 +173,7 @@ int confirmation_decode(const uint8_t *p, size_t n, struct confirmation *c)
 	struct reader r = reader_begin(p, n);
 
 	uint64_t state = take_number(&r, 1);
-	if (state > CONFIRM_AMBIGUOUS)
+	if (state > CONFIRM_COMPLETE)
 		return ERR_CORRUPT;
 	c->state = (enum confirm_state)state;
 	c->route = (uint32_t)take_number(&r, 4);

@@ -92,6 +92,17 @@ static enum operated retry(struct hands_on *o, const struct batch *was)
 
 /* --- dead ------------------------------------------------------------------------------------ */
 
+/* The batch_id is the letter's, its end's, or nobody's: a partial letter outlives its end's row. */
+static bool is_its_own(struct hands_on *o, const struct batch *dead, const struct ended *e)
+{
+	struct identity now;
+
+	store_identity_get(o->core->store, o->route->number, &dead->batch_id, &now);
+	return now.kind == IDENTITY_NONE ||
+	    (now.kind == IDENTITY_DEAD && now.id == dead->id) ||
+	    (now.kind == IDENTITY_ENDED && now.source == e->source && now.notice == e->notice);
+}
+
 static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
     const struct ended *e)
 {
@@ -99,6 +110,9 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 	const uint8_t *p;
 	size_t n;
 
+	if (!is_its_own(o, dead, e))
+		return say(o, OPERATED_NEVER, "another batch has come under its batch_id since: it "
+		    "can be exported or purged, not delivered");
 	if (e->error_code == INT_STORE_002 ||
 	    store_payload_get(o->core->store, dead->id, true, &p, &n) != 0)
 		return say(o, OPERATED_NEVER, "its stored bytes do not match their checksum: it can "
@@ -110,19 +124,21 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 	return OPERATED;
 }
 
-/* Whose outcome it is: of who sent it, as long as that instance is remembered. */
-static bool find_owner(struct hands_on *o, struct batch *b)
+/*
+ * Whose outcome it is: of who was told of its end (a repeat may have moved that to another than the
+ * letter's own source), as long as that instance is remembered.
+ */
+static struct instance *owner_of(struct hands_on *o, const struct ended *e)
 {
-	struct instance *i = instance_by_number(o->core, b->source);
+	struct instance *i = instance_by_number(o->core, e->source);
 
-	if (!i)
-		i = letter_owner(o->core, o->route->source);
-	if (!i)
-		return false;
-	b->source = i->record.number;
-	i->record.live++;
-	instance_changed(o->core, i);
-	return true;
+	return i ? i : letter_owner(o->core, o->route->source);
+}
+
+static void add_live(struct hands_on *o, struct instance *owner)
+{
+	owner->record.live++;
+	instance_changed(o->core, owner);
 }
 
 static enum operated redrive(struct hands_on *o, const struct batch *dead, const struct ended *e)
@@ -133,6 +149,9 @@ static enum operated redrive(struct hands_on *o, const struct batch *dead, const
 
 	if (result != OPERATED)
 		return result;
+	struct instance *owner = owner_of(o, e);
+
+	b.source = owner->record.number;
 	b.state = BATCH_READY;
 	b.attempts_before = b.attempt;
 	b.failed = b.redelivered = true;
@@ -141,7 +160,7 @@ static enum operated redrive(struct hands_on *o, const struct batch *dead, const
 	b.redrives++;
 	b.ordered = o->route->settings.ordered;
 	if (!b.ordered) {
-		find_owner(o, &b);
+		add_live(o, owner);
 		note(o, &b, JOURNAL_REDRIVEN);
 		store_dead_redrive(store, dead, &b);
 		batch_redriven(o->core, o->route, dead, &b);
@@ -157,7 +176,7 @@ static enum operated redrive(struct hands_on *o, const struct batch *dead, const
 	store_dead_redrive(store, dead, &b);
 	if (store_intake_end(store) != 0)
 		return say(o, OPERATED_NO_ROOM, "the store is full: redrive the rest later");
-	find_owner(o, &b);
+	add_live(o, owner);
 	batch_redriven(o->core, o->route, dead, &b);
 	return OPERATED;
 }

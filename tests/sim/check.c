@@ -28,8 +28,6 @@ static void check_numbers(struct world *w, int parcel, const struct batch *b)
 	if (b->attempts_before != f->attempts_before || b->redrives != f->redrives)
 		broke(w, "batch %d has %u attempts before, %u redrives in the store", parcel,
 		    b->attempts_before, b->redrives);
-	if (b->source != f->source_number)
-		broke(w, "the outcome of batch %d would be told to instance %u", parcel, b->source);
 	if (b->payload_bytes != f->frame_len || b->record_count != f->records ||
 	    b->sequence_number != p->sequence_number || b->critical != p->critical ||
 	    b->derived != is_derived(w, parcel))
@@ -52,6 +50,8 @@ static void check_in_custody(struct world *w, int parcel, const struct identity 
 		broke(w, "batch %d is %s, the store says %s", parcel, batch_state_name(f->state),
 		    batch_state_name(b.state));
 	check_numbers(w, parcel, &b);
+	if (b.source != f->source_number)
+		broke(w, "the outcome of batch %d would be told to instance %u", parcel, b.source);
 	if (b.suspect != f->suspect || b.failed != f->failed || b.answered != f->answered ||
 	    b.redelivered != f->redelivered || b.held != f->held)
 		broke(w,
@@ -113,6 +113,8 @@ static void check_letter(struct world *w, int parcel, const struct identity *whe
 	if (own != (where->kind == IDENTITY_DEAD && where->id == f->id))
 		broke(w, "dead letter %d is %sknown under its batch_id", parcel, own ? "not " : "");
 	check_numbers(w, parcel, &b);
+	if (e.source != f->source_number)
+		broke(w, "letter %d would be told to instance %u", parcel, e.source);
 	check_end(w, parcel, &f->end, &e);
 	if (f->row != NOBODY)
 		check_row(w, parcel, &e);
@@ -389,6 +391,7 @@ void check_quiet(struct world *w)
 {
 	const struct connection *c;
 
+	row_check_all(w);
 	for (int m = 0; m < MODULES_MAX; m++)
 		check_line(w, m);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)

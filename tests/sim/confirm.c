@@ -57,6 +57,7 @@ void confirming_forget_early(struct world *w, int parcel)
 
 void confirming_expire(struct world *w)
 {
+	row_check_all(w);
 	for (int p = 0; p < w->parcel_count; p++) {
 		struct fate *f = &w->model.fates[p];
 		struct confirming *k = &f->confirming;

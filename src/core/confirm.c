@@ -38,7 +38,7 @@ static bool find_in(struct core *c, struct route *r, const struct uuid *batch_id
 		out->id = out->batch.id;
 		out->source = out->batch.source;
 		out->record_count = out->batch.record_count;
-		return out->batch.lease != 0;	/* it has been delivered */
+		return out->batch.attempt != 0;	/* it has been delivered */
 	}
 	if (where.kind != IDENTITY_ENDED ||
 	    store_ended_get(c->store, where.source, where.notice, &out->end) != 0)

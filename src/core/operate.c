@@ -156,6 +156,7 @@ static enum operated redrive(struct hands_on *o, const struct batch *dead, const
 	b.attempts_before = b.attempt;
 	b.failed = b.redelivered = true;
 	b.answered = b.held = false;
+	b.lease = 0;			/* was current until its dead letter (section 6) */
 	b.due_ms = 0;
 	b.redrives++;
 	b.ordered = o->route->settings.ordered;

@@ -116,7 +116,7 @@ static void check_turn(struct world *w, int parcel)
 		const struct fate *g = &w->model.fates[p];
 
 		if (p == parcel || !is_in_custody(g) || g->series != f->series ||
-		    w->parcels[p].route != w->parcels[parcel].route)
+		    w->parcels[p].corrupt || w->parcels[p].route != w->parcels[parcel].route)
 			continue;
 		if (g->state == BATCH_ASSIGNED || g->order < f->order)
 			broke(w, "batch %d of an ordered route is delivered while batch %d is %s",

@@ -165,7 +165,7 @@ static bool is_delivered(const struct world *w, int parcel)
 	if (parcel == NOBODY)
 		return false;
 	f = &w->model.fates[parcel];
-	return f->state == BATCH_ENDED || (is_in_custody(f) && f->lease != 0);
+	return f->state == BATCH_ENDED || (is_in_custody(f) && f->attempt != 0);
 }
 
 static enum error_code judge(struct world *w, const struct part *t, int module, int *known)

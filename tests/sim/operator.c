@@ -76,6 +76,7 @@ static void redrive(struct world *w, int parcel)
 	f->attempts_before = f->attempt;
 	f->failed = f->redelivered = f->tried = true;
 	f->answered = f->held = false;
+	f->lease = 0;
 	f->redrives++;
 	f->life++;
 	f->row = NOBODY;

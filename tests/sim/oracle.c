@@ -133,6 +133,21 @@ void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const 
 	    p->sequence_number != next;
 }
 
+/* A letter of all of it was told with the same row, and goes with it. */
+static void move_copy(struct world *w, int party, int parcel)
+{
+	for (int p = 0; p < w->parcel_count; p++) {
+		struct fate *f = &w->model.fates[p];
+
+		if (p == parcel || w->parcels[p].kind != KIND_COPY || !f->known ||
+		    f->state != BATCH_DEAD || f->id != w->model.fates[parcel].id ||
+		    w->parcels[p].root != w->parcels[parcel].root)
+			continue;
+		f->source = party;
+		f->source_number = party_number(w, party);
+	}
+}
+
 /* The outcome is told to whoever sent the batch last, where it is still owed. */
 static void move_outcome(struct world *w, int party, int parcel)
 {
@@ -148,6 +163,7 @@ static void move_outcome(struct world *w, int party, int parcel)
 			return;
 		r->source = party;
 		r->end.notice = f->end.notice = 0;
+		move_copy(w, party, parcel);
 	}
 	f->source = party;
 	f->source_number = party_number(w, party);

@@ -224,6 +224,8 @@ void party_seen(struct world *w, int party, uint64_t seen)
 	if (seen <= y->seen)
 		return;
 	y->seen = seen;
+	if (y->told < seen)
+		y->told = seen;
 	notice_drop(w, party, seen);
 }
 

@@ -38,7 +38,7 @@ static bool find_in(struct core *c, struct route *r, const struct uuid *batch_id
 		out->id = out->batch.id;
 		out->source = out->batch.source;
 		out->record_count = out->batch.record_count;
-		return out->batch.lease != 0;	/* it has been delivered */
+		return out->batch.attempt != 0;	/* it has been delivered */
 	}
 	if (where.kind != IDENTITY_ENDED ||
 	    store_ended_get(c->store, where.source, where.notice, &out->end) != 0)
@@ -225,8 +225,8 @@ void confirm_begin(struct core *c, struct route *r, const struct batch *b, struc
 	if (!r->settings.confirm)
 		return;
 	bool early = store_confirm_get(c->store, r->number, b->id, &was) == 0;
-	if (b->derived || e->accepted == 0) {	/* nothing to wait for */
-		if (early)
+	if (b->derived || e->accepted == 0) {	/* nobody waits for the rest */
+		if (early && was.state == CONFIRM_EARLY)
 			store_confirm_del(c->store, &was);
 		return;
 	}

@@ -81,8 +81,10 @@ static void forget(struct core *c, struct instance *i)
 {
 	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0 && i->oldest_other == 0);
 	stop_reclaim(c, i);		/* what it held may have been ended by another */
-	if (i->dirty)
+	if (i->dirty) {			/* made in this turn, the store has no row yet */
 		TAILQ_REMOVE(&c->changed, i, changed);
+		store_instance_put(c->store, &i->record);
+	}
 	store_instance_del(c->store, i->record.number);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		store_sequence_del(c->store, c->routes[n].number, i->record.number);

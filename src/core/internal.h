@@ -25,10 +25,8 @@ struct flow {
 /* A source instance on an ordered route whose first batch may be READY (ordered.c). */
 struct ready_series {
 	uint32_t number;
-	TAILQ_ENTRY(ready_series) entry;
-	UT_hash_handle hh;
+	UT_hash_handle hh;		/* route.ready_series, in the order of coming */
 };
-TAILQ_HEAD(ready_series_list, ready_series);
 
 /*
  * Only what is assigned to a peer is in memory (design.md section 6): a READY or WAITING batch is a
@@ -42,8 +40,7 @@ struct route {
 	bool dirty;			/* counters changed in this turn */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
-	struct ready_series_list ready_series;	/* ordered: whose first batch may be READY */
-	struct ready_series *ready_set;		/* the same, by number */
+	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
 TAILQ_HEAD(route_list, route);

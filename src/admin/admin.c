@@ -77,6 +77,7 @@ struct admin *admin_create(struct ev_loop *loop, struct core *core, struct store
 	a->core = core;
 	a->store = store;
 	a->settings = *settings;
+	a->commands = &admin_commands;
 	a->now_ms = now_ms;
 	LIST_INIT(&a->clients);
 	buf_init(&a->piece, ADMIN_STEP_BYTES_MAX);

@@ -208,7 +208,8 @@ void client_receive(struct admin_client *c)
 
 bool client_is_pending(const struct admin_client *c)
 {
-	return !c->dead && !c->closing && has_room(c) && (c->job != NULL || line_length(c) > 0);
+	return !c->dead && !c->closing && has_room(c) &&
+	       (c->job != NULL || line_length(c) > 0 || c->ended);
 }
 
 /* --- after the commit, and deadlines ---------------------------------------------------------- */

@@ -18,13 +18,15 @@ static const char *role_name(const struct command *c)
 /* What completes a command line: words, one command a line. */
 static void list_words(struct admin_job *job)
 {
+	const struct command_table *t = job->admin->commands;
+
 	if (job->report.json)
 		report_list(&job->report, "commands");
-	for (size_t i = 0; i < command_count; i++) {
+	for (size_t i = 0; i < t->count; i++) {
 		if (job->report.json)
-			report_text(&job->report, NULL, commands[i].words);
+			report_text(&job->report, NULL, t->rows[i].words);
 		else
-			report_sentence(&job->report, commands[i].words);
+			report_sentence(&job->report, t->rows[i].words);
 	}
 	if (job->report.json)
 		report_close(&job->report);
@@ -32,6 +34,7 @@ static void list_words(struct admin_job *job)
 
 bool cmd_help(struct admin_job *job)
 {
+	const struct command_table *t = job->admin->commands;
 	/* The words are the request's, and are not changed. */
 	char **words = (char **)job->arguments;
 	size_t shown = 0;
@@ -40,27 +43,27 @@ bool cmd_help(struct admin_job *job)
 		list_words(job);
 		return false;
 	}
-	for (size_t i = 0; i < command_count; i++)
-		shown += command_begins_with(&commands[i], words, job->argument_count);
+	for (size_t i = 0; i < t->count; i++)
+		shown += command_begins_with(&t->rows[i], words, job->argument_count);
 	if (shown == 0) {
 		char why[1024];
 		size_t used;
 
-		if (command_find(words, job->argument_count, &used, why, sizeof(why)) == NULL)
+		if (command_find(t, words, job->argument_count, &used, why, sizeof(why)) == NULL)
 			return job_fail(job, ADMIN_NOTHING, "%s", why);
 		return job_fail(job, ADMIN_NOTHING, "there is no such command: help lists all");
 	}
 	report_table(&job->report, "commands", columns, sizeof(columns) / sizeof(columns[0]));
-	for (size_t i = 0; i < command_count; i++) {
+	for (size_t i = 0; i < t->count; i++) {
 		char synopsis[SYNOPSIS_BYTES];
 
-		if (!command_begins_with(&commands[i], words, job->argument_count))
+		if (!command_begins_with(&t->rows[i], words, job->argument_count))
 			continue;
-		command_synopsis(&commands[i], synopsis);
+		command_synopsis(&t->rows[i], synopsis);
 		report_row(&job->report);
 		report_text(&job->report, NULL, synopsis);
-		report_text(&job->report, NULL, role_name(&commands[i]));
-		report_text(&job->report, NULL, commands[i].help);
+		report_text(&job->report, NULL, role_name(&t->rows[i]));
+		report_text(&job->report, NULL, t->rows[i].help);
 		report_close(&job->report);
 	}
 	return false;

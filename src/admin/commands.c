@@ -8,7 +8,7 @@
 #include "admin/internal.h"
 #include "base/nearest.h"
 
-const struct command commands[] = {
+static const struct command commands[] = {
 	{ .words = "help", .role = ROLE_LOOK, .step = cmd_help,
 	  .arguments = "[WORD]...", .options = "--words",
 	  .help = "list the commands, or those that begin with these words" },
@@ -21,7 +21,9 @@ const struct command commands[] = {
 	  .help = "show the version of the broker" },
 };
 
-const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+const struct command_table admin_commands = {
+	commands, sizeof(commands) / sizeof(commands[0])
+};
 
 /* Word `n` of a list of words with a space between; its length, 0 when there are fewer. */
 static size_t word_at(const char *words, size_t n, const char **word)
@@ -57,17 +59,18 @@ bool command_begins_with(const struct command *c, char *const words[], size_t co
 }
 
 /* The different words that may follow the first `count`; returns how many. */
-static size_t list_next(char *const words[], size_t count, char next[][WORD_BYTES], size_t max)
+static size_t list_next(const struct command_table *t, char *const words[], size_t count,
+    char next[][WORD_BYTES], size_t max)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < command_count && n < max; i++) {
+	for (size_t i = 0; i < t->count && n < max; i++) {
 		const char *word;
 		size_t len;
 
-		if (!command_begins_with(&commands[i], words, count))
+		if (!command_begins_with(&t->rows[i], words, count))
 			continue;
-		len = word_at(commands[i].words, count, &word);
+		len = word_at(t->rows[i].words, count, &word);
 		if (len == 0 || (n > 0 && strlen(next[n - 1]) == len &&
 		    memcmp(next[n - 1], word, len) == 0))
 			continue;
@@ -84,12 +87,13 @@ static size_t append(char *out, size_t size, size_t at, const char *a, const cha
 }
 
 /* `count` words are known, the one behind them is not, or there is none. */
-static void say_next(char *const words[], size_t count, const char *wrong, char *why, size_t size)
+static void say_next(const struct command_table *t, char *const words[], size_t count,
+    const char *wrong, char *why, size_t size)
 {
 	enum { NEXT_MAX = 64, SHOWN_MAX = 40 };
 	char next[NEXT_MAX][WORD_BYTES], shown[SHOWN_MAX + 1];
 	const char *names[NEXT_MAX], *nearest = NULL;
-	size_t n = list_next(words, count, next, NEXT_MAX), at;
+	size_t n = list_next(t, words, count, next, NEXT_MAX), at;
 
 	for (size_t i = 0; i < n; i++)
 		names[i] = next[i];
@@ -112,25 +116,25 @@ static void say_next(char *const words[], size_t count, const char *wrong, char 
 		at = append(why, size, at, i > 0 ? ", " : "", next[i], "");
 }
 
-const struct command *command_find(char *const words[], size_t count, size_t *used, char *why,
-    size_t size)
+const struct command *command_find(const struct command_table *t, char *const words[],
+    size_t count, size_t *used, char *why, size_t size)
 {
 	const struct command *found = NULL;
 	size_t known = 0;
 
 	*used = 0;
-	for (size_t i = 0; i < command_count; i++) {
-		size_t n = command_word_count(&commands[i]);
+	for (size_t i = 0; i < t->count; i++) {
+		size_t n = command_word_count(&t->rows[i]);
 
-		if (n <= count && n > *used && command_begins_with(&commands[i], words, n)) {
-			found = &commands[i];
+		if (n <= count && n > *used && command_begins_with(&t->rows[i], words, n)) {
+			found = &t->rows[i];
 			*used = n;
 		}
-		while (known < count && command_begins_with(&commands[i], words, known + 1))
+		while (known < count && command_begins_with(&t->rows[i], words, known + 1))
 			known++;
 	}
 	if (found == NULL)
-		say_next(words, known, known < count ? words[known] : NULL, why, size);
+		say_next(t, words, known, known < count ? words[known] : NULL, why, size);
 	return found;
 }
 

@@ -50,8 +50,12 @@ struct command {
 	bool (*step)(struct admin_job *job);
 };
 
-extern const struct command commands[];
-extern const size_t command_count;
+struct command_table {
+	const struct command *rows;
+	size_t count;
+};
+
+extern const struct command_table admin_commands;
 /* This room's own limits. */
 extern const struct limit admin_limits[];
 extern const size_t admin_limit_count;
@@ -104,6 +108,7 @@ struct admin {
 	struct core *core;
 	struct store *store;
 	struct admin_settings settings;
+	const struct command_table *commands;
 	struct local_door *door;
 	struct admin_client_list clients;
 	size_t count;			/* of them, without the dead */
@@ -162,8 +167,8 @@ bool job_may_change(struct admin_job *job);
  * The command whose words are the longest beginning of these; NULL, and a sentence that names the
  * words that may follow, when there is none.
  */
-const struct command *command_find(char *const words[], size_t count, size_t *used, char *why,
-    size_t size);
+const struct command *command_find(const struct command_table *t, char *const words[],
+    size_t count, size_t *used, char *why, size_t size);
 /* Whether the command's words begin with these. */
 bool command_begins_with(const struct command *c, char *const words[], size_t count);
 /* "dead list [--route NAME]" */

@@ -79,7 +79,8 @@ static bool check(struct admin_job *job)
 	char why[WHY_BYTES];
 	size_t used;
 
-	c = command_find(job->request.words, job->request.count, &used, why, sizeof(why));
+	c = command_find(job->admin->commands, job->request.words, job->request.count, &used, why,
+			 sizeof(why));
 	if (c == NULL)
 		return job_fail(job, ADMIN_USAGE, "%s", why);
 	job->command = c;

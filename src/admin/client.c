@@ -71,6 +71,8 @@ void client_destroy(struct admin_client *c)
 	local_close(c->all->door, c->fd);
 	buf_finish(&c->in);
 	buf_finish(&c->out);
+	buf_finish(&c->import_frame);
+	buf_finish(&c->import_errors);
 	free(c);
 }
 
@@ -85,10 +87,26 @@ void client_drop(struct admin_client *c, const char *why)
 		  log_quote(why, strlen(why)));
 }
 
+/*
+ * The peer is gone. A command that changes things gets a step in the next turn to say in the
+ * journal how far it came: here, after the commit, nothing can be written.
+ */
+static void client_lose(struct admin_client *c, const char *why)
+{
+	if (c->job == NULL || !c->job->changes) {
+		client_drop(c, why);
+		return;
+	}
+	c->ended = c->gone = true;
+	buf_clear(&c->out);
+}
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 static void put(struct admin_client *c, const void *p, size_t n)
 {
+	if (c->gone)
+		return;
 	if (c->out.len == 0)
 		c->progress_ms = c->all->now_ms;
 	buf_put(&c->out, p, n);
@@ -171,6 +189,11 @@ static bool has_room(const struct admin_client *c)
 	return c->out.len <= ADMIN_OUTPUT_BYTES_MAX - ROOM_BYTES;
 }
 
+static bool is_due(const struct admin_client *c)
+{
+	return c->job->wake_ms <= c->all->now_ms || c->ended;
+}
+
 static void begin_request(struct admin_client *c, size_t n)
 {
 	char *line = xmalloc(n);
@@ -185,7 +208,7 @@ static void advance(struct admin_client *c)
 	const size_t line = line_length(c);
 
 	if (c->job != NULL) {
-		if (has_room(c) && !job_step(c->job))
+		if (has_room(c) && is_due(c) && !job_step(c->job))
 			c->job = NULL;
 	} else if (line > 0) {
 		if (has_room(c))
@@ -208,8 +231,9 @@ void client_receive(struct admin_client *c)
 
 bool client_is_pending(const struct admin_client *c)
 {
-	return !c->dead && !c->closing && has_room(c) &&
-	       (c->job != NULL || line_length(c) > 0 || c->ended);
+	if (c->dead || c->closing || !has_room(c))
+		return false;
+	return c->job != NULL ? is_due(c) : line_length(c) > 0 || c->ended;
 }
 
 /* --- after the commit, and deadlines ---------------------------------------------------------- */
@@ -224,7 +248,7 @@ void client_settle(struct admin_client *c)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0 && errno != EINTR) {
-			client_drop(c, strerror(errno));
+			client_lose(c, strerror(errno));
 		} else if (n > 0) {
 			buf_take(&c->out, (size_t)n);
 			c->progress_ms = c->all->now_ms;
@@ -232,6 +256,8 @@ void client_settle(struct admin_client *c)
 				c->since_ms = c->all->now_ms;
 		}
 	}
+	if (c->ended && c->job == NULL && line_length(c) == 0)
+		c->closing = true;
 	if (c->closing && c->out.len == 0)
 		client_drop(c, "closed");
 	if (c->dead)
@@ -243,7 +269,8 @@ void client_settle(struct admin_client *c)
 	watcher_update(c->watcher, wants);
 }
 
-uint64_t client_deadline_ms(const struct admin_client *c)
+/* When it is late. */
+static uint64_t late_ms(const struct admin_client *c)
 {
 	if (c->dead)
 		return UINT64_MAX;
@@ -254,12 +281,21 @@ uint64_t client_deadline_ms(const struct admin_client *c)
 	return c->since_ms + (c->in.len > 0 ? ADMIN_REQUEST_TIMEOUT_MS : ADMIN_IDLE_TIMEOUT_MS);
 }
 
+uint64_t client_deadline_ms(const struct admin_client *c)
+{
+	const uint64_t late = late_ms(c);
+
+	if (c->dead || c->job == NULL || c->job->wake_ms > late)
+		return late;
+	return c->job->wake_ms > c->all->now_ms ? c->job->wake_ms : late;
+}
+
 void client_expire(struct admin_client *c)
 {
-	if (client_deadline_ms(c) > c->all->now_ms)
+	if (late_ms(c) > c->all->now_ms)
 		return;
 	if (c->out.len > 0)
-		client_drop(c, "read nothing for 30 s");
+		client_lose(c, "read nothing for 30 s");
 	else if (c->in.len > 0)
 		refuse(c, ADMIN_NOT_NOW, "the request took too long to come: its line has to end "
 		       "within 10 s");

@@ -43,6 +43,7 @@ struct command {
 	enum admin_role role;
 	bool reads_without_arguments;	/* then ROLE_LOOK is enough */
 	bool destructive;		/* needs the word yes */
+	bool quiet;			/* changes nothing that lasts: the log has no line of it */
 	const char *arguments;
 	const char *options;
 	const char *help;		/* one line */
@@ -73,6 +74,7 @@ struct admin_job {
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */
 	bool changes;			/* the log has a line of it */
+	uint64_t wake_ms;		/* custody clock: no step before, save when the peer has ended */
 	void *state;			/* owned */
 };
 
@@ -86,11 +88,15 @@ struct admin_client {
 	enum admin_role role;
 	bool is_ready;			/* its descriptor may be read */
 	bool is_new;			/* it came while the loop slept */
-	bool ended;			/* it sends no more */
+	bool ended;			/* it sends no more: what waits or goes on for long ends */
+	bool gone;			/* nor does it read: what is put out for it is dropped */
 	bool closing;			/* ends when its answer is out */
 	bool dead;			/* freed at the end of the turn */
 	struct buf in;
 	struct buf out;
+	struct buf import_frame;	/* of a dead letter that comes in parts (cmd_dead_import.c) */
+	struct buf import_errors;
+	uint64_t imported;
 	bool inside_line;		/* the last byte of `out` ever written was no newline */
 	struct admin_job *job;		/* owned; NULL: waits for a request */
 	uint64_t since_ms;		/* accepted, answered, or the first byte of this line */
@@ -161,7 +167,7 @@ const char *job_option(const struct admin_job *job, const char *name);
 bool job_may_change(struct admin_job *job);
 
 /* --- commands.c, arguments.c: the table, and what it says ------------------------------------- */
-#define SYNOPSIS_BYTES 256
+#define SYNOPSIS_BYTES 512
 #define WORD_BYTES 32
 /*
  * The command whose words are the longest beginning of these; NULL, and a sentence that names the
@@ -182,5 +188,36 @@ bool cmd_help(struct admin_job *job);
 bool cmd_limits(struct admin_job *job);
 bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
+
+/* cmd_audit.c, cmd_batches.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c, cmd_journal.c,
+ * cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+bool cmd_audit(struct admin_job *job);
+bool cmd_batches(struct admin_job *job);
+bool cmd_clients(struct admin_job *job);
+bool cmd_confirmations(struct admin_job *job);
+bool cmd_explain(struct admin_job *job);
+bool cmd_journal(struct admin_job *job);
+bool cmd_routes(struct admin_job *job);
+bool cmd_shape(struct admin_job *job);
+bool cmd_status(struct admin_job *job);
+
+/* cmd_operate.c, cmd_route.c, cmd_broker.c, cmd_settle.c, cmd_dead*.c: what changes things */
+bool cmd_confirmations_settle(struct admin_job *job);
+bool cmd_dead_export(struct admin_job *job);
+bool cmd_dead_group(struct admin_job *job);
+bool cmd_dead_import_done(struct admin_job *job);
+bool cmd_dead_import_end(struct admin_job *job);
+bool cmd_dead_import_part(struct admin_job *job);
+bool cmd_dead_list(struct admin_job *job);
+bool cmd_dead_purge(struct admin_job *job);
+bool cmd_dead_redrive(struct admin_job *job);
+bool cmd_dead_show(struct admin_job *job);
+bool cmd_drain(struct admin_job *job);
+bool cmd_hold(struct admin_job *job);
+bool cmd_kick(struct admin_job *job);
+bool cmd_pause(struct admin_job *job);
+bool cmd_release(struct admin_job *job);
+bool cmd_resume(struct admin_job *job);
+bool cmd_retry(struct admin_job *job);
 
 #endif

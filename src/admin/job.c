@@ -94,8 +94,9 @@ static bool check(struct admin_job *job)
 			return job_fail(job, ADMIN_USAGE, "what %s does cannot be undone: say yes to "
 					"it (handoffctl --yes)", c->words);
 		}
-		log_change(job);
-		job->changes = true;
+		job->changes = !c->quiet;
+		if (job->changes)
+			log_change(job);
 	}
 	if (c->state_size > 0)
 		job->state = xcalloc(1, c->state_size);

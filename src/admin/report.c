@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -401,6 +402,18 @@ void report_number(struct report *r, const char *name, int64_t value)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%" PRId64, value);
+	put_value(r, name, text);
+}
+
+void report_real(struct report *r, const char *name, double value)
+{
+	char text[32];
+
+	if (!isfinite(value)) {
+		report_none(r, name);
+		return;
+	}
+	snprintf(text, sizeof(text), r->json ? "%.6g" : "%.3g", value);
 	put_value(r, name, text);
 }
 

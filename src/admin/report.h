@@ -73,6 +73,8 @@ void report_sentence(struct report *r, const char *text);
 void report_text(struct report *r, const char *name, const char *text);
 void report_bytes_as_text(struct report *r, const char *name, const char *text, size_t len);
 void report_number(struct report *r, const char *name, int64_t value);
+/* A number with a point; what is none is null. */
+void report_real(struct report *r, const char *name, double value);
 void report_none(struct report *r, const char *name);
 /* Microseconds since 1970; 0 is no value. */
 void report_time(struct report *r, const char *name, int64_t us);

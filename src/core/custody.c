@@ -299,13 +299,17 @@ static uint64_t completed_bytes(const struct offer *o)
 
 static bool check_letters(struct offer *o)
 {
-	const struct route_settings *s = &o->route->settings;
+	const struct route_counters *n = &o->route->counters;
+	char actual[ROUTE_NAME_MAX + 80];
 
 	if (!letter_share_is_full(o->route))
 		return true;
-	return refuse(o, INT_ROUTE_002, "", "room for dead letters of route %s (%llu, %llu bytes): "
-	    "handoffctl dead", s->name, (unsigned long long)s->dead_letter_capacity,
-	    (unsigned long long)s->dead_letter_capacity_bytes);
+	snprintf(actual, sizeof actual, "%llu letters, %llu bytes on route %s",
+	    (unsigned long long)(n->dead + n->derived_dead), (unsigned long long)n->dead_bytes,
+	    o->route->settings.name);
+	refuse(o, INT_ROUTE_002, "", "room in dead_letter_capacity: an operator has to redrive or "
+	    "purge (handoffctl dead)");
+	return refuse_found(o, actual);
 }
 
 static bool check_route_room(struct offer *o)

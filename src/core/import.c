@@ -44,6 +44,8 @@ static void fill_batch(struct core *c, const struct import *in, const struct rou
 	b->critical = m->batch.priority == PRIORITY_CRITICAL;
 	b->redelivered = in->attempt > 0;
 	b->derived = in->derived;
+	b->has_parent = in->has_parent;
+	b->parent = in->parent;
 	b->correlation_len = (uint16_t)m->header.correlation_id.n;
 	memcpy(b->correlation, m->header.correlation_id.p, b->correlation_len);
 }

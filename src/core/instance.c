@@ -316,7 +316,9 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 
 	if (i) {
 		struct assignment *a = assignment_add(c, r, was, i);
+
 		a->begun = a->received = true;	/* who comes back for it works on it */
+		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);
 	} else {			/* nobody knows the instance any more */

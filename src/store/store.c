@@ -205,6 +205,13 @@ uint64_t store_size_bytes(const struct store *s)
 	return s->size;
 }
 
+uint64_t store_free_bytes(struct store *s)
+{
+	if (!store_writer(s) || s->pages_used > s->pages_free)
+		return 0;
+	return (s->pages_free - s->pages_used) * s->page_size;
+}
+
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 {
 	if (!store_writer(s))

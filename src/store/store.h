@@ -98,6 +98,8 @@ bool store_turn_has_used(const struct store *s, unsigned percent);
 /* What intake always leaves to ends, retries and moves, in bytes. */
 uint64_t store_reserve_bytes(const struct store *s);
 uint64_t store_size_bytes(const struct store *s);
+/* Not in use, the reserve among it; about, and begins the turn's transaction. */
+uint64_t store_free_bytes(struct store *s);
 /* Makes the turn commit something small, so that pages freed before become usable (reliability.md
  * M4). */
 void store_nudge(struct store *s);

@@ -101,8 +101,10 @@ static void take_body(struct answer *a, const uint8_t *line, size_t len)
 		len--;
 	}
 	buf_put(&a->body, line, len);
-	if (a->body.len > BODY_BYTES) {
+	if (a->at_once || a->body.len > BODY_BYTES) {
 		fwrite(buf_bytes(&a->body), 1, a->body.len, stdout);
+		if (a->at_once)
+			fflush(stdout);
 		buf_clear(&a->body);
 		a->streamed = true;
 	}
@@ -148,11 +150,11 @@ static bool take_lines(struct answer *a, struct buf *in)
 	return false;
 }
 
-void conversation_ask(int fd, const struct buf *line, struct answer *answer)
+void conversation_ask(int fd, const struct buf *line, bool at_once, struct answer *answer)
 {
 	struct buf in;
 
-	*answer = (struct answer){ .code = -1 };
+	*answer = (struct answer){ .code = -1, .at_once = at_once };
 	buf_init(&answer->body, 0);
 	buf_init(&in, 0);
 	send_all(fd, line);

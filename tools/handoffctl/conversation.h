@@ -12,6 +12,7 @@ struct answer {
 	int code;
 	bool wants_yes;		/* only the word yes was missing */
 	struct buf body;	/* what was not handed to standard output yet */
+	bool at_once;
 	bool streamed;		/* it was long, so that its beginning went to standard output */
 };
 
@@ -19,7 +20,10 @@ struct answer {
 int conversation_open(const char *path);
 /* Appends one word to a request line, quoted where it has to be. */
 void conversation_add(struct buf *line, const char *word);
-/* Sends the line and reads its answer; answer->body is the caller's to finish. */
-void conversation_ask(int fd, const struct buf *line, struct answer *answer);
+/*
+ * Sends the line and reads its answer; answer->body is the caller's to finish. With `at_once` each
+ * line goes to standard output when it comes, for somebody who watches long work.
+ */
+void conversation_ask(int fd, const struct buf *line, bool at_once, struct answer *answer);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/version.h"
 #include "tools/handoffctl/conversation.h"
+#include "tools/handoffctl/letters.h"
 
 #define SOCKET_VARIABLE "HANDOFF_ADMIN"
 #define SOCKET_PATH "/run/handoff/admin.sock"
@@ -19,6 +20,7 @@ struct options {
 	bool json;
 	bool yes;
 	bool no_color;
+	bool at_once;		/* long work, and somebody watches */
 	char **words;		/* of the command, with those of its options */
 	int count;
 };
@@ -171,22 +173,63 @@ static bool ask_yes(void)
 	return fgets(line, sizeof(line), stdin) != NULL && strcmp(line, "yes\n") == 0;
 }
 
+/* On a terminal, long work tells how far it is. */
+static void want_progress(struct options *o)
+{
+	static const char *const long_work[] = { "drain", "hold", "release", "retry" };
+	const bool letters = o->count > 1 && strcmp(o->words[0], "dead") == 0 &&
+			     (strcmp(o->words[1], "redrive") == 0 ||
+			      strcmp(o->words[1], "purge") == 0);
+
+	o->at_once = letters;
+	for (size_t i = 0; i < sizeof(long_work) / sizeof(long_work[0]); i++)
+		o->at_once = o->at_once || strcmp(o->words[0], long_work[i]) == 0;
+	o->at_once = o->at_once && !o->json && isatty(STDOUT_FILENO);
+	for (int i = 0; i < o->count; i++) {
+		const bool given = strcmp(o->words[i], "--progress") == 0;
+
+		o->at_once = o->at_once || given;
+		if (given || strcmp(o->words[i], "--") == 0)
+			return;
+	}
+	/* There is room: the program's own name is not among the words. */
+	if (o->at_once)
+		o->words[o->count++] = "--progress";
+}
+
+static int import(const struct options *o)
+{
+	int fd = conversation_open(o->socket), status;
+
+	if (fd < 0)
+		return EX_UNAVAILABLE;
+	status = letters_import(fd, o->words, o->count, o->reason, o->json);
+	close(fd);
+	return status;
+}
+
 static int run(struct options *o)
 {
 	struct answer answer;
 	struct buf line;
-	int fd = conversation_open(o->socket);
+	int status = letters_take_output(o->words, &o->count), fd;
 
+	if (status != 0)
+		return status;
+	if (letters_is_export(o->words, o->count))
+		o->json = false;	/* it is JSON as it is */
+	fd = conversation_open(o->socket);
 	if (fd < 0)
 		return EX_UNAVAILABLE;
+	want_progress(o);
 	buf_init(&line, 0);
 	build_line(o, &line);
-	conversation_ask(fd, &line, &answer);
+	conversation_ask(fd, &line, o->at_once, &answer);
 	print_answer(o, &answer);
 	if (answer.wants_yes && ask_yes()) {
 		o->yes = true;
 		build_line(o, &line);
-		conversation_ask(fd, &line, &answer);
+		conversation_ask(fd, &line, o->at_once, &answer);
 		print_answer(o, &answer);
 	}
 	if (answer.code < 0)
@@ -194,6 +237,10 @@ static int run(struct options *o)
 			"broker stopping?\n", o->socket);
 	buf_finish(&line);
 	close(fd);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("handoffctl: standard output");
+		return EX_IOERR;
+	}
 	return answer.code < 0 ? EX_UNAVAILABLE : answer.code;
 }
 
@@ -203,5 +250,7 @@ int main(int argc, char **argv)
 	struct options o = { .socket = variable != NULL && *variable ? variable : SOCKET_PATH };
 	int status = parse(argc, argv, &o);
 
-	return status >= 0 ? status : run(&o);
+	if (status >= 0)
+		return status;
+	return letters_is_import(o.words, o.count) ? import(&o) : run(&o);
 }

@@ -52,11 +52,8 @@ static bool begin(struct admin_job *job, struct confirmations *s)
 	const char *name = job_option(job, "--route");
 
 	s->begun = true;
-	if (name != NULL) {
-		s->only = core_route_by_name(job->admin->core, span_of(name));
-		if (s->only == NULL)
-			return job_fail(job, ADMIN_USAGE, "there is no route \"%.64s\"", name);
-	}
+	if (name != NULL && (s->only = selection_route(job, name)) == NULL)
+		return false;
 	if (!take_state(job, s))
 		return false;
 	report_table(&job->report, "confirmations", columns, sizeof(columns) / sizeof(columns[0]));

@@ -16,7 +16,8 @@ struct telling {
 	struct core *core;
 	const struct batch_view *v;
 	struct route_view route;
-	char id[UUID_TEXT_LEN + 1];
+	/* for commands: with its route, where the batch_id alone is not enough */
+	char id[UUID_TEXT_LEN + sizeof(" --route ") + ROUTE_NAME_MAX + 1];
 	char holder[INSTANCE_NAME_MAX];
 };
 
@@ -265,13 +266,40 @@ static void put_commands(const struct telling *t)
 		command(t, "handoffctl retry %s", t->id);
 }
 
+/* Another route knows the same batch_id, too. */
+static bool is_ambiguous(struct core *core, const struct route *route, const struct uuid *batch_id)
+{
+	struct identity where;
+
+	for (size_t n = 0; n < core_route_count(core); n++) {
+		const struct route *r = core_route(core, n);
+
+		store_identity_get(core_store(core), core_route_number(r), batch_id, &where);
+		if (r != route && where.kind != IDENTITY_NONE)
+			return true;
+	}
+	return false;
+}
+
+static void name_batch(struct telling *t)
+{
+	const struct batch_view *v = t->v;
+	const struct uuid *id = v->batch != NULL ? &v->batch->batch_id : &v->end->batch_id;
+	char text[UUID_TEXT_LEN + 1];
+	const bool ambiguous = is_ambiguous(t->core, v->route, id);
+
+	uuid_format(id, text);
+	snprintf(t->id, sizeof(t->id), "%s%s%s", text, ambiguous ? " --route " : "",
+		 ambiguous ? t->route.settings->name : "");
+}
+
 void explain_state(struct admin_job *job, const struct batch_view *v)
 {
 	struct telling t = { .job = job, .core = job->admin->core, .v = v };
 	struct report *r = &job->report;
 
 	core_view_route(t.core, v->route, &t.route);
-	uuid_format(v->batch != NULL ? &v->batch->batch_id : &v->end->batch_id, t.id);
+	name_batch(&t);
 	core_instance_name(t.core, v->batch != NULL ? v->batch->holder : v->end->holder, t.holder,
 			   sizeof(t.holder));
 	report_text(r, "state", batch_state_name(v->state));

@@ -1,30 +1,8 @@
 /* route.c - routes NAME: one route with all its settings and counters */
-#include <stdio.h>
-#include <string.h>
-
 #include "admin/look.h"
-#include "base/nearest.h"
+#include "admin/selection.h"
 
 #define BACKOFF_SHOWN 24		/* waits that are written out */
-#define NAMES_MAX 256
-
-static const struct route *find(struct admin_job *job, const char *name)
-{
-	struct core *core = job->admin->core;
-	const struct route *r = core_route_by_name(core, span_of(name));
-	const char *names[NAMES_MAX], *nearest;
-	size_t n = 0;
-
-	if (r != NULL)
-		return r;
-	for (; n < core_route_count(core) && n < NAMES_MAX; n++)
-		names[n] = route_settings(core_route(core, n))->name;
-	nearest = nearest_word(name, names, n);
-	job_fail(job, ADMIN_NOTHING, "there is no route \"%.64s\"%s%s%s", name,
-		 nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
-		 nearest != NULL ? "\"?" : "");
-	return NULL;
-}
 
 /* The wait after so many failures, without the tenth that chance adds. */
 static uint64_t wait_ms(const struct route_settings *s, uint32_t failures)
@@ -112,7 +90,7 @@ static void put_pause(struct report *r, const struct route_control *k)
 bool route_describe(struct admin_job *job, const char *name)
 {
 	struct core *core = job->admin->core;
-	const struct route *route = find(job, name);
+	const struct route *route = selection_route(job, name);
 	struct report *r = &job->report;
 	struct route_view v;
 

@@ -1,7 +1,25 @@
 """look_case.py - what the tests of the looking commands share: a broker with an operator."""
 
+import os
+
 from case import Case
 from ctl import ADMIN, Ctl
+
+
+def damage(broker, marker):
+    """Turns a byte of what the stopped broker stored, wherever it stands."""
+    found = 0
+    for directory, _, names in os.walk(os.path.join(broker.directory, "data")):
+        for name in names:
+            with open(os.path.join(directory, name), "r+b") as file:
+                content = file.read()
+                place = content.find(marker)
+                while place >= 0:
+                    file.seek(place + 5)
+                    file.write(b"#")
+                    found += 1
+                    place = content.find(marker, place + 1)
+    assert found > 0, "nothing to damage"
 
 
 class LookCase(Case):

@@ -5,7 +5,7 @@ import re
 import time
 
 from case import messages
-from look_case import LookCase
+from look_case import LookCase, damage
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -278,22 +278,6 @@ class Dead(LookCase):
                          ["BETA_%03d" % i for i in range(len(story["errors"]))])
         self.assertGreater(len(story["errors"]), 10)
         self.assertLess(len(story["errors"][0]["message"]), 900)
-
-
-def damage(broker, marker):
-    """Turns a byte of what the stopped broker stored, wherever it stands."""
-    found = 0
-    for directory, _, names in os.walk(os.path.join(broker.directory, "data")):
-        for name in names:
-            with open(os.path.join(directory, name), "r+b") as file:
-                content = file.read()
-                place = content.find(marker)
-                while place >= 0:
-                    file.seek(place + 5)
-                    file.write(b"#")
-                    found += 1
-                    place = content.find(marker, place + 1)
-    assert found > 0, "nothing to damage"
 
 
 class Rejected(LookCase):

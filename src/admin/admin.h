@@ -29,7 +29,7 @@ struct store;
 #define ADMIN_REQUEST_TIMEOUT_MS 10000		/* from the first byte of a line to its end */
 #define ADMIN_IDLE_TIMEOUT_MS (5 * 60 * 1000)	/* without a request */
 #define ADMIN_OUTPUT_BYTES_MAX (256 * 1024)	/* of answers that are not read yet */
-#define ADMIN_WRITE_TIMEOUT_MS 30000		/* a peer that reads nothing for so long is dropped */
+#define ADMIN_WRITE_TIMEOUT_MS 30000		/* a peer that reads nothing is dropped */
 #define ADMIN_STEP_BYTES_MAX (64 * 1024)	/* what a command may write in one turn */
 
 /* Users by number; root and the broker's own user may always look and change. */

@@ -45,6 +45,7 @@ struct admin_client *client_create(struct admin *a, int fd, const struct local_p
 	c->role = role;
 	c->since_ms = c->progress_ms = a->now_ms;
 	c->is_new = true;
+	c->is_ready = true;		/* it may have sent its request already, or be gone */
 	buf_init(&c->in, IN_BYTES_MAX);
 	buf_init(&c->out, ADMIN_OUTPUT_BYTES_MAX);
 	c->watcher = watcher_create(a->loop, fd, on_ready, c);

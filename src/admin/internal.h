@@ -31,7 +31,7 @@ struct admin_job;
 /*
  * A command is a row of the table in commands.c and a step function. `arguments` and `options` are
  * also its synopsis, and are all that is needed to check a request:
- *	arguments	"BATCH_ID [WHY] [MORE]..."	in brackets: may be left out; ...: any number
+ *	arguments	"BATCH_ID [WHY] [MORE]..."	[ ]: may be left out; ...: any number
  *	options		"--route NAME --all"		a word in capitals: takes a value
  *
  * step() is called once a turn while there is room for its answer. It does a bounded piece of work,
@@ -69,7 +69,7 @@ struct admin_job {
 	char *line;			/* owned */
 	const char *arguments[ADMIN_WORDS_MAX + 1];	/* what follows the command's words */
 	size_t argument_count;
-	const char *options[OPTIONS_MAX];	/* values by place in command->options; NULL: not given */
+	const char *options[OPTIONS_MAX];	/* by place in command->options; NULL: not given */
 	struct report report;
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */

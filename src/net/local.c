@@ -26,7 +26,6 @@
 #include "base/mem.h"
 
 #define LOCAL_BACKLOG 64
-#define ACCEPTS_PER_TURN 16
 #define LOCAL_PAUSE_MS 1000	/* nothing is accepted for so long after accept() failed */
 #define LOCK_WAIT_MS 2000	/* for another broker that starts in the same directory */
 #define LOCK_STEP_MS 10
@@ -114,34 +113,28 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_io_start(loop, &d->io);
 }
 
-/* Takes one connection; false when there is none, or no more can be taken now. */
-static bool accept_one(struct local_door *d)
+/* One a turn: so the owner has found those that are gone before it counts who is there. */
+static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
+	struct local_door *d = io->data;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	int fd, error;
 
+	(void)loop;
+	(void)events;
 	use_reserve(d);
 	fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	error = errno;
 	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
 		d->on_accepted(d->arg, fd, &(struct local_peer){ peer.pid, peer.uid, peer.gid });
-		return true;
+		return;
 	}
 	if (fd >= 0)
 		close(fd);
 	give_back(d);
 	if (fd < 0 && error != EAGAIN && error != ECONNABORTED && error != EINTR)
 		rest(d, error);
-	return fd >= 0;
-}
-
-static void on_readable(struct ev_loop *loop, ev_io *io, int events)
-{
-	(void)loop;
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(io->data); i++)
-		;
 }
 
 /* --- making it -------------------------------------------------------------------------------- */

@@ -27,7 +27,8 @@ struct local_peer {
  *
  * `reserve` descriptors are kept for this door, so that it opens when there are no others left
  * (B10): each connection uses one, and local_close() gives it back. on_accepted() gets a
- * descriptor that is non-blocking and close-on-exec, and owns it; it runs inside ev_run().
+ * descriptor that is non-blocking and close-on-exec, and owns it; it runs inside ev_run(), once a
+ * turn at most.
  *
  * Returns NULL when it cannot be; why[] then has a sentence for people.
  */

@@ -217,8 +217,8 @@ static bool search_beginnings(struct step *t)
 {
 	struct search *s = t->search;
 
-	if ((s->found && s->after == 0) || strlen(s->text) <= sizeof ((struct alias *)0)->correlation ||
-	    s->tried >= CANDIDATES_MAX)
+	if ((s->found && s->after == 0) || s->tried >= CANDIDATES_MAX ||
+	    strlen(s->text) <= sizeof ((struct alias *)0)->correlation)
 		return true;
 	return !store_alias_scan(t->core->store, &s->after, ALIAS_ROWS_PER_STEP, on_beginning, t);
 }
@@ -243,7 +243,9 @@ static bool search_old(struct step *t)
 	struct search *s = t->search;
 	struct selection all = { .route = s->only };
 
-	if (s->first_alias == 1 || (s->found && s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id) ||
+	bool begins = s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id;
+
+	if (s->first_alias == 1 || (s->found && begins) ||
 	    s->tried >= CANDIDATES_MAX + OLD_ROWS_MAX)
 		return true;
 	core_select(t->core, &all, &s->cursor, ROWS_PER_STEP, on_old, t);

@@ -185,6 +185,8 @@ static void say_next(const struct command_table *t, char *const words[], size_t 
 			    words[i], i + 1 == count ? "\"" : "");
 	if (nearest != NULL)
 		at = append(why, size, at, ", did you mean \"", nearest, "\"?");
+	else if (wrong != NULL)
+		at = append(why, size, at, ".", "", "");
 	at = append(why, size, at, wrong != NULL ? " There is: " : count > 0 ? " comes: " : ": ", "",
 		    "");
 	for (size_t i = 0; i < n; i++)

@@ -91,14 +91,20 @@ static uint64_t *counter_of(struct route_counters *n, const struct batch *b)
 	}
 }
 
-static void count(struct route *r, const struct batch *was, const struct batch *is)
+static void count_less(struct route *r, const struct batch *was)
 {
-	uint64_t *less = was ? counter_of(&r->counters, was) : NULL;
-	uint64_t *more = is ? counter_of(&r->counters, is) : NULL;
+	uint64_t *less = counter_of(&r->counters, was);
 
-	assert(r && (!less || *less > 0));
+	assert(!less || *less > 0);
 	if (less)
 		--*less;
+	r->dirty = true;
+}
+
+static void count_more(struct route *r, const struct batch *b)
+{
+	uint64_t *more = counter_of(&r->counters, b);
+
 	if (more)
 		++*more;
 	r->dirty = true;
@@ -107,7 +113,7 @@ static void count(struct route *r, const struct batch *was, const struct batch *
 /* A batch has come into custody, or back into it from the dead letters. */
 static void count_in(struct core *c, struct route *r, const struct batch *b)
 {
-	count(r, NULL, b);
+	count_more(r, b);
 	c->queued++;
 	r->counters.bytes += b->payload_bytes;
 	if (b->derived)
@@ -116,7 +122,7 @@ static void count_in(struct core *c, struct route *r, const struct batch *b)
 
 static void count_out(struct core *c, struct route *r, const struct batch *was)
 {
-	count(r, was, NULL);
+	count_less(r, was);
 	c->queued--;
 	r->counters.bytes -= was->payload_bytes;
 	if (was->derived)
@@ -151,7 +157,8 @@ void batch_move(struct core *c, struct route *r, const struct batch *was, const 
 {
 	take_arrow(c, was->state, b->state, cause);
 	store_batch_move(c->store, was, b);
-	count(r, was, b);
+	count_less(r, was);
+	count_more(r, b);
 	if (b->state == BATCH_WAITING)
 		retry_note_due(c, b->due_ms);
 	if (b->state != BATCH_ASSIGNED)

@@ -1,4 +1,4 @@
-/* confirm.c - what became of a batch's records where the target took them (protocol.md section 11) */
+/* confirm.c - what became of a batch's records where the target took them (protocol.md 11) */
 #include <string.h>
 
 #include "base/buf.h"
@@ -38,7 +38,7 @@ static bool find_in(struct core *c, struct route *r, const struct uuid *batch_id
 		out->id = out->batch.id;
 		out->source = out->batch.source;
 		out->record_count = out->batch.record_count;
-		return out->batch.lease != 0;	/* it has been delivered */
+		return out->batch.attempt != 0;	/* it has been delivered */
 	}
 	if (where.kind != IDENTITY_ENDED ||
 	    store_ended_get(c->store, where.source, where.notice, &out->end) != 0)
@@ -146,13 +146,6 @@ static void complete(struct core *c, const struct confirmation *was, struct conf
 	store_confirm_put(c->store, forget ? NULL : was, k);
 }
 
-void confirm_complete(struct core *c, const struct confirmation *was)
-{
-	struct confirmation k = *was;
-
-	complete(c, was, &k);
-}
-
 /* Returns whether the part says something new. */
 static bool collect(struct core *c, const struct confirmed *b, const struct instance *i,
     const struct message_confirmation *m)
@@ -232,8 +225,8 @@ void confirm_begin(struct core *c, struct route *r, const struct batch *b, struc
 	if (!r->settings.confirm)
 		return;
 	bool early = store_confirm_get(c->store, r->number, b->id, &was) == 0;
-	if (b->derived || e->accepted == 0) {	/* nothing to wait for */
-		if (early)
+	if (b->derived || e->accepted == 0) {	/* nobody waits for the rest */
+		if (early && was.state == CONFIRM_EARLY)
 			store_confirm_del(c->store, &was);
 		return;
 	}
@@ -296,6 +289,19 @@ static void warn_target(struct core *c, const struct confirmation *k, const stru
 		});
 }
 
+/* The batch has ended: the line is all that is added. */
+static void note(struct core *c, const struct confirmation *k, enum journal_event event,
+    enum error_code code, const char *text)
+{
+	struct journal_line line = { .at_us = c->wall_us, .event = event, .instance = k->holder,
+		.code = (uint16_t)code };
+
+	line.text_len = (uint16_t)strnlen(text, sizeof line.text);
+	memcpy(line.text, text, line.text_len);
+	if (!store_is_tight(c->store))
+		store_journal_add(c->store, k->id, &line);
+}
+
 static void expire(struct core *c, const struct confirmation *was)
 {
 	struct route *r = route_by_number(c, was->route);
@@ -303,9 +309,18 @@ static void expire(struct core *c, const struct confirmation *was)
 
 	k.state = CONFIRM_AMBIGUOUS;
 	store_confirm_put(c->store, was, &k);
+	note(c, &k, JOURNAL_AMBIGUOUS, INT_DELIVERY_006, "");
 	warn_source(c, &k);
 	if (r)
 		warn_target(c, &k, r);
+}
+
+void confirm_settle(struct core *c, const struct confirmation *was, const char *text)
+{
+	struct confirmation k = *was;
+
+	complete(c, was, &k);
+	note(c, &k, JOURNAL_CONFIRMED, INT_NONE, text);
 }
 
 bool confirm_expire(struct core *c)

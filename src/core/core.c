@@ -37,7 +37,6 @@ static void make_routes(struct core *c)
 		r->flow.sampled_ms = c->now_ms;
 		r->flow.recounted = true;
 		c->queued += counters_queued(&r->counters);
-		TAILQ_INIT(&r->ready_series);
 		TAILQ_INSERT_TAIL(&r->target->targeted, r, of_target);
 	}
 }

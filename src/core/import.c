@@ -71,10 +71,12 @@ static bool insert(struct core *c, const struct import *in, struct route *r, str
 	snprintf(text, sizeof text, "%s%s%s", h->who, *h->reason ? ": " : "", h->reason);
 	store_intake_begin(c->store);
 	fill_batch(c, in, r, b);
-	b->source = b->series = letter_owner(c, r->source)->record.number;
+	b->source = b->series = instance_of_broker(c, r->source)->record.number;
 	journal_note(c, b, &(struct note){ JOURNAL_IMPORTED, 0, 0, INT_NONE, text });
 	fill_end(c, in, b, &e);
 	store_dead_insert(c->store, b, &e, in->frame->data, in->frame->len);
+	store_alias_add(c->store, b->id, r->number, &b->batch_id,
+	    &in->message->header.message_id, b->correlation, b->correlation_len);
 	return store_intake_end(c->store) == 0;
 }
 
@@ -100,7 +102,7 @@ enum operated core_import(struct core *c, const struct import *in, const struct 
 	if (letter_share_is_full(r))
 		return refuse(why, size, OPERATED_NO_ROOM, "the route's dead letters have used up "
 		    "dead_letter_capacity");
-	if (!letter_owner(c, r->source) || in->errors.n > RECORD_ERRORS_MAX ||
+	if (in->errors.n > RECORD_ERRORS_MAX ||
 	    !store_has_room(c->store, in->frame->len, c->settings.stage_reserve) ||
 	    !insert(c, in, r, &b, h)) {
 		store_nudge(c->store);

@@ -81,8 +81,10 @@ static void forget(struct core *c, struct instance *i)
 {
 	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0 && i->oldest_other == 0);
 	stop_reclaim(c, i);		/* what it held may have been ended by another */
-	if (i->dirty)
+	if (i->dirty) {			/* made in this turn, the store has no row yet */
 		TAILQ_REMOVE(&c->changed, i, changed);
+		store_instance_put(c->store, &i->record);
+	}
 	store_instance_del(c->store, i->record.number);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		store_sequence_del(c->store, c->routes[n].number, i->record.number);
@@ -222,7 +224,6 @@ static void reclaim(struct core *c, struct instance *i, const struct hello *h)
 		next = TAILQ_NEXT(a, of_holder);
 		if (is_named(h, a->batch.lease)) {
 			batch_kept(c, &a->batch);
-			a->received = true;	/* it works on it */
 			deadline_restart(c, a);
 		} else {
 			assignment_return(c, a, CAUSE_NOT_RECLAIMED);
@@ -316,7 +317,7 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 	if (i) {
 		struct assignment *a = assignment_add(c, r, was, i);
 
-		a->begun = true;
+		a->begun = a->received = true;	/* who comes back for it works on it */
 		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);

@@ -25,10 +25,8 @@ struct flow {
 /* A source instance on an ordered route whose first batch may be READY (ordered.c). */
 struct ready_series {
 	uint32_t number;
-	TAILQ_ENTRY(ready_series) entry;
-	UT_hash_handle hh;
+	UT_hash_handle hh;		/* route.ready_series, in the order of coming */
 };
-TAILQ_HEAD(ready_series_list, ready_series);
 
 /*
  * Only what is assigned to a peer is in memory (design.md section 6): a READY or WAITING batch is a
@@ -42,8 +40,7 @@ struct route {
 	bool dirty;			/* counters changed in this turn */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
-	struct ready_series_list ready_series;	/* ordered: whose first batch may be READY */
-	struct ready_series *ready_set;		/* the same, by number */
+	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
 TAILQ_HEAD(route_list, route);
@@ -161,10 +158,9 @@ struct route *route_between(struct core *c, const struct module *source, struct 
 struct route *route_by_number(struct core *c, uint32_t number);
 struct module *module_by_name(const struct core *c, struct span name);
 struct module *module_by_number(struct core *c, uint32_t number);
+struct route *route_by_name(struct core *c, struct span name);
 /* In custody and not ended: what queue_capacity counts. */
 uint64_t route_depth(const struct route *r);
-
-struct route *route_by_name(struct core *c, struct span name);
 
 /* --- batch.c: the one function that changes a state ------------------------------------------ */
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
@@ -251,15 +247,13 @@ bool letter_of_rejects(struct core *c, const struct presented *p, const struct m
 bool letter_share_is_full(const struct route *r);
 /* Warns in the log when they near it. */
 void letter_note_share(struct route *r);
-/* Whose the letters are that no instance sent: those the broker makes, and imports. */
-struct instance *letter_owner(struct core *c, struct module *source);
 
 /* --- confirm.c ------------------------------------------------------------------------------- */
 /* The batch has been processed: from now on its confirmation is awaited, where the route wants it.
  * Sets e->confirming. */
 void confirm_begin(struct core *c, struct route *r, const struct batch *b, struct ended *e);
-/* All is told, or settled by hand: nothing is awaited any more. */
-void confirm_complete(struct core *c, const struct confirmation *was);
+/* Settled by hand: nothing is awaited any more. The text is for its journal. */
+void confirm_settle(struct core *c, const struct confirmation *was, const char *text);
 /* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
 bool confirm_expire(struct core *c);
 
@@ -307,9 +301,7 @@ void instance_expire_reclaims(struct core *c);
 /* Takes the instances back from the store; what they held waits for them. */
 void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
-
-/* The module's instance that no client can be (its id is empty): made when there is none. NULL when
- * there is no room for it. */
+/* The module's instance that no client can be (its id is empty): made when there is none. */
 struct instance *instance_of_broker(struct core *c, struct module *m);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */

@@ -154,6 +154,8 @@ void core_seen(struct core *c, struct instance *i, uint64_t seen)
 	if (seen <= i->record.seen)
 		return;
 	i->record.seen = seen;
+	if (i->told < seen)		/* told by a connection before this one */
+		i->told = seen;
 	instance_changed(c, i);
 	c->next_prune_ms = 0;
 	history_trim_others(c, i, seen, TRIMMED_AT_ONCE);

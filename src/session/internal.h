@@ -70,9 +70,9 @@ struct session {
 	size_t out_bytes;		/* encoded frames in it */
 	uint64_t progress_ms;		/* when the peer last took bytes */
 	uint64_t progress_bytes;
-	bool is_sampled;		/* half of write_timeout_ms has passed since, and then */
-	uint64_t sampled_bytes;		/* its system had acknowledged so many */
+	uint64_t sampled_bytes;		/* what its system had acknowledged when half of */
 	uint64_t deadline_ms;		/* HELLO, or the end of lingering; UINT64_MAX none */
+	bool is_sampled;		/* write_timeout_ms had passed since progress_ms */
 	bool shut;			/* our sending half is closed */
 	bool broken;			/* writing has failed: it ends in the next turn */
 

@@ -51,6 +51,14 @@ class Message(dict):
         return self["delivery"]["lease"]
 
     @property
+    def attempt(self):
+        return self["delivery"]["attempt"]
+
+    @property
+    def redelivered(self):
+        return self["delivery"]["redelivered"]
+
+    @property
     def error(self):
         """The first error of those it carries."""
         return self["errors"][0]
@@ -262,6 +270,12 @@ class Client:
         found = [m for m in self._waiting if m.type == message_type and (not where or where(m))]
         self._waiting = [m for m in self._waiting if not any(m is one for one in found)]
         return found
+
+    def told_late(self, delivery, seconds=PATIENCE_SECONDS):
+        """The broker's word that a deadline of this batch has passed: INT_DELIVERY_001."""
+        return self.expect("ERROR_NOTIFICATION", seconds,
+                           lambda m: m.code == "INT_DELIVERY_001"
+                           and m.error["context"].get("batch_id") == delivery.batch_id)
 
     def barrier(self):
         """Waits until the broker has answered something that was sent after all before.

@@ -69,7 +69,7 @@ static void flip_marks(struct world *w, int parcel)
 	char path[512], mark[32];
 
 	store_path(w->path, path);
-	message_mark(w, parcel, mark);
+	message_mark(w, w->parcels[parcel].mark, mark);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	uint8_t *file = mmap(NULL, STORE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED)
@@ -81,15 +81,18 @@ static void flip_marks(struct world *w, int parcel)
 	}
 	munmap(file, STORE_BYTES);
 	close(fd);
-	w->parcels[parcel].corrupt = true;
+	/* letters that were made of it carry its mark, too */
+	for (int p = 0; p < w->parcel_count; p++)
+		if (w->parcels[p].mark == w->parcels[parcel].mark && w->model.fates[p].known)
+			w->parcels[p].corrupt = true;
 }
 
 static void damage(struct world *w)
 {
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 
-	if (parcel == NOBODY || !is_in_custody(&w->model.fates[parcel]) ||
-	    w->parcels[parcel].corrupt)
+	if (parcel == NOBODY || !w->model.fates[parcel].known ||
+	    w->model.fates[parcel].state == BATCH_ENDED || w->parcels[parcel].corrupt)
 		return;
 	trace(w, "batch %d is damaged in the store", parcel);
 	flip_marks(w, parcel);
@@ -104,11 +107,14 @@ void broker_start(struct world *w)
 	open_store(w->path, &w->store);
 	if (w->now_ms < store_clock_ms(w->store) || chance(w, 2))
 		w->now_ms = store_clock_ms(w->store) + between(w, 0, 500);
-	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms, w->seed, why,
-	    sizeof why);
+	if (has_trouble(w, TROUBLE_IDLE) && chance(w, 6))	/* it was away for long */
+		w->now_ms += between(w, 0, 100000);
+	w->peer_ms = w->now_ms;
+	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms,
+	    w->seed + 1000003ull * ++w->starts, why, sizeof why);
 	if (!w->core)
 		broke(w, "the core refuses the store: %s", why);
-	core_set_time(w->core, w->now_ms, w->now_ms, (int64_t)w->now_ms * 1000);
+	core_set_time(w->core, w->now_ms, w->peer_ms, (int64_t)w->now_ms * 1000);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		w->route_numbers[r] = store_route_number(w->store, w->plan.routes[r].name);
 	w->in_turn = true;
@@ -181,7 +187,7 @@ void broker_restart(struct world *w)
 void broker_begin(struct world *w)
 {
 	if (!w->in_turn)
-		core_set_time(w->core, w->now_ms, w->now_ms, (int64_t)w->now_ms * 1000);
+		core_set_time(w->core, w->now_ms, w->peer_ms, (int64_t)w->now_ms * 1000);
 	w->in_turn = true;
 }
 
@@ -192,7 +198,7 @@ static void note_payload(struct world *w)
 	for (int p = 0; p < w->parcel_count; p++) {
 		const struct fate *f = &w->model.fates[p];
 
-		if (f->known && (f->state != BATCH_ENDED || f->partial))
+		if (f->known && f->state != BATCH_ENDED)
 			bytes += f->frame_len;
 	}
 	w->payload_peak -= w->payload_peak / 16;	/* what was freed is not usable at once */
@@ -207,8 +213,10 @@ static void close_turn(struct world *w)
 {
 	bool more;
 
+	fate_expire(w);
 	fate_release_due(w);
 	party_expire(w);
+	confirming_expire(w);
 	w->was_over_budget |=
 		store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
 	more = core_turn_close(w->core);
@@ -239,6 +247,16 @@ static bool dies(struct world *w, enum trouble t, const char *when)
 	return true;
 }
 
+/* The commit takes a while; the clocks of what leaves behind it begin after that. */
+static void pass_commit(struct world *w)
+{
+	uint64_t ms = chance(w, 4) ? between(w, 0, 30) : 0;
+
+	w->now_ms += ms;
+	w->peer_ms += ms;
+	core_time_passed(w->core, w->now_ms, w->peer_ms);
+}
+
 void broker_turn(struct world *w)
 {
 	broker_begin(w);
@@ -251,6 +269,7 @@ void broker_turn(struct world *w)
 	note_payload(w);
 	if (dies(w, TROUBLE_RELEASE, "after the commit, nothing is out"))
 		return;
+	pass_commit(w);
 	if (!release(w))
 		broker_crash(w, "while what is owed leaves");
 	else

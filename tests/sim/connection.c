@@ -1,5 +1,6 @@
 /* connection.c - a peer that is no socket: it gets what it is owed after the commit, if it reads */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/digest.h"
 #include "base/mem.h"
@@ -36,7 +37,7 @@ static void item_free(struct connection *c)
 	struct item *item = STAILQ_FIRST(&c->items);
 
 	STAILQ_REMOVE_HEAD(&c->items, next);
-	c->outcomes -= item->kind == ITEM_OUTCOME;
+	c->outcomes -= item->kind == ITEM_OUTCOME || item->kind == ITEM_NOTICE;
 	frame_unref(item->frame);
 	free(item);
 }
@@ -56,7 +57,7 @@ void connection_owe(struct connection *c, const struct item *item)
 	struct item *copy = xmalloc(sizeof *copy);
 
 	*copy = *item;
-	c->outcomes += item->kind == ITEM_OUTCOME;
+	c->outcomes += item->kind == ITEM_OUTCOME || item->kind == ITEM_NOTICE;
 	STAILQ_INSERT_TAIL(&c->items, copy, next);
 }
 
@@ -86,18 +87,29 @@ static void on_outcome(struct peer *peer, const struct ended *e, const struct ro
 {
 	struct world *w = the_world;
 	struct connection *c = from_peer(peer);
-	int parcel = parcel_by_batch(w, &e->batch_id, route_settings(route)->name);
 
 	if (!connection_has_room(w, c))
 		broke(w, "party %d is told more than it has room for", c->party);
-	check_outcome(w, c, e, route);
-	trace(w, "  tell party %d that batch %d is %s, notice %llu", c->party, parcel,
+	const struct row *r = &w->model.rows[check_outcome(w, c, e, route)];
+	trace(w, "  tell party %d that batch %d is %s, notice %llu", c->party, r->parcel,
 	    e->dead ? "REJECTED" : "PROCESSED", (unsigned long long)e->notice);
 	connection_owe(c, &(struct item){ .kind = ITEM_OUTCOME,
-	    .parcel = parcel,
+	    .parcel = r->parcel,
 	    .notice = e->notice,
-	    .life = w->model.fates[parcel].life,
+	    .life = r->life,
 	    .status = e->dead ? ACK_REJECTED : ACK_PROCESSED });
+}
+
+static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
+{
+	struct world *w = the_world;
+	struct connection *c = from_peer(peer);
+
+	if (!connection_has_room(w, c))
+		broke(w, "party %d is told more than it has room for", c->party);
+	check_notice(w, c, number, body, n);
+	trace(w, "  notice %llu to party %d", (unsigned long long)number, c->party);
+	connection_owe(c, &(struct item){ .kind = ITEM_NOTICE, .notice = number });
 }
 
 static bool on_has_room(const struct peer *peer)
@@ -105,32 +117,39 @@ static bool on_has_room(const struct peer *peer)
 	return connection_has_room(the_world, from_peer(peer));
 }
 
-static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)body;
-	(void)n;
-	broke(the_world, "party %d gets notice %llu", from_peer(peer)->party,
-	    (unsigned long long)number);
-}
-
 static void on_backpressure(struct peer *peer, const struct message_backpressure *b)
 {
-	broke(the_world, "party %d is told of back-pressure %d", from_peer(peer)->party,
-	    b->signal_type);
+	flow_on_told(the_world, from_peer(peer), b);
 }
 
+/* The fate that a warning is owed of. */
 static void on_warn(struct peer *peer, const struct batch_warning *warning)
 {
-	broke(the_world, "party %d is warned, error %d", from_peer(peer)->party, warning->code);
+	struct world *w = the_world;
+	int party = from_peer(peer)->party;
+
+	for (int p = 0; p < w->parcel_count; p++) {
+		struct fate *f = &w->model.fates[p];
+		bool *owed = warning->code == INT_DELIVERY_001 ? &f->warning_owed
+							       : &f->confirming.warning_owed;
+
+		if (!*owed || !uuid_equal(&w->parcels[p].batch_id, &warning->batch_id) ||
+		    (warning->code == INT_DELIVERY_001 ? f->holder : f->confirming.holder) != party ||
+		    strcmp(route_settings(warning->route)->name, route_of(w, p)->name) != 0)
+			continue;
+		*owed = false;
+		trace(w, "  party %d is warned of batch %d, error %d", party, p, warning->code);
+		return;
+	}
+	broke(w, "party %d is warned without need, error %d", party, warning->code);
 }
 
 static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
 {
-	(void)why;
 	struct world *w = the_world;
 	struct connection *c = from_peer(peer);
 
-	if (c->party != w->dismissing || reason != GOODBYE_REPLACED)
+	if (c->party != w->dismissing || reason != w->dismissal || !why || !*why)
 		broke(w, "the connection of party %d is dismissed, %s", c->party,
 		    goodbye_reason_name(reason));
 	w->dismissing = NOBODY;
@@ -162,28 +181,45 @@ static void check_bytes(struct world *w, const struct item *item)
 		    item->parcel);
 }
 
-static void deliver(struct world *w, struct connection *c, const struct item *item)
+/* The last byte of a delivery has left. */
+static void deliver_rest(struct world *w, struct connection *c, const struct item *item)
 {
 	struct fate *f = &w->model.fates[item->parcel];
-	bool current = f->state == BATCH_ASSIGNED && f->lease == item->lease;
 	struct actor *a = c->actor;
 
-	if (core_delivery_begin(w->core, c->instance, item->lease) != current)
-		broke(w, "the delivery of batch %d under lease %llu %s", item->parcel,
-		    (unsigned long long)item->lease, current ? "is given up" : "goes on");
-	if (!current)
-		return;
-	f->begun = f->tried = true;
-	check_bytes(w, item);
+	core_delivery_sent(w->core, c->instance, item->lease);
+	if (f->known && f->state == BATCH_ASSIGNED && f->lease == item->lease && !f->received)
+		fate_restart_clock(w, item->parcel);
 	if (c->half_open)
 		return;
-	if (w->parcels[item->parcel].processed == item->life)
-		broke(w, "batch %d arrives after its PROCESSED was echoed", item->parcel);
 	if (item->lease > w->top_lease)
 		w->top_lease = item->lease;
 	if (a->held_count == HELD_MAX)
 		actor_let_go(a, 0);
 	a->held[a->held_count++] = (struct grip){ item->parcel, item->lease };
+}
+
+/* False: the rest follows later. */
+static bool deliver(struct world *w, struct connection *c, struct item *item)
+{
+	struct fate *f = &w->model.fates[item->parcel];
+	bool current = f->known && f->state == BATCH_ASSIGNED && f->lease == item->lease;
+
+	if (!item->begun) {
+		if (core_delivery_begin(w->core, c->instance, item->lease) != current)
+			broke(w, "the delivery of batch %d under lease %llu %s", item->parcel,
+			    (unsigned long long)item->lease, current ? "is given up" : "goes on");
+		if (!current)
+			return true;
+		if (!c->half_open && w->parcels[item->parcel].processed == item->life)
+			broke(w, "batch %d arrives after its PROCESSED was echoed", item->parcel);
+		f->begun = f->tried = item->begun = true;
+		check_bytes(w, item);
+		if (has_trouble(w, TROUBLE_HALFWAY) && chance(w, 4))
+			return false;
+	}
+	deliver_rest(w, c, item);
+	return true;
 }
 
 static void hear_outcome(struct world *w, struct actor *a, const struct item *item)
@@ -199,18 +235,22 @@ static void hear_outcome(struct world *w, struct actor *a, const struct item *it
 		a->seen = item->notice;
 }
 
-static void arrive(struct world *w, struct connection *c, const struct item *item)
+/* False: nothing follows it for now. */
+static bool arrive(struct world *w, struct connection *c, struct item *item)
 {
 	if (item->kind == ITEM_DELIVERY)
-		deliver(w, c, item);
-	else if (c->half_open)
-		return;
+		return deliver(w, c, item);
+	if (c->half_open)
+		return true;
+	if (item->kind == ITEM_NOTICE && item->notice > c->actor->seen)
+		c->actor->seen = item->notice;
 	else if (item->kind == ITEM_OUTCOME)
 		hear_outcome(w, c->actor, item);
 	else if (item->kind == ITEM_ANSWER && item->status == ACK_RECEIVED)
 		w->parcels[item->parcel].acked = item->life;
 	else if (item->kind == ITEM_ECHO && item->status == ACK_PROCESSED)
 		w->parcels[item->parcel].processed = item->life;
+	return true;
 }
 
 bool connection_release(struct world *w, struct connection *c)
@@ -223,7 +263,8 @@ bool connection_release(struct world *w, struct connection *c)
 	while (most-- > 0 && !STAILQ_EMPTY(&c->items)) {
 		if (has_trouble(w, TROUBLE_RELEASE) && chance(w, 150))
 			return false;
-		arrive(w, c, STAILQ_FIRST(&c->items));
+		if (!arrive(w, c, STAILQ_FIRST(&c->items)))
+			break;
 		item_free(c);
 	}
 	return true;

@@ -23,9 +23,9 @@ bool is_in_custody(const struct fate *f)
 	    f->state == BATCH_WAITING);
 }
 
-static bool is_held(const struct fate *f, int party)
+bool is_derived(const struct world *w, int parcel)
 {
-	return f->state == BATCH_ASSIGNED && f->holder == party;
+	return w->parcels[parcel].kind != KIND_SENT;
 }
 
 int held_by(const struct world *w, int party)
@@ -33,21 +33,26 @@ int held_by(const struct world *w, int party)
 	int n = 0;
 
 	for (int p = 0; p < w->parcel_count; p++)
-		n += is_held(&w->model.fates[p], party);
+		n += w->model.fates[p].state == BATCH_ASSIGNED && w->model.fates[p].holder == party;
 	return n;
 }
 
-static struct fate *touch(struct world *w, int parcel)
+struct fate *fate_touch(struct world *w, int parcel)
 {
 	w->touched[parcel] = true;
 	return &w->model.fates[parcel];
+}
+
+static struct totals *totals_of(struct world *w, int parcel)
+{
+	return &w->model.totals[w->parcels[parcel].route];
 }
 
 /* --- a batch --------------------------------------------------------------------------------- */
 
 void fate_take(struct world *w, int parcel, int party, const struct frame *frame)
 {
-	struct fate *f = touch(w, parcel);
+	struct fate *f = fate_touch(w, parcel);
 
 	*f = (struct fate){
 		.known = true,
@@ -55,72 +60,110 @@ void fate_take(struct world *w, int parcel, int party, const struct frame *frame
 		.life = f->life + 1,
 		.order = ++w->model.orders,
 		.source = party,
+		.source_number = party_number(w, party),
+		.series = party_number(w, party),
 		.holder = NOBODY,
+		.row = NOBODY,
+		.records = w->parcels[parcel].records,
 		.frame_len = (uint32_t)frame->len,
 		.frame_crc = crc32c(0, frame->data, frame->len),
 		.received_at_us = (int64_t)w->now_ms * 1000,
 	};
+	w->model.owner[parcel] = parcel;
 	w->parcels[parcel].corrupt = false;
-	w->model.received[w->parcels[parcel].route]++;
+	totals_of(w, parcel)->received++;
+}
+
+static void forget_delivery(struct fate *f)
+{
+	f->begun = f->received = false;
+	f->late_ms = 0;
 }
 
 void fate_deliver(struct world *w, int parcel, int party, uint64_t lease)
 {
-	struct fate *f = touch(w, parcel);
+	struct fate *f = fate_touch(w, parcel);
 
 	if (f->failed || f->attempt == 0)
 		f->attempt++;
+	else
+		f->free_deliveries++;
+	f->deliveries++;
 	f->state = BATCH_ASSIGNED;
-	f->failed = f->answered = f->begun = false;
+	f->failed = f->answered = false;
+	forget_delivery(f);
 	f->holder = party;
-	f->holder_number = w->model.parties[party].number;
+	f->holder_number = party_number(w, party);
 	f->lease = w->model.last_lease = lease;
 }
 
-static void wait_for_retry(struct world *w, int parcel, struct fate *f)
+/* protocol.md section 6: after the n-th failure; the jitter on it is the core's. */
+static void wait_for_retry(struct world *w, int parcel, struct fate *f, uint32_t failures)
 {
+	const struct route_settings *r = route_of(w, parcel);
+	double wait_ms = r->retry_delay_ms;
+
+	for (uint32_t n = 1; n < failures; n++)
+		wait_ms *= r->backoff_multiplier;
+	if (wait_ms > r->max_retry_delay_ms)
+		wait_ms = r->max_retry_delay_ms;
 	f->state = BATCH_WAITING;
 	f->wait_from_ms = w->now_ms;
-	f->wait_ms = route_of(w, parcel)->retry_delay_ms;
+	f->wait_ms = (uint64_t)wait_ms;
 	f->due_ms = 0;
 }
 
 void fate_return(struct world *w, int parcel, enum leave_how how)
 {
-	struct fate *f = touch(w, parcel);
+	struct fate *f = fate_touch(w, parcel);
 
 	f->state = BATCH_READY;
-	if (!f->begun)
-		return;
-	f->redelivered = true;
-	if (how == LEAVE_GIVEN_BACK)
-		wait_for_retry(w, parcel, f);
-	if (how == LEAVE_LOST)
-		f->suspect = true;
+	if (f->begun) {
+		f->redelivered = true;
+		if (how == LEAVE_GIVEN_BACK)
+			wait_for_retry(w, parcel, f, 1);
+		if (how == LEAVE_LOST)
+			f->suspect = true;
+	}
+	forget_delivery(f);
 }
 
 void fate_fail(struct world *w, int parcel)
 {
-	struct fate *f = touch(w, parcel);
+	struct fate *f = fate_touch(w, parcel);
+	uint32_t failures = f->attempt - f->attempts_before;
 
 	f->redelivered = true;
-	if (f->attempt > route_of(w, parcel)->max_retries) {
+	if (failures > route_of(w, parcel)->max_retries) {
+		if (f->deliveries != route_of(w, parcel)->max_retries + 1 + f->free_deliveries)
+			broke(w, "batch %d is buried after %u deliveries, %u of them free", parcel,
+			    f->deliveries, f->free_deliveries);
 		fate_bury(w, parcel, INT_DELIVERY_002);
 		return;
 	}
 	f->failed = true;
-	wait_for_retry(w, parcel, f);
+	totals_of(w, parcel)->retries++;
+	wait_for_retry(w, parcel, f, failures);
+	forget_delivery(f);
 }
+
+/* --- the end --------------------------------------------------------------------------------- */
 
 static struct fate *end(struct world *w, int parcel, enum batch_state state)
 {
-	struct fate *f = touch(w, parcel);
+	struct fate *f = fate_touch(w, parcel);
 
 	f->state = state;
-	f->has_row = true;
-	f->ended_ms = w->now_ms;
-	f->notice = 0;
-	f->error_count = f->errors_crc = 0;
+	forget_delivery(f);
+	f->end = (struct end){
+		.id = f->id,
+		.lease = f->lease,
+		.ended_ms = w->now_ms,
+		.attempt = f->attempt,
+		.holder_number = f->holder_number,
+		.received_at_us = f->received_at_us,
+		.dead = state == BATCH_DEAD,
+	};
 	return f;
 }
 
@@ -128,209 +171,70 @@ void fate_bury(struct world *w, int parcel, enum error_code code)
 {
 	struct fate *f = end(w, parcel, BATCH_DEAD);
 
-	f->error_code = code;
-	f->accepted = 0;
-	f->rejected = w->parcels[parcel].records;
-	w->model.dead[w->parcels[parcel].route]++;
+	f->end.code = code;
+	f->end.rejected = f->records;
+	w->model.owner[w->parcels[parcel].root] = parcel;
+	totals_of(w, parcel)->dead++;
+	row_add(w, parcel);
 }
 
-/* Where records were rejected, the whole batch is also kept as a dead letter. */
-void fate_process(struct world *w, int parcel, int party, uint64_t rejected)
+/* Where records were rejected, they are also kept as a dead letter, or the whole batch is. */
+void fate_process(struct world *w, int parcel, int party, uint64_t rejected, bool named)
 {
-	struct fate *f = end(w, parcel, BATCH_ENDED);
+	struct fate *f = fate_touch(w, parcel);
 
 	f->holder = party;
-	f->holder_number = w->model.parties[party].number;
-	f->accepted = w->parcels[parcel].records - rejected;
-	f->rejected = rejected;
-	f->partial = rejected > 0;
-	w->model.processed[w->parcels[parcel].route]++;
-	w->model.partial[w->parcels[parcel].route] += f->partial;
+	f->holder_number = party_number(w, party);
+	if (rejected > 0)
+		letter_expect(w, parcel, named);
+	end(w, parcel, BATCH_ENDED);
+	f->end.accepted = f->records - rejected;
+	f->end.rejected = rejected;
+	f->end.partial = rejected > 0;	/* unless a letter of the rejects is found */
+	w->model.owner[w->parcels[parcel].root] = parcel;
+	++*(is_derived(w, parcel) ? &totals_of(w, parcel)->derived_ended
+	                          : &totals_of(w, parcel)->processed);
+	row_add(w, parcel);
+	confirming_begin(w, parcel);
 }
 
 void fate_release_due(struct world *w)
 {
-	for (int p = 0; p < w->parcel_count; p++)
-		if (w->model.fates[p].state == BATCH_WAITING && w->model.fates[p].due_ms &&
-		    w->model.fates[p].due_ms <= w->now_ms)
-			touch(w, p)->state = BATCH_READY;
-}
-
-/* --- the end of a connection ----------------------------------------------------------------- */
-
-static void let_go(struct world *w, int parcel, enum leave_how how)
-{
-	struct fate *f = &w->model.fates[parcel];
-
-	if (f->begun && how == LEAVE_EXPECTED)
-		return;
-	if (f->begun && how == LEAVE_LOST && f->suspect)
-		fate_fail(w, parcel);
-	else
-		fate_return(w, parcel, how);
-}
-
-void party_disconnect(struct world *w, int party)
-{
-	struct party *y = &w->model.parties[party];
-
-	y->connected = y->draining = false;
-	y->last_used_ms = w->now_ms;
-	if (!y->mailbox)
-		y->seen = store_last_notice(w->store);
-}
-
-void party_leave(struct world *w, int party, enum leave_how how)
-{
-	party_disconnect(w, party);
-	for (int p = 0; p < w->parcel_count; p++)
-		if (is_held(&w->model.fates[p], party))
-			let_go(w, p, how);
-	if (held_by(w, party) > 0)
-		w->model.parties[party].reclaim_until_ms = w->now_ms + w->plan.core.reclaim_ms;
-}
-
-void party_expire(struct world *w)
-{
-	for (int n = 0; n < w->party_count; n++) {
-		struct party *y = &w->model.parties[n];
-
-		if (y->connected || y->reclaim_until_ms == 0 || y->reclaim_until_ms > w->now_ms)
-			continue;
-		y->reclaim_until_ms = 0;
-		for (int p = 0; p < w->parcel_count; p++)
-			if (is_held(&w->model.fates[p], n))
-				fate_return(w, p, LEAVE_EXPECTED);
-	}
-}
-
-/* --- the beginning of one -------------------------------------------------------------------- */
-
-static bool may_be_forgotten(const struct world *w, int party)
-{
-	const struct party *y = &w->model.parties[party];
-
-	if (!y->known || y->connected || held_by(w, party) > 0)
-		return false;
-	for (int p = 0; p < w->parcel_count; p++)
-		if (is_in_custody(&w->model.fates[p]) && w->model.fates[p].source == party)
-			return false;
-	return true;
-}
-
-/* The longest unused that may go. */
-static int victim(const struct world *w, int module)
-{
-	int found = NOBODY;
-
-	for (int n = 0; n < w->party_count; n++) {
-		const struct party *y = &w->model.parties[n];
-		const struct party *best = &w->model.parties[found < 0 ? n : found];
-
-		if (y->module != module || !may_be_forgotten(w, n))
-			continue;
-		if (found < 0 || y->last_used_ms < best->last_used_ms ||
-		    (y->last_used_ms == best->last_used_ms && y->created < best->created))
-			found = n;
-	}
-	return found;
-}
-
-static int oldest_row(const struct world *w, int party)
-{
-	int found = NOBODY;
-
 	for (int p = 0; p < w->parcel_count; p++) {
 		const struct fate *f = &w->model.fates[p];
 
-		if (f->has_row && f->source == party &&
-		    (found < 0 || f->notice < w->model.fates[found].notice))
-			found = p;
+		if (f->known && f->state == BATCH_WAITING && f->due_ms && f->due_ms <= w->now_ms)
+			fate_touch(w, p)->state = BATCH_READY;
 	}
-	return found;
 }
 
-/* Its rows of history go with it: those it has confirmed, or that are old enough. */
-static bool forget_party(struct world *w, int party)
+/* --- the clock of a delivery ------------------------------------------------------------------ */
+
+void fate_restart_clock(struct world *w, int parcel)
 {
-	struct party *y = &w->model.parties[party];
-	int p;
+	struct fate *f = &w->model.fates[parcel];
+	const struct route_settings *r = route_of(w, parcel);
 
-	for (int n = 0; n < w->parcel_count; n++)
-		check_history(w, n);
-	while ((p = oldest_row(w, party)) != NOBODY) {
-		struct fate *f = touch(w, p);
+	f->late_ms = w->peer_ms + (f->received ? r->process_timeout_ms : r->ack_timeout_ms);
+}
 
-		if (f->notice > y->seen && w->now_ms < f->ended_ms + w->plan.core.dedupe_minimum_ms)
-			return false;
-		f->has_row = false;
-		f->known = f->state == BATCH_DEAD;
+void fate_received(struct world *w, int parcel)
+{
+	w->model.fates[parcel].received = true;
+	fate_restart_clock(w, parcel);
+}
+
+void fate_expire(struct world *w)
+{
+	for (int p = 0; p < w->parcel_count; p++) {
+		struct fate *f = &w->model.fates[p];
+
+		if (f->state != BATCH_ASSIGNED || f->late_ms == 0 || f->late_ms > w->peer_ms)
+			continue;
+		trace(w, "  batch %d is late", p);
+		f->warning_owed = true;
+		fate_fail(w, p);
 	}
-	y->known = false;
-	y->reclaim_until_ms = 0;
-	return true;
-}
-
-static bool make_room(struct world *w, int module)
-{
-	uint32_t known = 0;
-	int party;
-
-	for (int n = 0; n < w->party_count; n++)
-		known += w->model.parties[n].known && w->model.parties[n].module == module;
-	if (known < w->plan.core.instances_per_module)
-		return true;
-	party = victim(w, module);
-	return party != NOBODY && forget_party(w, party);
-}
-
-static bool is_named(const struct hello *h, uint64_t lease)
-{
-	for (size_t n = 0; n < h->hold_count; n++)
-		if (h->holds[n] == lease)
-			return true;
-	return false;
-}
-
-bool party_join(struct world *w, int party, const struct hello *h)
-{
-	struct party *y = &w->model.parties[party];
-	uint32_t limit = w->plan.core.max_in_flight_limit;
-
-	if (!y->known) {
-		if (!make_room(w, module_of(w, h->module)))
-			return false;
-		*y = (struct party){ .known = true, .mailbox = true };
-		y->created = ++w->model.parties_made;
-		y->module = module_of(w, h->module);
-	}
-	if (y->connected)
-		party_leave(w, party, LEAVE_EXPECTED);
-	if (!h->mailbox || !y->mailbox)
-		y->seen = store_last_notice(w->store);
-	y->connected = true;
-	y->mailbox = h->mailbox;
-	y->max_in_flight = h->max_in_flight < limit ? h->max_in_flight : limit;
-	y->last_used_ms = w->now_ms;
-	y->reclaim_until_ms = 0;
-	for (int p = 0; p < w->parcel_count; p++)
-		if (is_held(&w->model.fates[p], party) && !is_named(h, w->model.fates[p].lease))
-			fate_return(w, p, LEAVE_EXPECTED);
-	if (h->has_seen)
-		party_seen(w, party, h->seen);
-	y->told = y->seen;
-	return true;
-}
-
-/* Nobody has seen what was not sent. */
-void party_seen(struct world *w, int party, uint64_t seen)
-{
-	struct party *y = &w->model.parties[party];
-
-	if (seen > y->sent)
-		seen = y->sent;
-	if (seen > y->seen)
-		y->seen = seen;
 }
 
 /* --- the broker starts again ----------------------------------------------------------------- */
@@ -338,14 +242,22 @@ void party_seen(struct world *w, int party, uint64_t seen)
 /* What was assigned may have reached its instance, and waits for it. */
 void model_recover(struct world *w)
 {
-	for (int p = 0; p < w->parcel_count; p++)
-		if (w->model.fates[p].state == BATCH_ASSIGNED)
-			w->model.fates[p].begun = w->model.fates[p].tried = true;
+	for (int p = 0; p < w->parcel_count; p++) {
+		struct fate *f = &w->model.fates[p];
+
+		f->warning_owed = f->received = false;
+		f->late_ms = 0;
+		if (f->state == BATCH_ASSIGNED)
+			f->begun = f->tried = true;
+	}
 	for (int n = 0; n < w->party_count; n++) {
 		struct party *y = &w->model.parties[n];
 
-		y->connected = y->draining = false;
+		y->connected = y->draining = y->paused = false;
+		memset(y->paused_routes, 0, sizeof y->paused_routes);
 		y->sent = store_last_notice(w->store);
-		y->reclaim_until_ms = held_by(w, n) > 0 ? w->now_ms + w->plan.core.reclaim_ms : 0;
+		y->reclaim_until_ms = held_by(w, n) > 0 ? w->peer_ms + w->plan.core.reclaim_ms : 0;
 	}
+	memset(w->model.pressed, 0, sizeof w->model.pressed);
+	w->model.draining = false;
 }

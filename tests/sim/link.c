@@ -59,6 +59,34 @@ static uint32_t draw_credit(struct world *w)
 	return chance(w, 3) ? 1 : (uint32_t)between(w, 1, 12);
 }
 
+/* WELCOME: what the routes say of back-pressure, and how far the sequences are. */
+static void learn_route(struct world *w, struct actor *a, int r, const struct welcome_route *k)
+{
+	struct party *y = &w->model.parties[a->party];
+	uint64_t next = y->next_sequence[r];
+
+	if (k->last_sequence_number != (next ? next - 1 : 0))
+		broke(w, "party %d is welcomed with last_sequence_number %llu on %s", a->party,
+		    (unsigned long long)k->last_sequence_number, w->plan.routes[r].name);
+	if (k->backpressure_active != w->model.pressed[r])
+		broke(w, "party %d is welcomed with back-pressure=%d on %s", a->party,
+		    k->backpressure_active, w->plan.routes[r].name);
+	a->connection->pressed[r] = k->backpressure_active;
+	if (next != 0 && w->plan.routes[r].ordered)
+		a->next_sequence[r] = next;
+}
+
+static void learn_routes(struct world *w, struct actor *a)
+{
+	struct welcome_route routes[ROUTES_MAX];
+	size_t n = core_routes_of(w->core, a->connection->instance, routes, ROUTES_MAX);
+
+	for (size_t k = 0; k < n; k++)
+		for (size_t r = 0; r < w->plan.core.route_count; r++)
+			if (span_is(routes[k].name, w->plan.routes[r].name))
+				learn_route(w, a, (int)r, &routes[k]);
+}
+
 /* HELLO; what the core makes of it is what the model does. False when it is refused. */
 bool link_join(struct world *w, struct actor *a)
 {
@@ -79,8 +107,10 @@ bool link_join(struct world *w, struct actor *a)
 	h.instance_id = span_of(id);
 	draw_seen(w, a, &h);
 	broker_begin(w);
-	if (a->connection)
+	if (a->connection) {
 		w->dismissing = a->party;
+		w->dismissal = GOODBYE_REPLACED;
+	}
 	trace(w, "party %d of %s says HELLO: credit %u, mailbox=%d, %zu holds%s", a->party,
 	    h.module, h.max_in_flight, h.mailbox, h.hold_count,
 	    a->connection ? ", a second time" : "");
@@ -92,28 +122,13 @@ bool link_join(struct world *w, struct actor *a)
 	if (welcome) {
 		w->model.parties[a->party].number = instance_number(c->instance);
 		a->connection = c;
+		learn_routes(w, a);
 		c->half_open = !w->settling && has_trouble(w, TROUBLE_HALF_OPEN) && chance(w, 6);
 	} else {
 		connection_close(w, c);
 	}
 	check_touched(w);
 	return welcome;
-}
-
-static void check_welcome(struct world *w, struct actor *a)
-{
-	struct welcome_route routes[ROUTES_MAX];
-	size_t n = core_routes_of(w->core, a->connection->instance, routes, ROUTES_MAX);
-	const uint64_t *next = w->model.parties[a->party].next_sequence;
-
-	for (size_t k = 0; k < n; k++)
-		for (size_t r = 0; r < w->plan.core.route_count; r++)
-			if (span_is(routes[k].name, w->plan.routes[r].name) &&
-			    routes[k].last_sequence_number != (next[r] ? next[r] - 1 : 0))
-				broke(w,
-				    "party %d is welcomed with last_sequence_number %llu on %s",
-				    a->party, (unsigned long long)routes[k].last_sequence_number,
-				    w->plan.routes[r].name);
 }
 
 void link_cut(struct world *w, struct connection *c, enum leave_how how)
@@ -142,8 +157,7 @@ bool link_connect(struct world *w)
 		return false;
 	if (!a->connection && has_trouble(w, TROUBLE_FORGET) && chance(w, 3))
 		forget(w, a);
-	if (link_join(w, a))
-		check_welcome(w, a);
+	link_join(w, a);
 	return true;
 }
 

@@ -16,9 +16,9 @@ static void put_text(struct buf *b, const char *text)
 	buf_put(b, text, n);
 }
 
-static void record_id(int parcel, uint32_t n, char out[32])
+void message_record_id(int mark, uint32_t n, char out[32])
 {
-	snprintf(out, 32, "r%d-%u", parcel, n);
+	snprintf(out, 32, "r%d-%u", mark, n);
 }
 
 void message_mark(const struct world *w, int parcel, char out[32])
@@ -50,7 +50,7 @@ static void put_records(struct buf *b, const struct world *w, int parcel, bool o
 	for (uint32_t n = 0; n < p->records; n++) {
 		buf_put(b, (uint8_t[]){ n == 0 ? 0x83 : 0x82 }, 1);
 		put_text(b, "record_id");
-		record_id(parcel, n, text);
+		message_record_id(parcel, n, text);
 		put_text(b, text);
 		put_text(b, "mark");
 		message_mark(w, parcel, text);
@@ -163,10 +163,13 @@ static size_t put_errors(struct world *w, const struct reply *r, struct error_ou
 
 	if (r->has_transient)
 		out[n++] = (struct error_out){ .code = INT_ROUTE_002, .scope = SCOPE_BATCH };
+	if (r->has_unknown)
+		out[n++] = (struct error_out){ .code = INT_NONE, .scope = SCOPE_BATCH };
 	if (r->has_permanent)
 		out[n++] = (struct error_out){ .code = INT_BATCH_001, .scope = SCOPE_BATCH };
 	for (int k = 0; k < r->record_errors && n < ERRORS_MAX; k++) {
-		record_id(r->parcel, r->names_twice ? 0 : (uint32_t)k, ids[n]);
+		message_record_id(w->parcels[r->parcel].mark,
+		    r->names_twice ? 0 : (uint32_t)k, ids[n]);
 		if (r->names_stranger && k == 0)
 			snprintf(ids[n], 32, "nobody");
 		out[n] = (struct error_out){ .code = INT_BATCH_002, .scope = SCOPE_RECORD,
@@ -180,6 +183,19 @@ static size_t put_errors(struct world *w, const struct reply *r, struct error_ou
 		out[k].timestamp_us = (int64_t)w->now_ms * 1000;
 	}
 	return n;
+}
+
+struct frame *message_confirmation(struct world *w, int parcel,
+    const struct message_record_delivery *results, size_t n)
+{
+	struct envelope e = envelope_of(w, route_of(w, parcel)->target, "BROKER");
+	struct message_confirmation c = { .batch_id = w->parcels[parcel].batch_id,
+		.results = results, .result_count = n };
+	struct buf frame;
+
+	buf_init(&frame, 0);
+	encode_confirmation(&frame, &e, &c);
+	return to_frame(w, &frame);
 }
 
 struct frame *message_reply(struct world *w, const struct reply *r)

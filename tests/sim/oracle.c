@@ -26,9 +26,11 @@ static bool is_current(const struct world *w, int parcel, uint64_t lease)
 
 static void judge_known(const struct world *w, int parcel, enum flaw flaw, struct verdict *v)
 {
-	enum batch_state state = w->model.fates[parcel].state;
+	const struct fate *f = &w->model.fates[v->known];
+	enum batch_state state = f->state;
 
-	if (flaw == FLAW_OTHER_CONTENT || flaw == FLAW_OTHER_COMPLETES || flaw == FLAW_CHECKSUM) {
+	if (flaw == FLAW_OTHER_CONTENT || flaw == FLAW_OTHER_COMPLETES || flaw == FLAW_CHECKSUM ||
+	    (f->imported && w->parcels[parcel].complete_count > 0)) {
 		refuse(v, INT_BATCH_003);
 		return;
 	}
@@ -52,6 +54,22 @@ static bool completes_are_current(const struct world *w, int party, int parcel)
 			return false;
 	}
 	return true;
+}
+
+static bool letters_have_room(const struct world *w, int route)
+{
+	const struct route_settings *r = &w->plan.routes[route];
+	uint64_t letters = 0, bytes = 0;
+
+	for (int p = 0; p < w->parcel_count; p++) {
+		const struct fate *f = &w->model.fates[p];
+
+		if (w->parcels[p].route != route || !f->known || f->state != BATCH_DEAD)
+			continue;
+		letters++;
+		bytes += f->frame_len;
+	}
+	return letters < r->dead_letter_capacity && bytes < r->dead_letter_capacity_bytes;
 }
 
 static bool route_has_room(const struct world *w, int parcel, size_t len)
@@ -91,20 +109,23 @@ void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const 
 	uint64_t next = w->model.parties[party].next_sequence[p->route];
 
 	*v = (struct verdict){ .status = ACK_RECEIVED };
-	check_history(w, parcel);
+	row_check_all(w);
+	v->known = w->model.owner[parcel];
 	if (flaw == FLAW_NO_ROUTE)
 		refuse(v, INT_ROUTE_001);
 	else if (flaw == FLAW_NO_SUMMARY && needs_summary(route_of(w, parcel)))
 		refuse(v, INT_PROTOCOL_005);
-	else if (w->model.fates[parcel].known)
+	else if (v->known != NOBODY)
 		judge_known(w, parcel, flaw, v);
 	else if (flaw == FLAW_CHECKSUM)
 		refuse(v, INT_BATCH_001);
 	else if (flaw == FLAW_COUNT)
 		refuse(v, INT_BATCH_002);
+	else if (route_of(w, parcel)->ordered && next != 0 && p->sequence_number != next)
+		refuse(v, INT_BATCH_004);
 	else if (!completes_are_current(w, party, parcel))
 		refuse(v, INT_BATCH_005);
-	else if (!route_has_room(w, parcel, f->len))
+	else if (!route_has_room(w, parcel, f->len) || !letters_have_room(w, p->route))
 		refuse(v, INT_ROUTE_002);
 	else
 		v->may_be_full = store_may_be_full(w, f->len);
@@ -112,20 +133,54 @@ void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const 
 	    p->sequence_number != next;
 }
 
+/* A letter of all of it was told with the same row, and goes with it. */
+static void move_copy(struct world *w, int party, int parcel)
+{
+	for (int p = 0; p < w->parcel_count; p++) {
+		struct fate *f = &w->model.fates[p];
+
+		if (p == parcel || w->parcels[p].kind != KIND_COPY || !f->known ||
+		    f->state != BATCH_DEAD || f->id != w->model.fates[parcel].id ||
+		    w->parcels[p].root != w->parcels[parcel].root)
+			continue;
+		f->source = party;
+		f->source_number = party_number(w, party);
+	}
+}
+
 /* The outcome is told to whoever sent the batch last, where it is still owed. */
 static void move_outcome(struct world *w, int party, int parcel)
 {
 	struct fate *f = &w->model.fates[parcel];
 
-	if (f->source == party)
+	if (f->source == party && f->source_number == party_number(w, party))
 		return;
 	if (!is_in_custody(f)) {
-		if (!f->has_row || f->notice <= w->model.parties[f->source].seen)
+		struct row *r = f->row == NOBODY ? NULL : &w->model.rows[f->row];
+
+		if (!r || r->source == party ||
+		    r->end.notice <= w->model.parties[r->source].seen)
 			return;
-		f->notice = 0;
+		r->source = party;
+		r->end.notice = f->end.notice = 0;
+		move_copy(w, party, parcel);
 	}
 	f->source = party;
+	f->source_number = party_number(w, party);
 	w->touched[parcel] = true;
+}
+
+/* A stage that finds no room for its output is not late with what it made it from. */
+static void forgive(struct world *w, int parcel)
+{
+	const struct parcel *p = &w->parcels[parcel];
+
+	for (int n = 0; n < p->complete_count; n++) {
+		const struct fate *f = &w->model.fates[p->completes[n].parcel];
+
+		if (f->state == BATCH_ASSIGNED && w->model.parties[f->holder].connected)
+			fate_received(w, p->completes[n].parcel);
+	}
 }
 
 void oracle_offered(struct world *w, int party, int parcel, const struct frame *frame,
@@ -135,14 +190,16 @@ void oracle_offered(struct world *w, int party, int parcel, const struct frame *
 	uint64_t *next = &w->model.parties[party].next_sequence[p->route];
 
 	if (v->duplicate)
-		move_outcome(w, party, parcel);
+		move_outcome(w, party, v->known);
+	if (v->code == INT_ROUTE_002 || v->code == INT_STORE_001)
+		forgive(w, parcel);
 	if (v->duplicate || v->status != ACK_RECEIVED)
 		return;
 	fate_take(w, parcel, party, frame);
 	if (p->sequence_number >= *next)
 		*next = p->sequence_number + 1;
 	for (int n = 0; n < p->complete_count; n++)
-		fate_process(w, p->completes[n].parcel, party, p->completes[n].rejected);
+		fate_process(w, p->completes[n].parcel, party, p->completes[n].rejected, false);
 }
 
 /* --- a target answers ------------------------------------------------------------------------ */
@@ -158,7 +215,7 @@ static bool is_repeat(const struct fate *f, const struct reply *r)
 
 static bool is_sound(const struct world *w, int parcel, const struct reply *r)
 {
-	uint64_t records = w->parcels[parcel].records;
+	uint64_t records = w->model.fates[parcel].records;
 
 	return r->accepted <= records && records - r->accepted == r->rejected &&
 	    (uint64_t)r->record_errors <= r->rejected &&
@@ -171,35 +228,51 @@ static bool holds(const struct fate *f, int party)
 	return f->state == BATCH_ASSIGNED && f->holder == party;
 }
 
-static void keep_errors(struct fate *f, const struct message_ack *a)
+static void keep_errors(struct fate *f, struct world *w, const struct message_ack *a)
 {
-	if (!f->has_row)
+	if (f->row == NOBODY)
 		return;
-	f->error_count = (uint32_t)a->error_count;
-	f->errors_crc = errors_crc(a);
+	f->end.error_count = (uint32_t)a->error_count;
+	f->end.errors_crc = errors_crc(a);
+	w->model.rows[f->row].end.error_count = f->end.error_count;
+	w->model.rows[f->row].end.errors_crc = f->end.errors_crc;
 }
 
-static void reject(struct world *w, int parcel, const struct reply *r)
+/* Section 6: an error that may pass, and none that makes the batch itself hopeless. */
+static void reject(struct world *w, int parcel, const struct reply *r, const struct message_ack *a)
 {
 	struct fate *f = &w->model.fates[parcel];
+	bool may_pass = r->has_transient;
+
+	for (size_t n = 0; n < a->error_count; n++)	/* what is UNKNOWN says it itself */
+		may_pass |= a->errors[n].recoverability == RECOVERABILITY_UNKNOWN &&
+		    a->errors[n].retry_eligible;
 
 	f->answered = f->redelivered = true;
-	if (r->has_transient && !r->has_permanent)
+	if (may_pass && !r->has_permanent)
 		fate_fail(w, parcel);
 	else
 		fate_bury(w, parcel, INT_DELIVERY_004);
 }
 
+static bool names_all(const struct reply *r)
+{
+	return (uint64_t)r->record_errors == r->rejected;
+}
+
 void oracle_answer(struct world *w, int module, int party, const struct reply *r,
     const struct message_ack *a, struct judgement *j)
 {
-	int p = r->parcel;
-	struct fate *f = &w->model.fates[p];
+	int p;
+	struct fate *f;
 
+	row_check_all(w);
+	/* under one batch_id there may be several; the lease tells which, or none is current */
+	p = w->model.owner[w->parcels[r->parcel].root];
 	*j = (struct judgement){ .code = INT_DELIVERY_005, .parcel = p };
-	check_history(w, p);
-	if (!f->known || module_of(w, route_of(w, p)->target) != module)
+	if (p == NOBODY || module_of(w, route_of(w, p)->target) != module)
 		return;
+	f = &w->model.fates[p];
 	if (is_repeat(f, r)) {
 		*j = (struct judgement){ .echo = true, .duplicate = true, .parcel = p };
 		return;
@@ -207,16 +280,18 @@ void oracle_answer(struct world *w, int module, int party, const struct reply *r
 	if (!is_current(w, p, r->lease) || (r->status == ACK_RECEIVED && !holds(f, party)))
 		return;
 	j->code = INT_NONE;
-	if (r->status == ACK_RECEIVED)
+	if (r->status == ACK_RECEIVED) {
+		fate_received(w, p);
 		return;
+	}
 	if (r->status == ACK_PROCESSED && !is_sound(w, p, r)) {
 		j->code = INT_PROTOCOL_005;
 		return;
 	}
 	j->echo = true;
 	if (r->status == ACK_REJECTED)
-		reject(w, p, r);
+		reject(w, p, r, a);
 	else
-		fate_process(w, p, party, r->rejected);
-	keep_errors(f, a);
+		fate_process(w, p, party, r->rejected, names_all(r));
+	keep_errors(f, w, a);
 }

@@ -23,6 +23,7 @@ static unsigned rarity(enum trouble t)
 	case TROUBLE_ABSENT:
 		return 6;
 	case TROUBLE_CORRUPT:
+	case TROUBLE_LETTERS:
 	case TROUBLE_CROWD:
 	case TROUBLE_HISTORY:
 	case TROUBLE_FULL_ROUTE:
@@ -36,23 +37,29 @@ static void add_route(struct plan *p, struct rng *rng, const char *name, const c
     const char *target)
 {
 	bool small = p->troubles[TROUBLE_FULL_ROUTE];
+	bool few = p->troubles[TROUBLE_LETTERS];
+	bool brief = p->troubles[TROUBLE_TIMEOUT] && !one_in(rng, 3);
 	struct route_settings *r = &p->routes[p->core.route_count++];
 
 	*r = (struct route_settings){
 		.batch_size = 1000,
 		.flush_timeout_ms = 1000,
-		.ack_timeout_ms = 30000,
-		.process_timeout_ms = 300000,
+		.ack_timeout_ms = brief ? (uint32_t)draw(rng, 30, 2000) : 30000,
+		.process_timeout_ms = brief ? (uint32_t)draw(rng, 30, 4000) : 300000,
 		.retry_delay_ms = (uint32_t)draw(rng, 1, one_in(rng, 2) ? 100 : 3000),
-		.max_retries = one_in(rng, 3) ? 0 : (uint32_t)draw(rng, 0, 3),
-		.backoff_multiplier = 2.0,
-		.max_retry_delay_ms = 60000,
+		.max_retries = one_in(rng, 3) ? 0 : (uint32_t)draw(rng, 0, 4),
+		.backoff_multiplier = (double)draw(rng, 10, 40) / 10,
+		.max_retry_delay_ms = one_in(rng, 2) ? 60000 : (uint32_t)draw(rng, 50, 2000),
 		.queue_capacity = small ? draw(rng, 2, 12) : 10000,
 		.queue_capacity_bytes =
 			small && one_in(rng, 2) ? draw(rng, 2000, 20000) : STORE_BYTES,
 		.stage_margin = draw(rng, 0, 3),
-		.dead_letter_capacity = 10000,
-		.dead_letter_capacity_bytes = STORE_BYTES,
+		.dead_letter_capacity = few ? draw(rng, 1, 10) : 10000,
+		.dead_letter_capacity_bytes =
+			few && one_in(rng, 3) ? draw(rng, 500, 5000) : STORE_BYTES,
+		.ordered = one_in(rng, 3),
+		.confirm = one_in(rng, 2),
+		.confirm_timeout_ms = (uint32_t)draw(rng, 50, 5000),
 	};
 	snprintf(r->name, sizeof r->name, "%s", name);
 	snprintf(r->source, sizeof r->source, "%s", source);
@@ -69,6 +76,8 @@ static void add_routes(struct plan *p, struct rng *rng)
 		add_route(p, rng, "delta-beta", "DELTA", "BETA");
 	if (one_in(rng, 3))
 		add_route(p, rng, "alpha-gamma", "ALPHA", "GAMMA");
+	if (one_in(rng, 3))
+		add_route(p, rng, "gamma-alpha", "GAMMA", "ALPHA");	/* a ring */
 }
 
 static void add_modules(struct plan *p, struct rng *rng)
@@ -102,8 +111,8 @@ void plan_make(struct plan *p, struct rng *rng)
 			p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
 		.stage_reserve = STORE_BYTES / 16,
 		.max_frame_bytes = FRAME_MAX_BYTES,
-		.backpressure_high_watermark = 2,
-		.backpressure_low_watermark = 1,
+		.backpressure_high_watermark = 0.8,
+		.backpressure_low_watermark = 0.3,
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);

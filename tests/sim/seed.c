@@ -37,6 +37,16 @@ static const struct {
 	{ link_drain, 1 },
 	{ link_seen, 3 },
 	{ link_deafen, 1 },
+	{ target_pause, 2 },
+	{ target_confirm, 5 },
+	{ operator_act, 5 },
+	{ operator_halt, 1 },
+	{ operator_export, 1 },
+	{ operator_import, 1 },
+	{ operator_kick, 1 },
+	{ operator_settle, 1 },
+	{ find_select, 1 },
+	{ find_search, 1 },
 };
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 
@@ -64,16 +74,25 @@ static void act(struct world *w)
 	actions[n].act(w);
 }
 
+/* A stall of the process is not held against peers. */
+static void advance(struct world *w, uint64_t ms)
+{
+	bool stall = has_trouble(w, TROUBLE_STALL) && chance(w, 6);
+
+	w->now_ms += ms + (stall ? between(w, 0, 5000) : 0);
+	w->peer_ms += ms;
+}
+
 static void pass_time(struct world *w)
 {
 	uint64_t due_ms = core_next_due_ms(w->core);
 
 	if (!has_trouble(w, TROUBLE_IDLE) || !chance(w, 10))
-		w->now_ms += between(w, 0, 60);
+		advance(w, between(w, 0, 60));
 	else if (due_ms != UINT64_MAX && due_ms > w->now_ms && chance(w, 2))
-		w->now_ms = due_ms;
+		advance(w, due_ms - w->now_ms);
 	else
-		w->now_ms += between(w, 0, 20000);
+		advance(w, between(w, 0, 20000));
 }
 
 static void run_step(struct world *w)
@@ -137,7 +156,7 @@ static void settle(struct world *w)
 	for (int n = 0; n < w->actor_count; n++)
 		while (w->actors[n].held_count > 0)
 			actor_let_go(&w->actors[n], 0);
-	while (count_in_custody(w) > 0) {
+	while (operator_mend(w) || count_in_custody(w) > 0) {
 		uint64_t due_ms;
 
 		if (rounds++ == ROUNDS_MAX)
@@ -145,9 +164,9 @@ static void settle(struct world *w)
 		reconnect(w);
 		process_all(w);
 		due_ms = core_next_due_ms(w->core);
-		w->now_ms += 100;
+		advance(w, 100);
 		if (rounds % 8 == 0 && due_ms != UINT64_MAX && due_ms > w->now_ms)
-			w->now_ms = due_ms;
+			advance(w, due_ms - w->now_ms);
 	}
 	process_all(w);
 }
@@ -177,7 +196,7 @@ static uint64_t dead_bytes(const struct world *w)
 	for (int p = 0; p < w->parcel_count; p++) {
 		const struct fate *f = &w->model.fates[p];
 
-		if (f->state == BATCH_DEAD || f->partial)
+		if (f->known && f->state == BATCH_DEAD)
 			bytes += f->frame_len;
 	}
 	return bytes;
@@ -211,6 +230,9 @@ static void check_intake(struct world *w)
 
 static void make_actors(struct world *w)
 {
+	w->party_count = MODULES_MAX;	/* the first are the broker's own */
+	for (int p = 0; p < PARCELS_MAX; p++)
+		w->model.owner[p] = NOBODY;
 	for (int m = 0; m < MODULES_MAX; m++)
 		for (int n = 0; n < w->plan.actors_of[m]; n++) {
 			struct actor *a = &w->actors[w->actor_count++];
@@ -243,7 +265,9 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	plan_make(&w->plan, &w->rng);
 	trace_plan(w);
 	make_actors(w);
+	w->committed = w->model;
 	w->decoder = decoder_create(DECODE_AT_BROKER);
+	w->reader = decoder_create(DECODE_AT_CLIENT);
 	w->now_ms = 1000000;
 	connection_world(w);
 	broker_prepare(dir);
@@ -263,5 +287,7 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	broker_stop(w);
 	broker_start(w);
 	broker_stop(w);
+	operator_forget_exports(w);
 	decoder_destroy(w->decoder);
+	decoder_destroy(w->reader);
 }

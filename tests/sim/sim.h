@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/rng.h"
-#include "core/core.h"
+#include "core/operate.h"
 #include "store/check.h"
 #include "wire/decode.h"
 #include "wire/frame.h"
@@ -16,11 +16,14 @@
 #define FRAME_MAX_BYTES (UINT32_C(2) << 20)
 #define STEPS 500
 #define MODULES_MAX 4
-#define ROUTES_MAX 4
+#define ROUTES_MAX 5
 #define ACTORS_MAX 12
 #define PARTIES_MAX 64
-#define PARCELS_MAX 384
-#define PARCELS_TROUBLED_MAX (PARCELS_MAX - 1)	/* one is for when all is drained */
+#define PARCELS_MAX 448
+#define PARCELS_TROUBLED_MAX (PARCELS_MAX - 64)	/* the rest for letters, and when all is drained */
+#define ROWS_MAX 1024
+#define NOTICES_MAX 1024
+#define RECORDS_MAX 4			/* of a batch */
 #define COMPLETES_MAX 3
 #define HELD_MAX 64
 #define PAST_MAX 32
@@ -62,6 +65,16 @@ enum trouble {
 	TROUBLE_CORRUPT,	/* stored payloads are damaged */
 	TROUBLE_CROWD,		/* few instance ids are remembered */
 	TROUBLE_ABSENT,		/* GAMMA never comes: its routes only fill */
+	TROUBLE_TIMEOUT,	/* deadlines of the order of a step */
+	TROUBLE_STALL,		/* the time that is held against peers lags behind */
+	TROUBLE_HALFWAY,	/* the last byte of a delivery leaves turns after the first */
+	TROUBLE_LETTERS,	/* few dead letters have room */
+	TROUBLE_OPERATOR,	/* hold, release, retry, redrive, purge */
+	TROUBLE_HALT,		/* routes are paused, the broker drains */
+	TROUBLE_IMPORT,		/* dead letters are exported, purged, imported */
+	TROUBLE_PAUSE,		/* targets ask for back-pressure */
+	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
+	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_COUNT,
 };
 
@@ -83,9 +96,20 @@ struct completion {
 	uint32_t rejected;
 };
 
+/* Where a parcel comes from. */
+enum kind {
+	KIND_SENT,		/* by a source */
+	KIND_REJECTS,		/* a letter of the rejected records of another */
+	KIND_COPY,		/* a letter of all of another, under its batch_id */
+};
+
 /* A batch as its source knows it, and what was heard about it. */
 struct parcel {
 	int route;
+	enum kind kind;
+	int parent, root;	/* derived from; whose batch_id it has */
+	int mark;		/* whose mark its records carry */
+	struct uuid message_id;	/* of the frame that was taken */
 	struct uuid batch_id;
 	uint64_t sequence_number;
 	uint32_t records, padding;
@@ -93,6 +117,7 @@ struct parcel {
 	struct completion completes[COMPLETES_MAX];
 	int complete_count;
 	bool corrupt;		/* we damaged its stored payload */
+	bool confirmed[RECORDS_MAX];	/* a target has confirmed it, once */
 	unsigned acked;		/* life of which some source has heard RECEIVED; 0 none */
 	unsigned processed;	/* life of which some target has heard PROCESSED echoed */
 	unsigned told;		/* life of which some source has heard the outcome */
@@ -119,52 +144,116 @@ struct actor {
 
 /* --- model: what must be true; a crash takes it back to the latest commit --------------------- */
 
+/* How a batch ended: what its row of history, or its letter, must say. */
+struct end {
+	uint64_t notice;		/* 0: not looked up yet, or none */
+	uint64_t id, lease, ended_ms;
+	uint32_t attempt, holder_number;
+	int64_t received_at_us;
+	uint64_t accepted, rejected;
+	bool dead, partial;
+	enum error_code code;
+	uint32_t error_count, errors_crc;
+};
+
+/* A row of history: it is owed to a party until that has seen it. */
+struct row {
+	bool there;
+	int parcel, source;
+	unsigned life;
+	struct end end;
+};
+
+/* What is owed beside outcomes. */
+struct notice {
+	bool there;
+	int party, parcel;
+	uint64_t number;		/* 0: not looked up yet */
+	bool is_part;			/* of a confirmation; else a warning that it did not come */
+	uint32_t crc;			/* of a part's body */
+};
+
+/* What a target has confirmed of a batch. */
+struct confirming {
+	bool there;
+	enum confirm_state state;
+	uint64_t due_ms, record_count;
+	int holder;			/* party, NOBODY while EARLY */
+	uint32_t holder_number;
+	int8_t records[RECORDS_MAX + 1];	/* 1 + enum record_delivery; the last: a stranger */
+	int told, bad;
+	bool warning_owed;		/* the holder is to hear that it did not come */
+};
+
 struct fate {
-	bool known;			/* the broker knows its id */
-	bool has_row;			/* it ended, and history has it */
+	bool known;			/* in custody, a letter, or ended with a row in history */
 	enum batch_state state;
-	unsigned life;			/* an id that was forgotten can be new again: 1, 2, … */
+	unsigned life;			/* new, redriven, imported: 1, 2, … */
 	uint64_t order, id;		/* of custody; the store's */
 	int source, holder;		/* parties */
-	uint32_t holder_number;		/* the party's then: one that is forgotten gets another */
-	uint32_t attempt;
+	uint32_t source_number;		/* the party's then: one that is forgotten gets another */
+	uint32_t holder_number;
+	uint32_t series;		/* ordered: number of the instance that sent it first */
+	uint32_t attempt, attempts_before, redrives;
 	uint64_t lease, due_ms;
 	uint64_t wait_from_ms, wait_ms;	/* due_ms is not looked up yet */
-	bool suspect, failed, answered, redelivered;
+	bool suspect, failed, answered, redelivered, held;
+	bool imported;			/* nothing is known of its `completes` */
 	bool begun;			/* some of the current delivery's bytes left */
+	bool received;			/* the target has said RECEIVED of it */
+	uint64_t late_ms;		/* its deadline, in time held against peers; 0 none runs */
+	bool warning_owed;		/* the holder is to hear that it was late */
 	bool tried;			/* some delivery of it has begun: order no longer matters */
+	bool unborn;			/* a letter that is not looked up yet */
+	uint64_t records;
 	uint32_t frame_len, frame_crc;
 	int64_t received_at_us;
-	uint64_t ended_ms, notice;	/* notice 0: not looked up yet */
-	uint64_t accepted, rejected;
-	bool partial;
-	enum error_code error_code;
-	uint32_t error_count, errors_crc;
+	struct end end;			/* DEAD, ENDED */
+	int row;			/* its end's in history, NOBODY */
+	struct confirming confirming;
+	unsigned deliveries, free_deliveries;	/* of this budget; those at no cost of it */
 };
 
 struct party {				/* an instance, as the broker must know it */
 	bool known, connected, draining, mailbox;
+	bool is_broker;			/* whose letters are that no instance sent */
 	int module;
 	uint32_t number;		/* the store's */
 	uint64_t created;		/* rising */
 	uint32_t max_in_flight;
 	uint64_t seen, told, sent;	/* notices: confirmed; handed to this connection; to any */
-	uint64_t reclaim_until_ms, last_used_ms;
+	uint64_t reclaim_until_ms;	/* in time held against peers */
+	uint64_t last_used_ms;
 	uint64_t next_sequence[ROUTES_MAX];	/* one above the highest taken, 0: none was */
+	bool paused, paused_routes[ROUTES_MAX];	/* its own back-pressure */
+};
+
+/* A route's counters as they must be. */
+struct totals {
+	uint64_t received, imported, processed, purged, dead, partial, retries, redriven;
+	uint64_t derived, derived_ended, derived_purged;
 };
 
 struct model {
 	struct fate fates[PARCELS_MAX];
+	int owner[PARCELS_MAX];		/* of a batch_id (by root): parcel, NOBODY */
 	struct party parties[PARTIES_MAX];
+	struct row rows[ROWS_MAX];
+	struct notice notices[NOTICES_MAX];
+	int row_top, notice_top;
 	uint64_t orders, last_lease, parties_made;
-	uint64_t received[ROUTES_MAX], processed[ROUTES_MAX], dead[ROUTES_MAX], partial[ROUTES_MAX];
+	struct totals totals[ROUTES_MAX];
+	bool paused[ROUTES_MAX];	/* by a person */
+	bool draining;			/* not durable, as the next */
+	bool pressed[ROUTES_MAX];
 };
 
 /* --- world ----------------------------------------------------------------------------------- */
 
 /* What waits to leave for a peer: after the commit, in order, as far as the peer reads. */
 struct item {
-	enum { ITEM_DELIVERY, ITEM_OUTCOME, ITEM_ANSWER, ITEM_ECHO } kind;
+	enum { ITEM_DELIVERY, ITEM_OUTCOME, ITEM_NOTICE, ITEM_ANSWER, ITEM_ECHO } kind;
+	bool begun;			/* a delivery of which some bytes have left */
 	int parcel;
 	unsigned life;
 	enum ack_status status;
@@ -178,9 +267,23 @@ struct connection {
 	int party;
 	struct instance *instance;	/* the core's */
 	bool half_open, deaf;
-	int outcomes;			/* queued */
+	int outcomes;			/* queued, and other notices */
+	bool pressed[ROUTES_MAX];	/* what it was told last of back-pressure */
 	STAILQ_HEAD(, item) items;
 	TAILQ_ENTRY(connection) next;
+};
+
+/* A dead letter that was taken out. */
+#define EXPORTS_MAX 8
+struct export {
+	int parcel;
+	struct frame *frame;
+	struct end end;
+	uint32_t attempt, redrives;
+	int64_t received_at_us;
+	uint8_t *errors;
+	uint32_t errors_len;
+	bool corrupt;
 };
 
 struct world {
@@ -193,7 +296,10 @@ struct world {
 	struct store *store;
 	struct core *core;
 	struct decoder *decoder;
+	struct decoder *reader;		/* as a module has it */
 	uint64_t now_ms;
+	uint64_t peer_ms;		/* the time that is held against peers */
+	unsigned starts;
 	bool in_turn;			/* events have happened that are not committed */
 	struct model model, committed;
 	struct parcel parcels[PARCELS_MAX];
@@ -204,6 +310,10 @@ struct world {
 	int offering;			/* parcel of the offer under way, NOBODY */
 	const struct frame *offered;
 	int dismissing;			/* party whose old connection is to be dismissed, NOBODY */
+	enum goodbye_reason dismissal;
+	struct export exports[EXPORTS_MAX];
+	int export_count;
+	struct selection_cursor cursor;	/* of a look that goes on from turn to turn */
 	bool touched[PARCELS_MAX];	/* to be compared with the store */
 	uint64_t top_lease;		/* the highest that any module has got */
 	uint32_t route_numbers[ROUTES_MAX];	/* the store's */
@@ -280,11 +390,14 @@ struct reply {
 	uint64_t lease;
 	enum ack_status status;
 	uint64_t accepted, rejected;
-	bool has_transient, has_permanent;	/* errors of scope BATCH */
+	bool has_transient, has_unknown, has_permanent;	/* errors of scope BATCH */
 	int record_errors;
 	bool names_stranger, names_twice;	/* record errors that are wrong */
 	int parcel;				/* whose record ids it names */
 };
+void message_record_id(int mark, uint32_t n, char out[32]);
+struct frame *message_confirmation(struct world *w, int parcel,
+    const struct message_record_delivery *results, size_t n);
 struct frame *message_reply(struct world *w, const struct reply *r);
 
 /* --- fate.c: how the model changes ----------------------------------------------------------- */
@@ -292,22 +405,60 @@ struct frame *message_reply(struct world *w, const struct reply *r);
 const struct route_settings *route_of(const struct world *w, int parcel);
 int module_of(const struct world *w, const char *name);
 bool is_in_custody(const struct fate *f);
+bool is_derived(const struct world *w, int parcel);
 int held_by(const struct world *w, int party);
+/* May be changed: it is compared with the store then. */
+struct fate *fate_touch(struct world *w, int parcel);
 void fate_take(struct world *w, int parcel, int party, const struct frame *f);
 void fate_deliver(struct world *w, int parcel, int party, uint64_t lease);
 void fate_return(struct world *w, int parcel, enum leave_how how);
 /* The current delivery has failed: it waits, or is buried. */
 void fate_fail(struct world *w, int parcel);
 void fate_bury(struct world *w, int parcel, enum error_code code);
-void fate_process(struct world *w, int parcel, int party, uint64_t rejected);
+/* `named`: all rejected records are. */
+void fate_process(struct world *w, int parcel, int party, uint64_t rejected, bool named);
 void fate_release_due(struct world *w);
+/* RECEIVED, or as good as that. */
+void fate_received(struct world *w, int parcel);
+void fate_restart_clock(struct world *w, int parcel);
+void fate_expire(struct world *w);
+void model_recover(struct world *w);
+
+/* --- party.c: how the model of an instance changes -------------------------------------------- */
+
 void party_disconnect(struct world *w, int party);
 void party_leave(struct world *w, int party, enum leave_how how);
 /* False when the module remembers as many instances as it may. */
 bool party_join(struct world *w, int party, const struct hello *h);
 void party_seen(struct world *w, int party, uint64_t seen);
 void party_expire(struct world *w);
-void model_recover(struct world *w);
+/* The party of a module that is the broker itself. */
+int party_of_broker(struct world *w, int module);
+uint32_t party_number(struct world *w, int party);
+
+/* --- row.c: what history has, what is owed ---------------------------------------------------- */
+
+/* A row for the fate's end, told to its source. */
+void row_add(struct world *w, int parcel);
+/* Where history may have forgotten it by now: rightly? */
+void row_check(struct world *w, int row);
+void row_check_all(struct world *w);
+void row_forget(struct world *w, int row);
+int row_by_notice(const struct world *w, int party, uint64_t notice);
+void notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc);
+/* Looks up the numbers of those that are new; all must be there when the event is over. */
+void notice_find(struct world *w, bool over);
+bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, size_t n);
+/* Where it may be gone by now: rightly? */
+void notice_check(struct world *w, struct notice *n);
+void notice_drop(struct world *w, int party, uint64_t until);
+
+/* --- letter.c: letters that the broker makes --------------------------------------------------- */
+
+/* Of the rejected records, or of all; which of the two is looked up later. */
+void letter_expect(struct world *w, int parcel, bool named);
+/* Looks up those that are new. */
+void letter_find(struct world *w);
 
 /* --- oracle.c: what an answer must be -------------------------------------------------------- */
 
@@ -315,6 +466,7 @@ struct verdict {
 	enum ack_status status;
 	bool duplicate, warned;
 	enum error_code code;
+	int known;			/* the parcel that is known under the id, NOBODY */
 	bool may_be_full;		/* or INT_STORE_001: the model does not count pages */
 };
 /* What the offer must be answered; the model is not changed. */
@@ -337,10 +489,11 @@ void oracle_answer(struct world *w, int module, int party, const struct reply *r
 
 /* Takes it into the model; returns the parcel. */
 int check_delivery(struct world *w, struct connection *c, const struct delivery *d);
-void check_outcome(struct world *w, struct connection *c, const struct ended *e,
+/* Returns the row of history that it tells. */
+int check_outcome(struct world *w, struct connection *c, const struct ended *e,
     const struct route *route);
 /* An end that a source is told, in an outcome or in the answer to a repeat. */
-void check_end(struct world *w, int parcel, const struct ended *e);
+void check_end(struct world *w, int parcel, const struct end *is, const struct ended *e);
 /* The batches that the latest event touched stand in the store as the model has them. */
 void check_touched(struct world *w);
 /* After core_turn_close(): nobody waits who need not. */
@@ -348,8 +501,8 @@ void check_quiet(struct world *w);
 void check_counters(struct world *w, int route);
 /* The whole store. */
 void check_store(struct world *w);
-/* History may have forgotten it by now: rightly? */
-void check_history(struct world *w, int parcel);
+void check_notice(struct world *w, struct connection *c, uint64_t number, const uint8_t *body,
+    size_t n);
 int parcel_by_batch(const struct world *w, const struct uuid *batch_id, const char *route);
 
 /* --- source.c, target.c, link.c: what modules do; false when there was nothing to do ---------- */
@@ -371,6 +524,38 @@ bool target_stage(struct world *w);
 void target_settle(struct world *w, struct actor *a);
 /* The delivery held[n] is no longer worked on; its lease is remembered. */
 void actor_let_go(struct actor *a, int n);
+
+bool target_pause(struct world *w);
+
+/* --- flow.c: back-pressure -------------------------------------------------------------------- */
+
+bool flow_is_stopped(const struct world *w, int route);
+bool flow_has_paused(const struct world *w, int party, int route);
+/* After the turn's changes: every source has been told as it must be. */
+void flow_check(struct world *w);
+void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
+
+/* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
+
+bool target_confirm(struct world *w);
+void confirming_begin(struct world *w, int parcel);
+void confirming_expire(struct world *w);
+void confirming_check(struct world *w, int parcel);
+void confirming_forget_early(struct world *w, int parcel);
+
+/* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
+
+bool operator_act(struct world *w);
+bool operator_halt(struct world *w);
+bool operator_export(struct world *w);
+bool operator_import(struct world *w);
+bool operator_kick(struct world *w);
+bool operator_settle(struct world *w);
+/* Release, resume and redrive everything. True: something was done. */
+bool operator_mend(struct world *w);
+void operator_forget_exports(struct world *w);
+bool find_select(struct world *w);
+bool find_search(struct world *w);
 
 bool link_connect(struct world *w);
 bool link_leave(struct world *w);

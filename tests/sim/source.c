@@ -36,7 +36,11 @@ int parcel_make(struct world *w, int route, struct actor *a)
 
 	*p = (struct parcel){
 		.route = route,
-		.records = (uint32_t)between(w, 1, 4),
+		.kind = KIND_SENT,
+		.parent = NOBODY,
+		.root = w->parcel_count,
+		.mark = w->parcel_count,
+		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),
 	};
@@ -64,7 +68,7 @@ static void check_answer(struct world *w, int parcel, const struct verdict *v,
 	if (out->has_end != (v->duplicate && v->status != ACK_RECEIVED))
 		broke(w, "batch %d is answered with has_end=%d", parcel, out->has_end);
 	if (out->has_end)
-		check_end(w, parcel, &out->end);
+		check_end(w, v->known, &w->model.fates[v->known].end, &out->end);
 }
 
 /* The model goes first, so that what the core calls back meets it as it must be. */
@@ -87,7 +91,10 @@ static void offer(struct world *w, struct connection *c, int parcel, enum flaw f
 		w->model = before;
 		w->was_full = true;
 		*v = (struct verdict){ .status = ACK_REJECTED, .code = INT_STORE_001 };
+		oracle_offered(w, c->party, parcel, f, v);
 	}
+	if (v->status == ACK_RECEIVED && !v->duplicate)
+		w->parcels[parcel].message_id = m.header.message_id;
 	check_answer(w, parcel, v, &out);
 }
 
@@ -104,6 +111,9 @@ bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel,
 	    flaw, ack_status_name(v.status), v.duplicate, v.code);
 	check_touched(w);
+	if (v.status == ACK_REJECTED && route_of(w, parcel)->ordered)	/* that number comes again */
+		c->actor->next_sequence[w->parcels[parcel].route] =
+		    w->model.parties[c->party].next_sequence[w->parcels[parcel].route];
 	connection_owe(c, &(struct item){ .kind = ITEM_ANSWER, .parcel = parcel, .status = v.status,
 	    .life = w->model.fates[parcel].life });
 	if (got)
@@ -118,7 +128,8 @@ bool source_send(struct world *w)
 	int route = (int)between(w, 0, w->plan.core.route_count - 1);
 	struct actor *a = sender(w, route);
 
-	if (!a || w->parcel_count == PARCELS_TROUBLED_MAX)
+	if (!a || w->parcel_count >= PARCELS_TROUBLED_MAX ||
+	    (a->connection->pressed[route] && !chance(w, 4)))	/* it paces itself, mostly */
 		return false;
 	return source_offer(w, a->connection, parcel_make(w, route, a), FLAW_NONE, NULL);
 }
@@ -129,9 +140,17 @@ bool source_flood(struct world *w)
 	int parcel = w->parcel_count - 1;
 	struct actor *a = parcel < 0 ? NULL : sender(w, w->parcels[parcel].route);
 
-	if (!a || w->model.fates[parcel].life > 0 || chance(w, 4))
+	if (!a || w->model.fates[parcel].life > 0 || is_derived(w, parcel) || chance(w, 4))
 		return source_send(w);
 	return source_offer(w, a->connection, parcel, FLAW_NONE, NULL);
+}
+
+/* Only what a source has sent, and not while another life of it is remembered. */
+static bool may_come_again(struct world *w, int parcel)
+{
+	row_check_all(w);
+	return w->parcels[parcel].kind == KIND_SENT &&
+	    (w->model.owner[parcel] != NOBODY || !w->model.fates[parcel].known);
 }
 
 /* One that has heard no RECEIVED sends again anyway; another does without need. */
@@ -140,7 +159,8 @@ bool source_repeat(struct world *w)
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
 
-	if (!a || (w->parcels[parcel].acked && !has_trouble(w, TROUBLE_REPEAT)))
+	if (!a || !may_come_again(w, parcel) ||
+	    (w->parcels[parcel].acked && !has_trouble(w, TROUBLE_REPEAT)))
 		return false;
 	return source_offer(w, a->connection, parcel, FLAW_NONE, NULL);
 }
@@ -155,12 +175,11 @@ bool source_break(struct world *w)
 	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
 	enum flaw flaw = broken[between(w, 0, 3)];
 
-	if (!a)
+	if (!a || !may_come_again(w, parcel))
 		return false;
 	if (has_trouble(w, TROUBLE_ALTER) && chance(w, 2)) {
 		flaw = altered[between(w, 0, 1)];
-		check_history(w, parcel);
-		if (!w->model.fates[parcel].known)
+		if (w->model.owner[parcel] == NOBODY)
 			return false;
 	} else if (!has_trouble(w, TROUBLE_BROKEN)) {
 		return false;

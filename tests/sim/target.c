@@ -84,11 +84,14 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 	if (has_trouble(w, TROUBLE_REJECT) && chance(w, reject_one_in)) {
 		r = reply_to(w, g, ACK_REJECTED);
 		r.has_transient = !chance(w, 4);
+		r.has_unknown = chance(w, 6);
 		r.has_permanent = !r.has_transient || chance(w, 6);
-	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3)) {
+	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3) &&
+	    w->parcel_count < PARCELS_MAX - COMPLETES_MAX - 1) {
 		r.rejected = between(w, 1, records);
 		r.accepted = records - r.rejected;
-		r.record_errors = (int)between(w, 0, r.rejected - 1);
+		r.record_errors = (int)(has_trouble(w, TROUBLE_NAMED) && chance(w, 2)
+		        ? r.rejected : between(w, 0, r.rejected - 1));
 	}
 	if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_UNSOUND) && chance(w, 6))
 		spoil(w, &r);
@@ -207,7 +210,7 @@ bool target_stage(struct world *w)
 	struct parcel *p;
 	int parcel;
 
-	if (route == NOBODY || w->parcel_count == PARCELS_TROUBLED_MAX)
+	if (route == NOBODY || w->parcel_count >= PARCELS_TROUBLED_MAX)
 		return false;
 	parcel = parcel_make(w, route, a);
 	p = &w->parcels[parcel];

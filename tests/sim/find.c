@@ -1,0 +1,164 @@
+/* find.c - a person's eye: selections and searches find exactly what there is */
+#include <string.h>
+
+#include "sim.h"
+
+struct look {
+	struct world *w;
+	bool seen[PARCELS_MAX];
+	int wanted;			/* of a search */
+	bool found;
+};
+
+static int parcel_of_view(const struct world *w, const struct batch_view *v)
+{
+	for (int p = 0; p < w->parcel_count; p++) {
+		const struct fate *f = &w->model.fates[p];
+
+		if (f->known && f->state == v->state && f->state != BATCH_ENDED &&
+		    f->id == v->batch->id &&
+		    strcmp(route_settings(v->route)->name, route_of(w, p)->name) == 0)
+			return p;
+	}
+	return NOBODY;
+}
+
+static bool is_reason_right(const struct fate *f, enum reason reason)
+{
+	switch (f->state) {
+	case BATCH_READY:
+		return f->held == (reason == REASON_HELD) && reason != REASON_NONE &&
+		    reason != REASON_ASSIGNED && reason != REASON_DEAD && reason != REASON_BACKOFF;
+	case BATCH_ASSIGNED:
+		return reason == REASON_ASSIGNED || reason == REASON_RECLAIM;
+	case BATCH_WAITING:
+		return reason == (f->held ? REASON_HELD : REASON_BACKOFF);
+	default:
+		return reason == REASON_DEAD;
+	}
+}
+
+static bool on_row(void *arg, const struct batch_view *v)
+{
+	struct look *k = arg;
+	int p = parcel_of_view(k->w, v);
+
+	if (p == NOBODY)
+		broke(k->w, "a look finds batch %llu, %s, which is not there",
+		    (unsigned long long)v->batch->id, batch_state_name(v->state));
+	if (k->seen[p])
+		broke(k->w, "a look finds batch %d twice", p);
+	if (!is_reason_right(&k->w->model.fates[p], v->reason))
+		broke(k->w, "batch %d, %s, does not move because of %s", p,
+		    batch_state_name(v->state), reason_name(v->reason));
+	k->seen[p] = true;
+	return true;
+}
+
+static void draw_selection(struct world *w, struct selection *s)
+{
+	*s = (struct selection){ .states = chance(w, 2) ? 0 : (unsigned)between(w, 1, 15)
+							    << BATCH_READY };
+	if (chance(w, 3))
+		s->route = core_route(w->core, (size_t)between(w, 0, w->plan.core.route_count - 1));
+	s->held = chance(w, 5);
+	s->suspect = chance(w, 6);
+	s->derived = chance(w, 6);
+	s->whole = !s->derived && chance(w, 6);
+}
+
+static bool is_selected(const struct world *w, const struct selection *s, int p)
+{
+	const struct fate *f = &w->model.fates[p];
+
+	return f->known && f->state != BATCH_ENDED && (!s->states || s->states & 1u << f->state) &&
+	    (!s->route || strcmp(route_settings(s->route)->name, route_of(w, p)->name) == 0) &&
+	    (!s->held || f->held) && (!s->suspect || f->suspect) &&
+	    (!s->derived || is_derived(w, p)) && (!s->whole || !is_derived(w, p));
+}
+
+static void select_all(struct world *w)
+{
+	struct selection_cursor at = { 0 };
+	static struct look k;
+	struct selection s;
+
+	k = (struct look){ .w = w };
+	draw_selection(w, &s);
+	while (!at.done)
+		core_select(w->core, &s, &at, (unsigned)between(w, 1, 20), on_row, &k);
+	for (int p = 0; p < w->parcel_count; p++)
+		if (is_selected(w, &s, p) != k.seen[p])
+			broke(w, "a look %s batch %d", k.seen[p] ? "finds" : "does not find", p);
+}
+
+/* The cursor goes on from turn to turn, past whatever happens in between. */
+static void select_on(struct world *w)
+{
+	static struct look k;
+
+	k = (struct look){ .w = w };
+	core_select(w->core, &(struct selection){ .states = 0 }, &w->cursor, 3, on_row, &k);
+	if (w->cursor.done)
+		w->cursor = (struct selection_cursor){ 0 };
+}
+
+bool find_select(struct world *w)
+{
+	broker_begin(w);
+	check_touched(w);
+	if (chance(w, 2))
+		select_all(w);
+	else
+		select_on(w);
+	return true;
+}
+
+/* --- searches -------------------------------------------------------------------------------- */
+
+static bool on_found(void *arg, const struct route *r, const struct uuid *batch_id)
+{
+	struct look *k = arg;
+	int p = parcel_by_batch(k->w, batch_id, route_settings(r)->name);
+
+	k->found |= p == k->w->parcels[k->wanted].root;
+	return true;
+}
+
+static void search(struct world *w, struct search *s, int parcel, bool wanted)
+{
+	static struct look k;
+
+	k = (struct look){ .w = w, .wanted = parcel };
+	while (core_search(w->core, s, on_found, &k))
+		;
+	if (wanted && !k.found)
+		broke(w, "the search for %s does not find batch %d", s->text, parcel);
+}
+
+/* Not what this turn has taken. */
+bool find_search(struct world *w)
+{
+	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
+	struct search s = { .record = chance(w, 4) };
+	char text[UUID_TEXT_LEN + 1];
+	bool there;
+
+	if (parcel == NOBODY || w->in_turn || !w->model.fates[parcel].known ||
+	    w->model.fates[parcel].unborn)
+		return false;
+	broker_begin(w);
+	row_check_all(w);
+	there = w->model.owner[w->parcels[parcel].root] == parcel;
+	if (s.record) {
+		message_record_id(w->parcels[parcel].mark, 0, s.text);
+		there = w->model.fates[parcel].known && w->model.fates[parcel].state != BATCH_ENDED &&
+		    !w->parcels[parcel].corrupt;
+	} else {
+		uuid_format(chance(w, 2) || is_derived(w, parcel) || w->model.fates[parcel].imported
+		        ? &w->parcels[parcel].batch_id : &w->parcels[parcel].message_id, text);
+		memcpy(s.text, text, chance(w, 3) ? 12 : sizeof text);
+	}
+	search(w, &s, parcel, there);
+	return true;
+}

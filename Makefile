@@ -37,6 +37,7 @@ UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
 HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
 SIM     := $(wildcard tests/sim/*.c)
 BENCH   := $(filter-out tests/bench/allocations.c,$(wildcard tests/bench/*.c))
+FILL    := tests/bench/fill/fill.c
 CLIB    := $(wildcard tests/system/clib/*.c)
 
 PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff) $(if $(CTL),$(BUILD)/handoffctl)
@@ -92,7 +93,7 @@ $(DEPS)/.made-from: tools/deps/mbedtls $(wildcard tools/deps/*.[ch])
 	@echo '$(DEPS) is missing, or older than tools/deps: run tools/setup' >&2; false
 
 -include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(CTL) $(UNITS) $(HELPERS) $(SIM) \
-	$(BENCH) $(CLIB)))
+	$(BENCH) $(FILL) $(CLIB)))
 
 # --- What comes of it --------------------------------------------------------------------------
 
@@ -105,7 +106,8 @@ $(BUILD)/handoff:  $(call objects,$(TOOL)) $(BUILD)/rooms.a
 $(BUILD)/handoffctl: $(call objects,$(CTL)) $(BUILD)/rooms.a
 $(BUILD)/sim:      $(call objects,$(SIM)) $(BUILD)/rooms.a
 $(BUILD)/bench:    $(call objects,$(BENCH)) $(BUILD)/rooms.a
-$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoffctl $(BUILD)/sim $(BUILD)/bench:
+$(BUILD)/fill:     $(call objects,$(FILL)) $(BUILD)/rooms.a
+$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoffctl $(BUILD)/sim $(BUILD)/bench $(BUILD)/fill:
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
 
 # Preloaded into the broker; the heap under it is counted.
@@ -140,7 +142,7 @@ $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms
 		-L$(DEPS)/lib -lstockgcm $(LIBS)
 # The command's parts, without its main().
 $(filter $(BUILD)/tests/unit/tools/%,$(TESTS)): \
-	$(call objects,$(filter-out tools/handoff/main.c,$(TOOL)))
+	$(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
 
 tests: $(TESTS) $(if $(SIM),$(BUILD)/sim) $(BUILD)/bench $(BUILD)/allocations.so
 

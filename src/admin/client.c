@@ -9,6 +9,7 @@
  * beyond its limit in the kernel.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,9 +191,17 @@ static bool has_room(const struct admin_client *c)
 	return c->out.len <= ADMIN_OUTPUT_BYTES_MAX - ROOM_BYTES;
 }
 
+bool client_is_gone(const struct admin_client *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+
+	return c->gone ||
+	       (c->ended && poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0);
+}
+
 static bool is_due(const struct admin_client *c)
 {
-	return c->job->wake_ms <= c->all->now_ms || c->ended;
+	return c->job->wake_ms <= c->all->now_ms || client_is_gone(c);
 }
 
 static void begin_request(struct admin_client *c, size_t n)
@@ -257,8 +266,6 @@ void client_settle(struct admin_client *c)
 				c->since_ms = c->all->now_ms;
 		}
 	}
-	if (c->ended && c->job == NULL && line_length(c) == 0)
-		c->closing = true;
 	if (c->closing && c->out.len == 0)
 		client_drop(c, "closed");
 	if (c->dead)

@@ -49,6 +49,8 @@ static bool begin(struct admin_job *job, struct export *x)
 	if (job->report.json)
 		return job_fail(job, ADMIN_USAGE, "an export is JSON, an object a line: ask without "
 				"--json");
+	if (job_option(job, "--output") != NULL)
+		return job_fail(job, ADMIN_USAGE, "handoffctl writes the file, not the broker");
 	if (!selection_take(job, 1u << BATCH_DEAD, &x->selection))
 		return false;
 	if (!by_id && !all && !selection_is_given(job))

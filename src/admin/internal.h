@@ -74,7 +74,7 @@ struct admin_job {
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */
 	bool changes;			/* the log has a line of it */
-	uint64_t wake_ms;		/* custody clock: no step before, save when the peer has ended */
+	uint64_t wake_ms;		/* custody clock: no step before, save when the peer is gone */
 	void *state;			/* owned */
 };
 
@@ -88,7 +88,7 @@ struct admin_client {
 	enum admin_role role;
 	bool is_ready;			/* its descriptor may be read */
 	bool is_new;			/* it came while the loop slept */
-	bool ended;			/* it sends no more: what waits or goes on for long ends */
+	bool ended;			/* it sends no more, but may read on */
 	bool gone;			/* nor does it read: what is put out for it is dropped */
 	bool closing;			/* ends when its answer is out */
 	bool dead;			/* freed at the end of the turn */
@@ -138,6 +138,8 @@ void client_settle(struct admin_client *c);
 void client_expire(struct admin_client *c);
 uint64_t client_deadline_ms(const struct admin_client *c);
 bool client_is_pending(const struct admin_client *c);
+/* It has closed its end, not only said that it sends no more. */
+bool client_is_gone(const struct admin_client *c);
 /* Nothing more is taken from it or sent to it; freed at the end of the turn. */
 void client_drop(struct admin_client *c, const char *why);
 /* A piece of the body of an answer; and its end. */
@@ -205,6 +207,7 @@ bool cmd_status(struct admin_job *job);
 bool cmd_confirmations_settle(struct admin_job *job);
 bool cmd_dead_export(struct admin_job *job);
 bool cmd_dead_group(struct admin_job *job);
+bool cmd_dead_import(struct admin_job *job);
 bool cmd_dead_import_done(struct admin_job *job);
 bool cmd_dead_import_end(struct admin_job *job);
 bool cmd_dead_import_part(struct admin_job *job);

@@ -1,4 +1,5 @@
 /* main.c - handoffctl: asks a running broker, and tells it */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,28 +174,54 @@ static bool ask_yes(void)
 	return fgets(line, sizeof(line), stdin) != NULL && strcmp(line, "yes\n") == 0;
 }
 
-/* On a terminal, long work tells how far it is. */
-static void want_progress(struct options *o)
+/* What Ctrl-C leaves behind; the broker sees the connection end, and does the rest. */
+static const char *farewell;
+
+static void on_interrupt(int number)
 {
-	static const char *const long_work[] = { "drain", "hold", "release", "retry" };
-	const bool letters = o->count > 1 && strcmp(o->words[0], "dead") == 0 &&
-			     (strcmp(o->words[1], "redrive") == 0 ||
-			      strcmp(o->words[1], "purge") == 0);
+	if (write(STDERR_FILENO, farewell, strlen(farewell)) < 0) { /* nobody is there */ }
+	_exit(128 + number);
+}
 
-	o->at_once = letters;
-	for (size_t i = 0; i < sizeof(long_work) / sizeof(long_work[0]); i++)
-		o->at_once = o->at_once || strcmp(o->words[0], long_work[i]) == 0;
-	o->at_once = o->at_once && !o->json && isatty(STDOUT_FILENO);
-	for (int i = 0; i < o->count; i++) {
-		const bool given = strcmp(o->words[i], "--progress") == 0;
+static void prepare_interrupt(const char *text)
+{
+	struct sigaction action = { .sa_handler = on_interrupt }, old;
 
-		o->at_once = o->at_once || given;
-		if (given || strcmp(o->words[i], "--") == 0)
-			return;
-	}
-	/* There is room: the program's own name is not among the words. */
-	if (o->at_once)
+	farewell = text;
+	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		sigaction(SIGINT, &action, NULL);
+}
+
+static bool is_word(const struct options *o, const char *word)
+{
+	for (int i = 0; i < o->count; i++)
+		if (strcmp(o->words[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* Work that may be long: on a terminal it tells how far it is, and Ctrl-C what it leaves. */
+static void prepare_long_work(struct options *o)
+{
+	static const char *const words[] = { "hold", "release", "retry" };
+	const bool drain = strcmp(o->words[0], "drain") == 0 && !is_word(o, "--off");
+	bool many = strcmp(o->words[0], "dead") == 0 &&
+		    (is_word(o, "redrive") || is_word(o, "purge"));
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		many = many || strcmp(o->words[0], words[i]) == 0;
+	if (!drain && !many)
+		return;
+	prepare_interrupt(drain ? "handoffctl: the broker goes on draining: \"handoffctl drain "
+				  "--off\" or a restart ends that\n" :
+				  "handoffctl: ended in the middle: what is done is done, the rest "
+				  "is as it was\n");
+	o->at_once = is_word(o, "--progress");
+	if (!o->at_once && !o->json && isatty(STDOUT_FILENO) && !is_word(o, "--")) {
+		/* There is room: the program's own name is not among the words. */
 		o->words[o->count++] = "--progress";
+		o->at_once = true;
+	}
 }
 
 static int import(const struct options *o)
@@ -221,7 +248,7 @@ static int run(struct options *o)
 	fd = conversation_open(o->socket);
 	if (fd < 0)
 		return EX_UNAVAILABLE;
-	want_progress(o);
+	prepare_long_work(o);
 	buf_init(&line, 0);
 	build_line(o, &line);
 	conversation_ask(fd, &line, o->at_once, &answer);

@@ -233,7 +233,8 @@ static void say_verdict(struct report *r, bool balances, enum verdict v)
 	};
 	char text[160];
 
-	snprintf(text, sizeof(text), "  %s%s", balances ? "balances" : "DOES NOT BALANCE", walked[v]);
+	snprintf(text, sizeof(text), "  %s%s", balances ? "balances" : "DOES NOT BALANCE",
+		 walked[v]);
 	report_sentence(r, text);
 }
 

@@ -63,7 +63,8 @@ bool cmd_clients(struct admin_job *job)
 	struct instance_view v;
 
 	if (!s->begun)
-		report_table(&job->report, "clients", columns, sizeof(columns) / sizeof(columns[0]));
+		report_table(&job->report, "clients", columns,
+			     sizeof(columns) / sizeof(columns[0]));
 	s->begun = true;
 	for (int n = 0; n < CLIENTS_PER_STEP && !look_is_full(job); n++) {
 		if (!core_instance_next(job->admin->core, &s->at, &v))

@@ -70,18 +70,16 @@ static bool search_step(struct admin_job *job, struct explain *s)
 
 static bool put_match(void *arg, const struct batch_view *v)
 {
+	const struct explain_origin o = explain_origin(v);
 	struct admin_job *job = arg;
 	struct report *r = &job->report;
-	const struct batch *b = v->batch;
-	const struct ended *e = v->end;
 
 	report_text(r, NULL, batch_state_name(v->state));
 	report_text(r, NULL, v->reason != REASON_NONE ? reason_name(v->reason) : NULL);
-	look_time(r, NULL, b != NULL ? b->received_at_us : e->received_at_us);
-	report_number(r, NULL, (int64_t)(b != NULL ? b->record_count : e->record_count));
-	look_instance(r, NULL, job->admin->core, b != NULL ? b->source : e->source);
-	report_bytes_as_text(r, NULL, b != NULL ? b->correlation : e->correlation,
-			     b != NULL ? b->correlation_len : e->correlation_len);
+	look_time(r, NULL, o.received_at_us);
+	report_number(r, NULL, (int64_t)o.record_count);
+	look_instance(r, NULL, job->admin->core, o.source);
+	report_bytes_as_text(r, NULL, o.correlation.p, o.correlation.n);
 	return true;
 }
 
@@ -158,14 +156,17 @@ static bool search_actions(struct admin_job *job, struct explain *s)
 
 static bool nothing_found(struct admin_job *job, const struct explain *s)
 {
+	const char *text = s->search.text;
+
+	if (s->search.record && s->search.looked > RECORD_SEARCH_BYTES)
+		return job_fail(job, ADMIN_NOTHING, "the first GiB of stored records has no record "
+				"\"%s\": say --route to look into others", text);
 	if (s->search.record)
-		return job_fail(job, ADMIN_NOTHING, "no batch in custody and no dead letter has the "
-				"record \"%s\"%s", s->search.text,
-				s->search.looked > RECORD_SEARCH_BYTES ? " in the first GiB of records: "
-				"say --route" : "; a record_id has to be whole");
-	return job_fail(job, ADMIN_NOTHING, "nothing is known of \"%s\": no batch_id, correlation_id "
-			"or message_id in custody, among dead letters or in history begins so%s",
-			s->search.text, s->search.only != NULL ? " on this route" : "");
+		return job_fail(job, ADMIN_NOTHING, "no batch in custody and no dead letter has "
+				"the record \"%s\"; a record_id has to be whole", text);
+	return job_fail(job, ADMIN_NOTHING, "nothing is known of \"%s\": no batch_id, "
+			"correlation_id or message_id in custody, among dead letters or in history "
+			"begins so%s", text, s->search.only != NULL ? " on this route" : "");
 }
 
 bool cmd_explain(struct admin_job *job)

@@ -140,16 +140,16 @@ static void put_capacity(struct report *r, const struct route_view *v)
 	char text[192];
 
 	if (v->depth >= s->queue_capacity || v->counters->bytes >= s->queue_capacity_bytes) {
-		snprintf(text, sizeof(text), "new batches are refused: %llu of %llu batches, %llu of "
-			 "%llu bytes", (unsigned long long)v->depth,
+		snprintf(text, sizeof(text), "new batches are refused: %llu of %llu batches, "
+			 "%llu of %llu bytes", (unsigned long long)v->depth,
 			 (unsigned long long)s->queue_capacity,
 			 (unsigned long long)v->counters->bytes,
 			 (unsigned long long)s->queue_capacity_bytes);
 		put_problem(r, "FULL", s->name, text);
 	}
 	if (are_letters_near(v)) {
-		snprintf(text, sizeof(text), "%llu of %llu dead letters, %llu of %llu bytes; at its "
-			 "end new batches are refused", (unsigned long long)route_letters(v),
+		snprintf(text, sizeof(text), "%llu of %llu dead letters, %llu of %llu bytes; "
+			 "beyond, new batches are refused", (unsigned long long)route_letters(v),
 			 (unsigned long long)s->dead_letter_capacity,
 			 (unsigned long long)v->counters->dead_bytes,
 			 (unsigned long long)s->dead_letter_capacity_bytes);
@@ -169,18 +169,20 @@ static void put_problems_of(struct report *r, const struct route_view *v)
 	}
 	put_capacity(r, v);
 	if (v->targets == 0 && counters_queued(v->counters) > v->counters->ready_held) {
-		snprintf(text, sizeof(text), "%llu batches wait, and no instance of %s is connected",
-			 (unsigned long long)counters_queued(v->counters), s->target);
+		snprintf(text, sizeof(text), "%llu batches wait, and no instance of %s is "
+			 "connected", (unsigned long long)counters_queued(v->counters), s->target);
 		put_problem(r, "NO_CONSUMER", s->name, text);
 	}
 	if (!counters_balance(v->counters))
-		put_problem(r, "UNBALANCED", s->name, "the counters do not balance: handoffctl audit");
+		put_problem(r, "UNBALANCED", s->name,
+			    "the counters do not balance: handoffctl audit");
 }
 
 static void put_problems_of_broker(struct admin_job *job)
 {
 	if (core_is_draining(job->admin->core))
-		put_problem(&job->report, "DRAINING", NULL, "nothing is delivered: the broker drains");
+		put_problem(&job->report, "DRAINING", NULL,
+			    "nothing is delivered: the broker drains");
 	if (store_free_bytes(job->admin->store) <= store_reserve_bytes(job->admin->store))
 		put_problem(&job->report, "STORE_FULL", NULL, "new batches are refused: only what "
 			    "ends and retries need is left of the store");

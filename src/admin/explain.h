@@ -1,4 +1,4 @@
-/* explain.h - what the files of one command share: a batch's whole story, and why it does not move */
+/* explain.h - what the files of explain share: a batch's story, and why it does not move */
 #ifndef HANDOFF_ADMIN_EXPLAIN_H
 #define HANDOFF_ADMIN_EXPLAIN_H
 
@@ -33,6 +33,16 @@ struct explain {
 };
 
 /* --- explain_story.c -------------------------------------------------------------------------- */
+/* What is known of a batch in any state; borrowed from the view. */
+struct explain_origin {
+	const struct uuid *batch_id;
+	uint64_t id;
+	uint32_t source;
+	int64_t received_at_us;
+	uint64_t record_count;
+	struct span correlation;
+};
+struct explain_origin explain_origin(const struct batch_view *v);
 /* A piece of the story of s->matches[0]; false at its end. */
 bool explain_story_step(struct admin_job *job, struct explain *s);
 

@@ -284,7 +284,7 @@ static bool is_ambiguous(struct core *core, const struct route *route, const str
 static void name_batch(struct telling *t)
 {
 	const struct batch_view *v = t->v;
-	const struct uuid *id = v->batch != NULL ? &v->batch->batch_id : &v->end->batch_id;
+	const struct uuid *id = explain_origin(v).batch_id;
 	char text[UUID_TEXT_LEN + 1];
 	const bool ambiguous = is_ambiguous(t->core, v->route, id);
 

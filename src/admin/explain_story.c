@@ -74,13 +74,14 @@ static void put_batch(struct report *r, const struct batch *b)
 		look_uuid(r, "parent", &b->parent);
 }
 
-static void put_end(struct report *r, const struct ended *e)
+static void put_end(struct report *r, const struct ended *e, bool alone)
 {
+	if (alone)
+		report_number(r, "attempts", e->attempt);
 	if (e->dead) {
 		look_code(r, "code", e->error_code);
 		return;
 	}
-	report_number(r, "attempts", e->attempt);
 	report_number(r, "accepted", (int64_t)e->accepted);
 	report_number(r, "rejected", (int64_t)e->rejected);
 	report_duration(r, "duration_ms", (int64_t)e->duration_ms);
@@ -88,44 +89,52 @@ static void put_end(struct report *r, const struct ended *e)
 		report_bool(r, "kept_whole", true);
 }
 
-static void put_head(struct admin_job *job, const struct batch_view *v)
+struct explain_origin explain_origin(const struct batch_view *v)
 {
 	const struct batch *b = v->batch;
 	const struct ended *e = v->end;
+
+	if (b != NULL)
+		return (struct explain_origin){ &b->batch_id, b->id, b->source, b->received_at_us,
+			b->record_count, { b->correlation, b->correlation_len } };
+	return (struct explain_origin){ &e->batch_id, e->id, e->source, e->received_at_us,
+		e->record_count, { e->correlation, e->correlation_len } };
+}
+
+static void put_head(struct admin_job *job, const struct batch_view *v)
+{
+	const struct explain_origin o = explain_origin(v);
 	struct report *r = &job->report;
 
-	look_uuid(r, "batch_id", b != NULL ? &b->batch_id : &e->batch_id);
+	look_uuid(r, "batch_id", o.batch_id);
 	report_text(r, "route", route_settings(v->route)->name);
-	look_instance(r, "source", job->admin->core, b != NULL ? b->source : e->source);
-	look_time(r, "received", b != NULL ? b->received_at_us : e->received_at_us);
-	report_number(r, "records", (int64_t)(b != NULL ? b->record_count : e->record_count));
-	if (b != NULL)
-		put_batch(r, b);
-	report_bytes_as_text(r, "correlation_id", b != NULL ? b->correlation : e->correlation,
-			     b != NULL ? b->correlation_len : e->correlation_len);
-	if (e != NULL)
-		put_end(r, e);
+	look_instance(r, "source", job->admin->core, o.source);
+	look_time(r, "received", o.received_at_us);
+	report_number(r, "records", (int64_t)o.record_count);
+	if (v->batch != NULL)
+		put_batch(r, v->batch);
+	report_bytes_as_text(r, "correlation_id", o.correlation.p, o.correlation.n);
+	if (v->end != NULL)
+		put_end(r, v->end, v->batch == NULL);
 }
 
 /* --- what was --------------------------------------------------------------------------------- */
 
 static void begin_events(struct admin_job *job, const struct batch_view *v)
 {
-	const struct batch *b = v->batch;
-	const struct ended *e = v->end;
-	const bool made_here = b != NULL && b->has_parent;
+	const struct explain_origin o = explain_origin(v);
+	const bool made_here = v->batch != NULL && v->batch->has_parent;
 
 	report_table(&job->report, "story", columns, sizeof(columns) / sizeof(columns[0]));
-	put_event(job, &(struct journal_line){
-		.at_us = b != NULL ? b->received_at_us : e->received_at_us,
-		.instance = b != NULL ? b->series : e->source,
-	}, made_here ? "parent received" : "received");
+	put_event(job, &(struct journal_line){ .at_us = o.received_at_us,
+		.instance = v->batch != NULL ? v->batch->series : o.source },
+		made_here ? "parent received" : "received");
 }
 
 /* False when there is room for no more in this step. */
 static bool put_journal(struct admin_job *job, struct explain *s, const struct batch_view *v)
 {
-	const uint64_t id = v->batch != NULL ? v->batch->id : v->end->id;
+	const uint64_t id = explain_origin(v).id;
 	struct journal_line l;
 
 	while (store_journal_next(job->admin->store, id, &s->line, &l) == 0) {

@@ -75,6 +75,8 @@ static bool insert(struct core *c, const struct import *in, struct route *r, str
 	journal_note(c, b, &(struct note){ JOURNAL_IMPORTED, 0, 0, INT_NONE, text });
 	fill_end(c, in, b, &e);
 	store_dead_insert(c->store, b, &e, in->frame->data, in->frame->len);
+	store_alias_add(c->store, b->id, r->number, &b->batch_id,
+	    &in->message->header.message_id, b->correlation, b->correlation_len);
 	return store_intake_end(c->store) == 0;
 }
 

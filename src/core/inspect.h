@@ -153,6 +153,8 @@ struct search {
 	size_t route;
 	struct uuid at;
 	uint64_t after;
+	uint64_t first_alias;		/* the first row there is, 0 none */
+	uint32_t text_hash;
 	unsigned tried;
 	uint64_t looked;		/* bytes */
 	struct selection_cursor cursor;

@@ -8,10 +8,14 @@
 
 /*
  * The stages, each in steps: by batch_id (the identities are in its order); by the aliases, which
- * hold the correlation and message ids of what is known; among what is in custody or parked for
- * longer than aliases are kept, the oldest first; or, for a record_id, in the stored records.
+ * hold the message ids of what is known, and of the correlation ids the hash and the beginning.
+ * What is not found as a whole correlation_id may be the beginning of one that is longer than an
+ * alias shows: then such batches are looked at, one by one. Last come those in custody or parked
+ * for longer than aliases are kept, the oldest first. Or, for a record_id, the stored records.
  */
-enum stage { STAGE_BATCH_ID, STAGE_ALIAS, STAGE_OLD, STAGE_RECORDS, STAGE_END };
+enum stage {
+	STAGE_BATCH_ID, STAGE_ALIAS, STAGE_BEGINNINGS, STAGE_OLD, STAGE_RECORDS, STAGE_END,
+};
 
 #define IDENTITIES_PER_STEP 64
 #define ALIAS_ROWS_PER_STEP 512
@@ -151,28 +155,72 @@ static bool may_correlate(const struct search *s, const struct alias *a)
 	    == 0;
 }
 
+/* A whole correlation_id, or a beginning of which an alias shows everything. */
+static bool correlates(struct step *t, const struct route *r, const struct alias *a)
+{
+	const struct search *s = t->search;
+
+	return may_correlate(s, a) && (strlen(s->text) <= sizeof a->correlation ||
+	    (a->correlation_hash == s->text_hash && has_correlation(t, r, &a->batch_id)));
+}
+
+/* It is known still: an alias may be there for longer than its batch. */
+static void tell_alias(struct step *t, const struct route *r, const struct alias *a)
+{
+	struct identity where;
+
+	store_identity_get(t->core->store, r->number, &a->batch_id, &where);
+	if (where.kind != IDENTITY_NONE)
+		tell(t, r, &a->batch_id);
+}
+
 static bool on_alias(void *arg, const struct alias *a)
 {
 	struct step *t = arg;
 	struct search *s = t->search;
 	const struct route *r = route_by_number(t->core, a->route);
 
-	if (!is_wanted(s, r))
-		return true;
-	if (has_text(&a->message_id, s->text)) {
-		tell(t, r, &a->batch_id);
-	} else if (may_correlate(s, a)) {
-		/* a whole id is sure; of beginnings only so many are looked at */
-		bool whole = a->correlation_hash == crc32c(0, s->text, strlen(s->text));
-		if ((whole || s->tried++ < CANDIDATES_MAX) && has_correlation(t, r, &a->batch_id))
-			tell(t, r, &a->batch_id);
-	}
+	if (is_wanted(s, r) && (has_text(&a->message_id, s->text) || correlates(t, r, a)))
+		tell_alias(t, r, a);
 	return !t->stopped;
 }
 
 static bool search_aliases(struct step *t)
 {
-	return !store_alias_scan(t->core->store, &t->search->after, ALIAS_ROWS_PER_STEP, on_alias, t);
+	struct search *s = t->search;
+	bool first = s->after == 0;
+
+	s->text_hash = crc32c(0, s->text, strlen(s->text));
+	bool more = store_alias_scan(t->core->store, &s->after, first ? 1 : ALIAS_ROWS_PER_STEP,
+	    on_alias, t);
+	if (first && more)
+		s->first_alias = s->after;
+	if (!more)
+		s->after = 0;
+	return !more;
+}
+
+static bool on_beginning(void *arg, const struct alias *a)
+{
+	struct step *t = arg;
+	struct search *s = t->search;
+	const struct route *r = route_by_number(t->core, a->route);
+
+	if (is_wanted(s, r) && may_correlate(s, a) && s->tried++ < CANDIDATES_MAX &&
+	    has_correlation(t, r, &a->batch_id))
+		tell(t, r, &a->batch_id);
+	return !t->stopped;
+}
+
+/* Only when nothing was found so far. */
+static bool search_beginnings(struct step *t)
+{
+	struct search *s = t->search;
+
+	if ((s->found && s->after == 0) || s->tried >= CANDIDATES_MAX ||
+	    strlen(s->text) <= sizeof ((struct alias *)0)->correlation)
+		return true;
+	return !store_alias_scan(t->core->store, &s->after, ALIAS_ROWS_PER_STEP, on_beginning, t);
 }
 
 static bool on_old(void *arg, const struct batch_view *v)
@@ -186,13 +234,18 @@ static bool on_old(void *arg, const struct batch_view *v)
 	return !t->stopped;
 }
 
-/* Only when nothing was found so far: what is older than aliases are kept. */
+/*
+ * Only when nothing was found so far: what is older than aliases are kept. Ids are counted from 1,
+ * and rows are forgotten from the front: when the first is there, all are.
+ */
 static bool search_old(struct step *t)
 {
 	struct search *s = t->search;
 	struct selection all = { .route = s->only };
 
-	if ((s->found && s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id) ||
+	bool begins = s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id;
+
+	if (s->first_alias == 1 || (s->found && begins) ||
 	    s->tried >= CANDIDATES_MAX + OLD_ROWS_MAX)
 		return true;
 	core_select(t->core, &all, &s->cursor, ROWS_PER_STEP, on_old, t);
@@ -236,6 +289,7 @@ bool core_search(struct core *c, struct search *s,
 	static bool (*const stages[])(struct step *t) = {
 		[STAGE_BATCH_ID] = search_batch_id,
 		[STAGE_ALIAS] = search_aliases,
+		[STAGE_BEGINNINGS] = search_beginnings,
 		[STAGE_OLD] = search_old,
 		[STAGE_RECORDS] = search_records,
 	};

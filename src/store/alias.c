@@ -1,5 +1,6 @@
 /* alias.c - finding a batch by its correlation_id or its message_id: one row for each turn */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -144,11 +145,44 @@ static bool row_scan(const MDB_val *v, bool (*f)(void *arg, const struct alias *
 	return true;
 }
 
+/*
+ * Rows lie all over the file, a page or more for each. A scan of a store that is in no cache would
+ * wait for one after the other; so the kernel is told of many before they are read.
+ */
+#define ROWS_ANNOUNCED 8192
+
+static void announce(const struct store *s, const MDB_val *v)
+{
+	uintptr_t begin = (uintptr_t)v->mv_data / s->page_size * s->page_size;
+
+	madvise((void *)begin, (uintptr_t)v->mv_data + v->mv_size - begin, MADV_WILLNEED);
+}
+
+static void announce_rows(struct store *s, uint64_t after)
+{
+	MDB_txn *txn = store_reader(s);
+	struct key first = key_id(after + 1);
+	MDB_val k = { first.n, first.b }, v;
+	MDB_cursor *c;
+
+	if (!txn || mdb_cursor_open(txn, s->tables[TABLE_ALIAS], &c) != 0)
+		return;
+	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	for (unsigned n = 0; rc == 0 && n < ROWS_ANNOUNCED; n++) {
+		s->aliases.announced = key_get64(k.mv_data);
+		announce(s, &v);
+		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+	}
+	mdb_cursor_close(c);
+}
+
 bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
     bool (*f)(void *arg, const struct alias *a), void *arg)
 {
 	MDB_val found, v;
 
+	if (*after == 0 || *after >= s->aliases.announced)
+		announce_rows(s, *after);
 	for (unsigned n = 0; n < rows; n++) {
 		struct key k = key_id(*after + 1);
 		if (*after == UINT64_MAX || !table_seek(s, TABLE_ALIAS, &k, &found, &v))

@@ -208,6 +208,7 @@ static void note_payload(struct world *w)
 
 /* What ends as the turn is closed is counted before it is forgotten: a few rows. */
 #define ROWS_BYTES 4000
+#define RESTLESS_MAX 64
 
 static void close_turn(struct world *w)
 {
@@ -221,6 +222,9 @@ static void close_turn(struct world *w)
 		store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
 	more = core_turn_close(w->core);
 	check_touched(w);
+	w->restless = more ? w->restless + 1 : 0;
+	if (w->restless > RESTLESS_MAX)
+		broke(w, "each turn asks for another, for ever");
 	if (!more)
 		check_quiet(w);
 	if (chance(w, 24))

@@ -42,7 +42,7 @@
  *
  * Exits 1 when an invariant broke, or when an arrow was never taken in ARROWS_WANTED seeds.
  */
-#define ARROWS_WANTED 1000
+#define ARROWS_WANTED 300
 #define SEED_SECONDS_MAX 60
 #define JOBS_MAX 16
 

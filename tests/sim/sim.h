@@ -300,6 +300,7 @@ struct world {
 	uint64_t now_ms;
 	uint64_t peer_ms;		/* the time that is held against peers */
 	unsigned starts;
+	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
 	struct model model, committed;
 	struct parcel parcels[PARCELS_MAX];

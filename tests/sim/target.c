@@ -116,10 +116,21 @@ bool target_answer(struct world *w)
 	return true;
 }
 
-/* The latest ones are often current still. */
+static bool still_counts(const struct world *w, struct grip g)
+{
+	const struct fate *f = &w->model.fates[g.parcel];
+
+	return is_in_custody(f) && f->lease == g.lease;
+}
+
+/* The latest ones are often current still; one that is, is rarer than one that is not. */
 static struct grip draw_past(struct world *w, const struct actor *a)
 {
 	unsigned most = a->past_count < PAST_MAX ? a->past_count : PAST_MAX;
+
+	for (unsigned n = 0; n < most && chance(w, 2); n++)
+		if (still_counts(w, a->past[n]))
+			return a->past[n];
 	unsigned back = (unsigned)between(w, 1, chance(w, 2) && most > 3 ? 3 : most);
 
 	return a->past[(a->past_count - back) % PAST_MAX];
@@ -137,7 +148,8 @@ static bool answer_for(struct world *w, const struct actor *a, struct grip g)
 			other = &w->actors[n];
 	if (!other)
 		return false;
-	r = draw_reply(w, g, 2);
+	/* what was given back waits though it has not failed: that is rare */
+	r = draw_reply(w, g, w->model.fates[g.parcel].state == BATCH_WAITING ? 1 : 2);
 	answer(w, other, &r);
 	return true;
 }

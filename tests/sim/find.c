@@ -154,6 +154,9 @@ bool find_search(struct world *w)
 		message_record_id(w->parcels[parcel].mark, 0, s.text);
 		there = w->model.fates[parcel].known && w->model.fates[parcel].state != BATCH_ENDED &&
 		    !w->parcels[parcel].corrupt;
+	} else if (chance(w, 3) && w->parcels[parcel].kind != KIND_REJECTS) {
+		/* letters of rejects have no alias: they are found by their batch_id */
+		message_correlation(w->parcels[parcel].mark, s.text);
 	} else {
 		uuid_format(chance(w, 2) || is_derived(w, parcel) || w->model.fates[parcel].imported
 		        ? &w->parcels[parcel].batch_id : &w->parcels[parcel].message_id, text);

@@ -407,6 +407,8 @@ bool operator_import(struct world *w)
 	import(w, &w->exports[n]);
 	if (chance(w, 2))
 		forget_export(w, n);
+	if (has_trouble(w, TROUBLE_CROWD) && chance(w, 2))
+		link_connect(w);	/* one more of a module, at the same time */
 	return true;
 }
 

@@ -396,6 +396,7 @@ struct reply {
 	bool names_stranger, names_twice;	/* record errors that are wrong */
 	int parcel;				/* whose record ids it names */
 };
+void message_correlation(int parcel, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);

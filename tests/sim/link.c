@@ -161,6 +161,19 @@ bool link_connect(struct world *w)
 	return true;
 }
 
+void link_newcomer(struct world *w, int module)
+{
+	struct actor *a = NULL;
+
+	for (int n = 0; n < w->actor_count; n++)
+		if (w->actors[n].module == module)
+			a = &w->actors[n];
+	if (a->connection)
+		link_cut(w, a->connection, LEAVE_LOST);
+	become_new_instance(w, a);
+	link_join(w, a);
+}
+
 bool link_leave(struct world *w)
 {
 	static const struct {

@@ -395,7 +395,7 @@ static void import(struct world *w, const struct export *x)
 
 bool operator_import(struct world *w)
 {
-	int n = w->export_count ? (int)between(w, 0, (uint64_t)w->export_count - 1) : NOBODY;
+	int parcel, n = w->export_count ? (int)between(w, 0, (uint64_t)w->export_count - 1) : NOBODY;
 
 	if (n == NOBODY || (w->model.fates[w->exports[n].parcel].known && !chance(w, 4)))
 		return false;
@@ -403,12 +403,13 @@ bool operator_import(struct world *w)
 	if (w->model.fates[w->exports[n].parcel].known &&
 	    w->model.owner[w->parcels[w->exports[n].parcel].root] == NOBODY)
 		return false;
+	parcel = w->exports[n].parcel;
 	broker_begin(w);
 	import(w, &w->exports[n]);
 	if (chance(w, 2))
 		forget_export(w, n);
 	if (has_trouble(w, TROUBLE_CROWD) && chance(w, 2))
-		link_connect(w);	/* one more of a module, at the same time */
+		link_newcomer(w, module_of(w, route_of(w, parcel)->source));
 	return true;
 }
 

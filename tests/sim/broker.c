@@ -214,12 +214,14 @@ static void close_turn(struct world *w)
 {
 	bool more;
 
+	unsigned late;
+
 	fate_expire(w);
 	fate_release_due(w);
 	party_expire(w);
-	confirming_expire(w);
-	w->was_over_budget |=
-		store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
+	late = confirming_expire(w);
+	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
+	    w->plan.core.history_size;
 	more = core_turn_close(w->core);
 	check_touched(w);
 	w->restless = more ? w->restless + 1 : 0;

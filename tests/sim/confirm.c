@@ -55,8 +55,10 @@ void confirming_forget_early(struct world *w, int parcel)
 		k->there = false;
 }
 
-void confirming_expire(struct world *w)
+unsigned confirming_expire(struct world *w)
 {
+	unsigned late = 0;
+
 	row_check_all(w);
 	for (int p = 0; p < w->parcel_count; p++) {
 		struct fate *f = &w->model.fates[p];
@@ -68,9 +70,11 @@ void confirming_expire(struct world *w)
 		trace(w, "  the confirmation of batch %d is late", p);
 		fate_touch(w, p);
 		k->state = CONFIRM_AMBIGUOUS;
+		late++;
 		notice_add(w, w->model.rows[f->row].source, p, false, 0);
 		k->warning_owed = holder->connected && holder->number == k->holder_number;
 	}
+	return late;
 }
 
 void confirming_check(struct world *w, int parcel)

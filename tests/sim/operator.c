@@ -63,15 +63,22 @@ static enum operated judge(struct world *w, enum operation operation, int parcel
 	return operation == OPERATION_REDRIVE ? judge_redrive(w, parcel) : OPERATED;
 }
 
+/* Whose outcome it will be: the broker's own, when the source is remembered no more. */
+static int find_owner(struct world *w, int parcel)
+{
+	const struct fate *f = &w->model.fates[parcel];
+	const struct party *source = &w->model.parties[f->source];
+
+	return source->known && source->number == f->source_number ? f->source
+	    : party_of_broker(w, module_of(w, route_of(w, parcel)->source));
+}
+
 static void redrive(struct world *w, int parcel)
 {
 	struct fate *f = &w->model.fates[parcel];
-	const struct party *source = &w->model.parties[f->source];
 
-	if (!source->known || source->number != f->source_number) {
-		f->source = party_of_broker(w, module_of(w, route_of(w, parcel)->source));
-		f->source_number = party_number(w, f->source);
-	}
+	f->source = find_owner(w, parcel);
+	f->source_number = party_number(w, f->source);
 	f->state = BATCH_READY;
 	f->attempts_before = f->attempt;
 	f->failed = f->redelivered = f->tried = true;
@@ -132,8 +139,10 @@ static bool operate(struct world *w, enum operation operation, int parcel)
 	    &hand, why, sizeof why);
 	trace(w, "operator: %s batch %d: %d %s", words[operation], parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM && operation == OPERATION_REDRIVE &&
-	    route_of(w, parcel)->ordered && w->plan.troubles[TROUBLE_FULL_STORE])
+	    route_of(w, parcel)->ordered && w->plan.troubles[TROUBLE_FULL_STORE]) {
+		find_owner(w, parcel);
 		return false;
+	}
 	if (got != expected || (got != OPERATED && !*why))
 		broke(w, "%s of batch %d (%s): %d, not %d (%s)", words[operation], parcel,
 		    batch_state_name(w->model.fates[parcel].state), got, expected, why);
@@ -384,8 +393,10 @@ static void import(struct world *w, const struct export *x)
 	got = core_import(w->core, &in, &hand, why, sizeof why);
 	trace(w, "operator: imports dead letter %d: %d %s", x->parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM &&
-	    w->plan.troubles[TROUBLE_FULL_STORE])
+	    w->plan.troubles[TROUBLE_FULL_STORE]) {
+		party_of_broker(w, module_of(w, route_of(w, x->parcel)->source));
 		return;
+	}
 	if (got != expected)
 		broke(w, "the import of batch %d: %d, not %d (%s)", x->parcel, got, expected, why);
 	if (got == OPERATED)

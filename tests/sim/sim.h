@@ -74,6 +74,7 @@ enum trouble {
 	TROUBLE_IMPORT,		/* dead letters are exported, purged, imported */
 	TROUBLE_PAUSE,		/* targets ask for back-pressure */
 	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
+	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_COUNT,
 };
@@ -116,6 +117,7 @@ struct parcel {
 	bool critical;
 	struct completion completes[COMPLETES_MAX];
 	int complete_count;
+	bool poison;		/* cuts the connection of who works on it */
 	bool corrupt;		/* we damaged its stored payload */
 	bool confirmed[RECORDS_MAX];	/* a target has confirmed it, once */
 	unsigned acked;		/* life of which some source has heard RECEIVED; 0 none */
@@ -541,7 +543,8 @@ void flow_on_told(struct world *w, struct connection *c, const struct message_ba
 
 bool target_confirm(struct world *w);
 void confirming_begin(struct world *w, int parcel);
-void confirming_expire(struct world *w);
+/* Returns how many were late. */
+unsigned confirming_expire(struct world *w);
 void confirming_check(struct world *w, int parcel);
 void confirming_forget_early(struct world *w, int parcel);
 

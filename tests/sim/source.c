@@ -43,6 +43,7 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),
+		.poison = has_trouble(w, TROUBLE_POISON) && chance(w, 8),
 	};
 	rng_bytes(&w->rng, p->batch_id.b, sizeof p->batch_id.b);
 	p->sequence_number = a->next_sequence[route] + gap;

@@ -109,6 +109,12 @@ bool target_answer(struct world *w)
 	if (!a || (has_trouble(w, TROUBLE_MUTE) && !chance(w, 4)))
 		return false;
 	n = (int)between(w, 0, (uint64_t)a->held_count - 1);
+	if (has_trouble(w, TROUBLE_POISON) && w->parcels[a->held[n].parcel].poison &&
+	    !a->connection->half_open) {
+		link_cut(w, a->connection, LEAVE_LOST);
+		actor_let_go(a, n);
+		return true;
+	}
 	r = draw_reply(w, a->held[n], 3);
 	answer(w, a, &r);
 	if (r.status != ACK_RECEIVED)

@@ -283,7 +283,8 @@ int check_outcome(struct world *w, struct connection *c, const struct ended *e,
 {
 	int n;
 
-	bury_corrupt(w, e, route);
+	if (row_by_notice(w, c->party, e->notice) == NOBODY)
+		bury_corrupt(w, e, route);
 	n = row_of(w, c->party, e);
 	if (n == NOBODY)
 		broke(w, "party %d is told an outcome that is not its, notice %llu", c->party,

@@ -19,17 +19,19 @@ STORE   := $(wildcard src/store/*.c)
 NET     := $(wildcard src/net/*.c)
 CORE    := $(wildcard src/core/*.c)
 SESSION := $(wildcard src/session/*.c)
+ADMIN   := $(wildcard src/admin/*.c)
 SERVER  := $(wildcard src/server/*.c)
 CLIENT  := $(wildcard src/client/*.c)
 MAIN    := $(wildcard src/main.c)
 TOOL    := $(wildcard tools/handoff/*.c)
+CTL     := $(wildcard tools/handoffctl/*.c)
 HEADERS := $(wildcard include/handoff/*.h)
 MANUALS := $(wildcard man/*.[1-8])
 
 # These know the event loop: the broker's alone.
-NET_LOOP := $(addprefix src/net/,handshake.c listener.c watcher.c)
+NET_LOOP := $(addprefix src/net/,handshake.c listener.c local.c watcher.c)
 LIBRARY := $(BASE) $(WIRE) $(filter-out $(NET_LOOP),$(NET)) $(CLIENT)
-ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(SERVER) $(CLIENT)
+ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(ADMIN) $(SERVER) $(CLIENT)
 
 UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
 HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
@@ -37,7 +39,7 @@ SIM     := $(wildcard tests/sim/*.c)
 BENCH   := $(filter-out tests/bench/allocations.c,$(wildcard tests/bench/*.c))
 CLIB    := $(wildcard tests/system/clib/*.c)
 
-PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff)
+PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff) $(if $(CTL),$(BUILD)/handoffctl)
 LIBRARIES := $(if $(CLIENT),$(addprefix $(BUILD)/,libhandoff.a libhandoff.so handoff.pc))
 TESTS     := $(UNITS:%.c=$(BUILD)/%)
 
@@ -76,7 +78,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # Outside libhandoff.so nothing is visible but what src/client/libhandoff.map names.
 $(call objects,$(ROOMS)): private EXTRA := -fvisibility=hidden
 $(call objects,$(CLIENT)): private EXTRA :=
-$(call objects,$(TOOL) $(wildcard tests/unit/tools/*.c)): private EXTRA := -I.
+$(call objects,$(TOOL) $(CTL) $(wildcard tests/unit/tools/*.c)): private EXTRA := -I.
 $(call objects,$(wildcard tests/deps/stock_*.c)): private EXTRA := \
 	-DHANDOFF_STOCK_GCM -include tools/deps/stock_names.h
 
@@ -89,7 +91,7 @@ $(BUILD)/flags: always | $(DEPS)/.made-from
 $(DEPS)/.made-from: tools/deps/mbedtls $(wildcard tools/deps/*.[ch])
 	@echo '$(DEPS) is missing, or older than tools/deps: run tools/setup' >&2; false
 
--include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(UNITS) $(HELPERS) $(SIM) \
+-include $(patsubst %.o,%.d,$(call objects,$(MAIN) $(ROOMS) $(TOOL) $(CTL) $(UNITS) $(HELPERS) $(SIM) \
 	$(BENCH) $(CLIB)))
 
 # --- What comes of it --------------------------------------------------------------------------
@@ -100,9 +102,10 @@ $(BUILD)/rooms.a: $(call objects,$(ROOMS))
 
 $(BUILD)/handoffd: $(call objects,$(MAIN)) $(BUILD)/rooms.a
 $(BUILD)/handoff:  $(call objects,$(TOOL)) $(BUILD)/rooms.a
+$(BUILD)/handoffctl: $(call objects,$(CTL)) $(BUILD)/rooms.a
 $(BUILD)/sim:      $(call objects,$(SIM)) $(BUILD)/rooms.a
 $(BUILD)/bench:    $(call objects,$(BENCH)) $(BUILD)/rooms.a
-$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/sim $(BUILD)/bench:
+$(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoffctl $(BUILD)/sim $(BUILD)/bench:
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
 
 # Preloaded into the broker; the heap under it is counted.
@@ -158,7 +161,8 @@ $(CLIB:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(MSGPACK_LIBS) -lgcrypt
 check-system: $(PROGRAMS) $(CLIB:%.c=$(BUILD)/%)
-	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) tests/system/run
+	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) \
+		HANDOFFCTL=$(abspath $(BUILD)/handoffctl) tests/system/run
 # What one handoff costs, counted; and how fast it is here, which nothing checks.
 check-budget bench: $(BUILD)/handoffd $(BUILD)/bench $(BUILD)/allocations.so
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF_BENCH=$(abspath $(BUILD)/bench) \
@@ -173,12 +177,13 @@ check-san:
 
 # --- Static analysis ---------------------------------------------------------------------------
 
-ANALYSED := $(MAIN) $(ROOMS) $(TOOL)
+ANALYSED := $(MAIN) $(ROOMS) $(TOOL) $(CTL)
 
 lint: lint-rooms lint-shell lint-man lint-cppcheck lint-gcc lint-tidy
 
 lint-rooms:
-	@tools/lint/rooms $(wildcard src/*.c src/*/*.[ch] include/*/*.h tools/handoff/*.[ch])
+	@tools/lint/rooms $(wildcard src/*.c src/*/*.[ch] include/*/*.h tools/handoff/*.[ch] \
+		tools/handoffctl/*.[ch])
 
 lint-shell:
 	@shellcheck $(shell grep -lsrE -m 1 '^#!/bin/(ba)?sh' tools tests .ci) tools/completion/*.bash
@@ -200,7 +205,8 @@ lint-gcc:
 		CFLAGS='-O1 -fanalyzer -Wno-analyzer-malloc-leak'
 
 lint-tidy: $(patsubst %.c,$(BUILD)/tidy/%,$(ANALYSED))
-$(BUILD)/tidy/%: %.c .clang-tidy $(wildcard src/*/*.h include/*/*.h tools/handoff/*.h)
+$(BUILD)/tidy/%: %.c .clang-tidy $(wildcard src/*/*.h include/*/*.h tools/handoff/*.h \
+		tools/handoffctl/*.h)
 	@mkdir -p $(@D)
 	$(call say,TIDY) clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -I. \
 		-isystem $(DEPS)/include 2>/dev/null && touch $@
@@ -213,7 +219,7 @@ TO := $(DESTDIR)$(PREFIX)
 
 install: all
 	install -d $(TO)/bin $(TO)/sbin $(TO)/lib/pkgconfig $(TO)/include/handoff $(TO)/share/handoff
-	install -m 755 $(BUILD)/handoffd $(TO)/sbin
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoffctl $(TO)/sbin
 	install -m 755 $(BUILD)/handoff $(TO)/bin
 	install -m 644 $(BUILD)/libhandoff.a $(TO)/lib
 	install -m 755 $(BUILD)/libhandoff.so $(TO)/lib/libhandoff.so.0
@@ -222,14 +228,19 @@ install: all
 	install -m 644 $(HEADERS) $(TO)/include/handoff
 	install -m 644 conf/handoffd.conf $(TO)/share/handoff
 	install -D -m 644 conf/handoffd.service $(TO)/lib/systemd/system/handoffd.service
-	install -D -m 644 tools/completion/handoff.bash $(TO)/share/bash-completion/completions/handoff
+	for program in handoff handoffctl; do \
+		install -D -m 644 tools/completion/$$program.bash \
+			$(TO)/share/bash-completion/completions/$$program || exit 1; \
+	done
 	for page in $(MANUALS); do \
 		install -D -m 644 $$page $(TO)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 
 uninstall:
-	rm -f $(TO)/lib/systemd/system/handoffd.service $(TO)/share/bash-completion/completions/handoff
-	rm -f $(TO)/sbin/handoffd $(TO)/bin/handoff $(TO)/lib/libhandoff.a $(TO)/lib/libhandoff.so \
+	rm -f $(TO)/lib/systemd/system/handoffd.service \
+		$(TO)/share/bash-completion/completions/handoff \
+		$(TO)/share/bash-completion/completions/handoffctl
+	rm -f $(TO)/sbin/handoffd $(TO)/sbin/handoffctl $(TO)/bin/handoff $(TO)/lib/libhandoff.a $(TO)/lib/libhandoff.so \
 		$(TO)/lib/libhandoff.so.0 $(TO)/lib/pkgconfig/handoff.pc \
 		$(foreach n,1 3 5 7 8,$(patsubst man/%,$(TO)/share/man/man$(n)/%,$(wildcard man/*.$(n))))
 	rm -rf $(TO)/include/handoff $(TO)/share/handoff

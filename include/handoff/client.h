@@ -71,15 +71,30 @@ enum handoff_state {
 	HANDOFF_CONNECTED,	/* WELCOME has been read */
 	HANDOFF_WAITING,	/* a connection ended or failed; another attempt comes */
 	HANDOFF_CLOSING,	/* drained: the last words are being said */
-	HANDOFF_ENDED,		/* for good; handoff_why() says why */
+	HANDOFF_ENDED,		/* for good; handoff_end() and handoff_why() say why */
 };
+
+/* Why a client has ended for good. */
+enum handoff_end {
+	HANDOFF_END_NONE,		/* it has not */
+	HANDOFF_END_DRAINED,		/* handoff_drain() is through */
+	HANDOFF_END_OPTIONS,		/* an option, or a file that it names, cannot be used */
+	HANDOFF_END_TLS,		/* the handshake failed: a certificate was refused */
+	HANDOFF_END_UNAUTHORIZED,	/* the broker gives this module no right */
+	HANDOFF_END_PROTOCOL_ERROR,	/* the broker did not understand the library */
+	HANDOFF_END_REPLACED,		/* another client has taken over the instance_id */
+};
+/* "drained", "REPLACED", …; never NULL. */
+const char *handoff_end_name(enum handoff_end end);
 
 /*
  * A client that begins to connect. From then on it connects again by itself whenever a connection
  * ends, after a wait that doubles from 100 ms to 30 s and of which a random part is taken, or the
- * one that the broker asks for in its GOODBYE. What no repetition can mend ends the client: files
- * that cannot be read, a certificate refused on either side, UNAUTHORIZED, PROTOCOL_ERROR,
- * REPLACED.
+ * one that the broker asks for in its GOODBYE, at most 10 minutes. So a GOODBYE SHUTDOWN, REKEY,
+ * KICKED or TIMEOUT is followed by another connection, which names the deliveries that the caller
+ * has: they stay the caller's, unless a LOST event says otherwise, and nothing is done twice. What
+ * no repetition can mend ends the client: files that cannot be read, a certificate refused on
+ * either side, UNAUTHORIZED, PROTOCOL_ERROR, REPLACED.
  *
  * Never blocks, but for looking up a name. NULL only when memory is refused; any other failure is
  * the state HANDOFF_ENDED. The options may be destroyed afterwards.
@@ -99,18 +114,23 @@ struct handoff_client *handoff_connect(const struct handoff_options *o, int time
 void handoff_close(struct handoff_client *c);
 
 /*
- * The graceful end: what senders gathered is flushed, all batches are brought to RECEIVED, then no
- * more deliveries are taken, those that the caller has are waited for, and GOODBYE DONE is said. Go
- * on with handoff_next() or the loop as before, end your deliveries (stage outputs included), until
- * an event tells the state HANDOFF_ENDED; then close. Deliveries not yet told go back to the
- * broker. New batches that complete nothing are refused from now on (HANDOFF_CLOSED). May be called
- * twice.
+ * The graceful end: what senders gathered is flushed, all batches are brought to RECEIVED (under
+ * back-pressure that takes its time), then GOODBYE DRAINING is said and no more deliveries are
+ * taken, those that the caller has and confirmations are waited for, and GOODBYE DONE is said. Go
+ * on with handoff_next() or the loop as before, end your deliveries (stage outputs included) or
+ * drop them, until an event tells the state HANDOFF_ENDED; then close. Deliveries not yet told, and
+ * those dropped, go back to the broker with DONE, at no cost of an attempt: so a module is
+ * restarted without work that is lost or repeated. From now on records for senders are refused, and
+ * batches too (HANDOFF_CLOSED), unless the caller still has a delivery that they may be made of.
+ * May be called twice.
  */
 void handoff_drain(struct handoff_client *c);
 
 enum handoff_state handoff_state(const struct handoff_client *c);
 /* Why the latest connection ended or failed, one line for people; "" while there is no trouble. */
 const char *handoff_why(const struct handoff_client *c);
+/* The same for programs, once the state is HANDOFF_ENDED. */
+enum handoff_end handoff_end(const struct handoff_client *c);
 /* The instance_id in use. */
 const char *handoff_instance(const struct handoff_client *c);
 /* The broker's name and version; "" before the first connection. */
@@ -177,7 +197,7 @@ struct handoff_route {
 	uint64_t retry_delay_ms;
 	double backoff_multiplier;
 	uint64_t max_retries;
-	bool backpressure_active;	/* when the settings came */
+	bool backpressure_active;	/* now; handoff_route_backpressure() tells more */
 	uint64_t last_sequence_number;	/* the highest this instance has used */
 };
 
@@ -191,6 +211,22 @@ const struct handoff_route *handoff_route_between(const struct handoff_client *c
     const char *source_module, const char *target_module);
 /* All of them, one after the other; NULL behind the last. */
 const struct handoff_route *handoff_route_at(const struct handoff_client *c, size_t index);
+
+/*
+ * Back-pressure of a route of which this module is the source. While it is active, batches that
+ * complete nothing leave one at a time, at least delay_ms apart (a minute at most); what was sent
+ * before, and batches that complete deliveries, are not held back. Sending goes on as before until
+ * the window is full. A BACKPRESSURE event tells each change; a new connection begins with what the
+ * broker says then.
+ */
+struct handoff_backpressure {
+	bool active;
+	uint64_t queue_depth;	/* batches on the route, when the broker told last */
+	uint64_t delay_ms;	/* 0 while it is not active */
+};
+/* By the route's name. False when this module is not the source of such a route. */
+bool handoff_route_backpressure(const struct handoff_client *c, const char *route,
+    struct handoff_backpressure *b);
 
 /* The most bytes that the list of records of one batch may have; 0 before WELCOME. */
 size_t handoff_max_records_bytes(const struct handoff_client *c);

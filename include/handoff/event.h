@@ -14,6 +14,7 @@ extern "C" {
 #endif
 
 struct handoff_delivery;
+struct handoff_record_result;	/* confirm.h */
 
 enum handoff_event_type {
 	/* The state changed, or the settings of a connected client: state, text (why). */
@@ -45,13 +46,23 @@ enum handoff_event_type {
 	/* What the caller said was refused: errors. The delivery is the caller's again. */
 	HANDOFF_EVENT_NOT_DONE,
 	/* While the caller works: the broker no longer holds the delivery to be this client's (a
-	 * deadline, a lost connection) and may deliver it again. `delivery` stays the caller's, who
-	 * ends
-	 * it as usual, which may still count, or drops it. */
+	 * deadline, a lost connection) and may deliver it again; errors: what it said of that, if
+	 * anything (INT_DELIVERY_001). `delivery` stays the caller's, who ends it as usual, which
+	 * may still count, or drops it. */
 	HANDOFF_EVENT_LOST,
 
-	/* The broker, or a module through it, tells errors: errors, action. */
+	/* The broker, or a module through it, tells errors: errors, action; batch_id, where the
+	 * first of them is about a batch, such as one without confirmation (INT_DELIVERY_006). */
 	HANDOFF_EVENT_ERRORS,
+
+	/* For the source. */
+
+	/* A route came under back-pressure, or out of it, or its delay changed: route,
+	 * backpressure. */
+	HANDOFF_EVENT_BACKPRESSURE,
+	/* What came of records of a batch at their destination: batch_id, results; route. A part of
+	 * the batch's, or all; it can be told again. `user` is NULL. */
+	HANDOFF_EVENT_CONFIRMATION,
 };
 
 enum handoff_action {
@@ -78,7 +89,17 @@ struct handoff_event {
 	enum handoff_action action;
 	struct handoff_delivery *delivery;
 	void *user;	/* of the batch (send.h), or of the delivery (receive.h) */
+	struct handoff_backpressure backpressure;
+	const struct handoff_record_result *results;	/* result_count of them */
+	size_t result_count;
 };
+
+/*
+ * Outcomes (PROCESSED, REJECTED), CONFIRMATION and some ERRORS come from the mailbox: the broker
+ * keeps them until they are confirmed, which the library does when the next event is asked for; it
+ * says so within a second, in a message of its own when there is no other. What was confirmed is
+ * not told again by this client.
+ */
 
 /* An event shows so many errors of those that came; texts are cut at 1024 bytes. */
 #define HANDOFF_EVENT_ERRORS_MAX 64

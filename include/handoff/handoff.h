@@ -13,12 +13,14 @@
  *	event.h    what a client has to tell
  *	send.h     records into batches, batches into the broker's custody
  *	receive.h  deliveries, and the ways to end them
+ *	confirm.h  delivery confirmations: what came of each record
  *
  * The library sets no signal handler, never ends the process, and prints nothing. It has no state
  * beside its clients; a client and all that came from it belong to one thread at a time, and
  * different clients may be used by different threads.
  */
 #include <handoff/client.h>
+#include <handoff/confirm.h>
 #include <handoff/error.h>
 #include <handoff/event.h>
 #include <handoff/receive.h>

@@ -85,6 +85,20 @@ int handoff_rejected(struct handoff_delivery *d, const struct handoff_error *err
 /* No word about it: the broker delivers it again at its deadline. Frees the delivery. */
 void handoff_drop(struct handoff_delivery *d);
 
+/*
+ * Back-pressure of the target's own: the broker delivers nothing more to this client on the route,
+ * or on any (NULL), until handoff_resume() says otherwise. The two are independent: a route is
+ * paused while it or all are. What was on its way still comes, and what was delivered stays. The
+ * broker is told again after each reconnection; what it delivers until it has read that comes too.
+ * When all instances of a module are paused the broker tells the sources of its routes.
+ *
+ * 0, also when that is so already; HANDOFF_NO_ROUTE: this module is not the target of such a route;
+ * HANDOFF_NOT_CONNECTED: a route is named, and the broker has not said its settings yet;
+ * HANDOFF_CLOSED.
+ */
+int handoff_pause(struct handoff_client *c, const char *route);
+int handoff_resume(struct handoff_client *c, const char *route);
+
 #ifdef __cplusplus
 }
 #endif

@@ -41,6 +41,8 @@ int handoff_sender_open(struct handoff_client *c, const char *target_module,
  * record does not fit into a frame, flush_timeout_ms after its first record, or at once when the
  * record's `priority` is "CRITICAL" (the batch is then CRITICAL too).
  *
+ * Under back-pressure (client.h) batches wait in the window, as they do without a connection.
+ *
  * 0; HANDOFF_AGAIN: the window is full, deal with an event (handoff_next()) and add it again;
  * HANDOFF_INVALID: not exactly one map with a string record_id; HANDOFF_TOO_LARGE (it alone, for a
  * frame), HANDOFF_NO_MEMORY, HANDOFF_NO_ROUTE (the route is gone from the settings),

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/datetime.h"
+#include "base/utf8.h"
 
 #define LOG_PAIRS_BYTES 4096	/* all pairs of one line, as text */
 #define LOG_EVENT_BYTES 128	/* the event's own words */
@@ -62,41 +63,24 @@ bool log_level_parse(const char *word, enum log_level *level)
 	return false;
 }
 
+enum log_level log_level_get(void)
+{
+	return log_threshold;
+}
+
+void log_level_set(enum log_level level)
+{
+	log_threshold = level;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_words[level];
+}
+
 bool log_is_on(enum log_level level)
 {
 	return level <= log_threshold;
-}
-
-/*
- * The length of the UTF-8 sequence at the front, 0 when there is none that is well-formed and can
- * be shown: overlong forms, surrogates and the control characters U+0000-U+001F and U+007F-U+009F
- * are none.
- */
-static size_t shown_length(const char *text, size_t n)
-{
-	const uint8_t *s = (const uint8_t *)text;
-	size_t len;
-
-	if (s[0] < 0x80)
-		return s[0] >= 0x20 && s[0] != 0x7f;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
-	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
 }
 
 /* Writes at most `max` bytes of `s` quoted and escaped; `out` has QUOTED_BYTES(max). */
@@ -106,7 +90,7 @@ static void quote(const char *s, size_t len, size_t max, char *out)
 
 	*out++ = '"';
 	while (at < len) {
-		size_t n = shown_length(s + at, len - at);
+		size_t n = utf8_shown_length(s + at, len - at);
 
 		if (at + (n > 0 ? n : 1) > max)
 			break;
@@ -159,7 +143,7 @@ static void put_text(struct line *l, const char *s)
 /* One character of a JSON string from the front of `s`; returns how many bytes it took. */
 static size_t put_json_char(struct line *l, const char *s, size_t n)
 {
-	size_t shown = shown_length(s, n);
+	size_t shown = utf8_shown_length(s, n);
 
 	if (shown == 0 && (uint8_t)*s >= 0x80) {
 		put_string(l, "\\ufffd");

@@ -21,6 +21,10 @@ void log_init(enum log_level level, enum log_format format);
 /* "error" … "debug" to a level; false when the word is none of them. */
 bool log_level_parse(const char *word, enum log_level *level);
 bool log_is_on(enum log_level level);
+/* The level up to which lines are written; it may be changed at any time. */
+enum log_level log_level_get(void);
+void log_level_set(enum log_level level);
+const char *log_level_name(enum log_level level);
 
 __attribute__((format(printf, 3, 4)))
 void log_event(enum log_level level, const char *event, const char *pairs, ...);

@@ -25,9 +25,21 @@ static bool is_correlation_id(const char *text)
 	return n >= 1 && n <= CORRELATION_ID_MAX && text_is_utf8(text, n);
 }
 
+/* While draining: a batch can still be a part of what is made of it. */
+static bool has_open_delivery(const struct handoff_client *c)
+{
+	const struct handoff_delivery *d;
+
+	TAILQ_FOREACH(d, &c->deliveries, link)
+		if (d->state == DELIVERY_OPEN)
+			return true;
+	return false;
+}
+
 static int check(const struct handoff_client *c, const struct handoff_batch *b)
 {
-	if (c->state == HANDOFF_ENDED || (c->is_draining && b->complete_count == 0))
+	if (c->state == HANDOFF_ENDED || c->state == HANDOFF_CLOSING ||
+	    (c->is_draining && b->complete_count == 0 && !has_open_delivery(c)))
 		return HANDOFF_CLOSED;
 	if (b->target_module == NULL || count_records(b) == 0 ||
 	    b->sequence_number > INT64_MAX ||

@@ -65,10 +65,12 @@ void client_lose(struct handoff_client *c, const char *why, ...)
 	va_end(args);
 }
 
-void client_give_up(struct handoff_client *c, const char *why, ...)
+void client_give_up(struct handoff_client *c, enum handoff_end end, const char *why, ...)
 {
 	va_list args;
 
+	if (c->verdict == VERDICT_NONE)
+		c->end = end;
 	va_start(args, why);
 	note(c, VERDICT_FINAL, why, args);
 	va_end(args);
@@ -115,11 +117,14 @@ static void drop_connection(struct handoff_client *c)
 	c->has_work = false;
 	c->has_said_draining = false;
 	outbox_on_lost(c);
+	confirmations_on_lost(c);
 }
 
 static void end(struct handoff_client *c)
 {
 	drop_connection(c);
+	if (c->end == HANDOFF_END_NONE)
+		c->end = HANDOFF_END_DRAINED;
 	client_set_state(c, HANDOFF_ENDED);
 }
 
@@ -156,8 +161,8 @@ static void say_done(struct handoff_client *c)
 }
 
 /*
- * First plain batches, since none may follow GOODBYE DRAINING; then no more deliveries; when those
- * that were taken have ended, DONE.
+ * First plain batches, of which only parts of a stage's output may follow GOODBYE DRAINING; then no
+ * more deliveries; when those that were taken have ended, and confirmations are written, DONE.
  */
 static void drain_on(struct handoff_client *c)
 {
@@ -165,12 +170,13 @@ static void drain_on(struct handoff_client *c)
 		return;
 	if (c->outbox.plain_count > 0 || handoff_gathered(c) > 0)
 		return;
-	if (c->outbox.count == 0 && !has_deliveries(c)) {
+	if (c->outbox.count == 0 && c->confirmations.count == 0 && !has_deliveries(c)) {
 		if (c->state == HANDOFF_CONNECTED)
 			say_done(c);
 		else
 			end(c);
 	} else if (c->state == HANDOFF_CONNECTED && !c->has_said_draining) {
+		confirmations_send(c);	/* what was said before goes before */
 		session_say_goodbye(c, GOODBYE_DRAINING);
 		c->has_said_draining = true;
 	}
@@ -239,7 +245,7 @@ static void connect_on(struct handoff_client *c)
 	if (r == 0)
 		session_begin(c);
 	else if (r == ERR_TLS)
-		client_give_up(c, "TLS: %s", link_why(c->link));
+		client_give_up(c, HANDOFF_END_TLS, "TLS: %s", link_why(c->link));
 	else if (r != ERR_AGAIN)
 		client_lose(c, "%s", link_why(c->link));
 }
@@ -292,14 +298,16 @@ static bool make_ready(struct handoff_client *c)
 {
 	options_complete(c->options);
 	if (c->options->error[0] != '\0') {
-		client_give_up(c, "%s", c->options->error);
+		client_give_up(c, HANDOFF_END_OPTIONS, "%s", c->options->error);
 		return false;
 	}
 	library_init();
 	c->tls = tls_client_create(c->options->ca, c->options->certificate, c->options->key, c->why,
 				   sizeof(c->why));
-	if (c->tls == NULL)
+	if (c->tls == NULL) {
 		c->verdict = VERDICT_FINAL;
+		c->end = HANDOFF_END_OPTIONS;
+	}
 	c->decoder = decoder_create(DECODE_AT_CLIENT);
 	return c->tls != NULL;
 }
@@ -319,6 +327,7 @@ struct handoff_client *handoff_open(const struct handoff_options *o)
 	TAILQ_INIT(&c->deliveries);
 	TAILQ_INIT(&c->events);
 	outbox_init(&c->outbox);
+	confirmations_init(&c->confirmations);
 	c->repeat_at_ms = INT64_MAX;
 	client_read_clock(c);
 	if (make_ready(c)) {
@@ -347,6 +356,7 @@ void handoff_close(struct handoff_client *c)
 		delivery_destroy(d);
 	senders_destroy(c);
 	outbox_destroy(c);
+	confirmations_destroy(c);
 	free(c->routes);
 	decoder_destroy(c->decoder);
 	tls_destroy(c->tls);
@@ -362,6 +372,11 @@ enum handoff_state handoff_state(const struct handoff_client *c)
 const char *handoff_why(const struct handoff_client *c)
 {
 	return c->why;
+}
+
+enum handoff_end handoff_end(const struct handoff_client *c)
+{
+	return c->state == HANDOFF_ENDED ? c->end : HANDOFF_END_NONE;
 }
 
 const char *handoff_instance(const struct handoff_client *c)

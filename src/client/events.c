@@ -34,6 +34,8 @@ void event_destroy(struct event *e)
 		return;
 	free(e->errors);
 	free(e->error_texts);
+	free(e->results);
+	free(e->result_texts);
 	free(e);
 }
 
@@ -59,10 +61,61 @@ bool event_set_errors(struct handoff_client *c, struct event *e, const struct me
 	return true;
 }
 
+static size_t texts_size(const struct message_record_delivery *results, size_t n)
+{
+	size_t size = 1;
+
+	for (size_t i = 0; i < n; i++)
+		size += results[i].record_id.n + results[i].destination_id.n + 2;
+	return size;
+}
+
+static const char *put_text(char **at, struct span text)
+{
+	char *start = *at;
+
+	memcpy(start, text.p, text.n);
+	start[text.n] = '\0';
+	*at = start + text.n + 1;
+	return start;
+}
+
+bool event_set_results(struct handoff_client *c, struct event *e,
+    const struct message_record_delivery *results, size_t n)
+{
+	static const enum handoff_record_status status_from_wire[] = {
+		[RECORD_DELIVERED] = HANDOFF_RECORD_DELIVERED,
+		[RECORD_FAILED] = HANDOFF_RECORD_FAILED,
+		[RECORD_DLQ] = HANDOFF_RECORD_DLQ,
+	};
+	const size_t size = texts_size(results, n);
+	char *at = malloc(size);
+
+	e->result_texts = at;
+	e->results = calloc(n + 1, sizeof(*e->results));
+	if (at == NULL || e->results == NULL) {
+		client_lose(c, "out of memory: an event");
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		e->results[i] = (struct handoff_record_result){
+			.record_id = put_text(&at, results[i].record_id),
+			.record_id_len = results[i].record_id.n,
+			.destination_id = put_text(&at, results[i].destination_id),
+			.status = status_from_wire[results[i].status],
+			.time_us = results[i].delivered_at_us,
+		};
+	e->bytes = size + n * sizeof(*e->results);
+	e->shown.results = e->results;
+	e->shown.result_count = n;
+	return true;
+}
+
 void event_post(struct handoff_client *c, struct event *e)
 {
 	TAILQ_INSERT_TAIL(&c->events, e, link);
 	c->event_count++;
+	c->event_bytes += e->bytes;
 }
 
 void event_post_error(struct handoff_client *c, const struct handoff_error *error,
@@ -86,13 +139,14 @@ void event_post_error(struct handoff_client *c, const struct handoff_error *erro
 
 bool events_are_full(const struct handoff_client *c)
 {
-	return c->event_count >= EVENTS_MAX;
+	return c->event_count >= EVENTS_MAX || c->event_bytes >= EVENTS_MAX_BYTES;
 }
 
 static void remove_event(struct handoff_client *c, struct event *e)
 {
 	TAILQ_REMOVE(&c->events, e, link);
 	c->event_count--;
+	c->event_bytes -= e->bytes;
 }
 
 void events_forget_delivery(struct handoff_client *c, const struct handoff_delivery *d)
@@ -118,6 +172,18 @@ bool events_have_notice(const struct handoff_client *c, uint64_t notice)
 	return c->current != NULL && c->current->notice == notice;
 }
 
+void events_carry_notice(struct handoff_client *c, uint64_t notice)
+{
+	struct event *latest = TAILQ_LAST(&c->events, event_list);
+
+	if (latest == NULL)
+		latest = c->current;
+	if (latest == NULL)
+		notices_confirm(c, notice);
+	else if (notice > latest->notice)
+		latest->notice = notice;
+}
+
 void events_destroy(struct handoff_client *c)
 {
 	struct event *e;
@@ -136,10 +202,8 @@ static void confirm(struct handoff_client *c)
 	struct event *e = c->current;
 
 	c->current = NULL;
-	if (e != NULL && e->notice > c->seen) {
-		c->seen = e->notice;
-		c->has_seen = true;
-	}
+	if (e != NULL)
+		notices_confirm(c, e->notice);
 	event_destroy(e);
 }
 

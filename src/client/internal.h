@@ -16,6 +16,9 @@
  *	receiver.c   deliveries until the caller ends them
  *	ending.c     what the caller said of a delivery, until the broker has answered
  *	events.c     what is told to the caller
+ *	notices.c    outcomes, confirmations and errors to the caller, and `seen` to the broker
+ *	flow.c       back-pressure: the broker's on our routes, ours on the broker
+ *	confirm.c    delivery confirmations until they are written
  *	errors.c     IntegrationErrors to the caller and from him
  *	ids.c        identifiers
  *
@@ -47,6 +50,8 @@
 #define FRAME_OVERHEAD_BYTES 4096
 /* What one of `completes` takes beside its errors. */
 #define COMPLETION_BYTES 256
+/* While more than this waits to be written, nothing further that is large is encoded. */
+#define WRITE_AHEAD_BYTES ((size_t)256 * 1024)
 
 /* --- the parts ------------------------------------------------------------------------------- */
 
@@ -59,6 +64,11 @@ struct route {
 	unsigned refusals;		/* TRANSIENT ones in a row, each counted once for all */
 	int64_t pause_until_ms;		/* send none before */
 	bool is_asking;			/* one was sent after a pause, and is not answered */
+	struct handoff_backpressure pressure;
+	bool was_told_active;		/* the latest event said so */
+	int64_t left_at_ms;		/* when the latest one left */
+	/* For deliveries: */
+	bool is_paused;			/* by the caller, this route alone */
 };
 
 struct handoff_records {
@@ -102,6 +112,22 @@ struct outbox {
 	size_t plain_count;		/* of both: those that complete nothing */
 };
 
+/* What came of records that the caller wrote, until it has been written to a connection. */
+struct confirmation {
+	TAILQ_ENTRY(confirmation) link;
+	char correlation_id[CORRELATION_ID_MAX + 1];	/* the delivery's; "": not known */
+	struct message_confirmation says;	/* its results are owned */
+	char *texts;			/* of them; owned */
+	size_t bytes;			/* encoded, rounded up */
+};
+TAILQ_HEAD(confirmation_list, confirmation);
+
+struct confirmations {
+	struct confirmation_list waiting;
+	struct confirmation_list encoded;	/* for this connection, not yet all written */
+	size_t count, bytes;		/* of both */
+};
+
 enum delivery_state {
 	DELIVERY_UNTOLD,	/* its event has not been taken */
 	DELIVERY_OPEN,		/* the caller works on it */
@@ -143,7 +169,12 @@ struct event {
 	char text[WHY_SIZE];
 	struct handoff_error *errors;	/* owned */
 	char *error_texts;		/* owned */
+	struct handoff_record_result *results;	/* owned */
+	char *result_texts;		/* owned */
+	size_t bytes;			/* of the results */
 };
+
+TAILQ_HEAD(event_list, event);
 
 /* What client_settle() has to do with the connection. */
 enum verdict { VERDICT_NONE, VERDICT_LOST, VERDICT_FINAL };
@@ -154,6 +185,7 @@ struct handoff_client {
 	struct decoder *decoder;		/* owned */
 	enum handoff_state state;
 	char why[WHY_SIZE];
+	enum handoff_end end;		/* what ends it for good, where that is known */
 	int64_t now_ms;			/* the monotonic clock, read at each entry */
 
 	struct link *link;		/* owned; NULL between attempts */
@@ -178,12 +210,16 @@ struct handoff_client {
 	struct outbox outbox;
 	TAILQ_HEAD(, handoff_delivery) deliveries;
 	int64_t repeat_at_ms;		/* no RECEIVED is due before */
-	TAILQ_HEAD(, event) events;
-	size_t event_count;
+	struct event_list events;
+	size_t event_count, event_bytes;
 	struct event *current;		/* owned; the caller reads it */
 	uint64_t seen;			/* the highest notice confirmed, of this broker_id */
 	bool has_seen;			/* not yet said on this connection */
+	int64_t seen_due_ms;		/* has_seen: it is said by then, whatever else there is */
 	uint64_t newest_notice;		/* the highest that came, of this broker_id */
+	struct confirmations confirmations;
+
+	bool is_paused;			/* by the caller: no deliveries on any route */
 
 	bool is_draining;
 	bool has_said_draining;
@@ -196,8 +232,8 @@ void client_read_clock(struct handoff_client *c);
 __attribute__((format(printf, 2, 3)))
 void client_lose(struct handoff_client *c, const char *why, ...);
 /* The same, for good. */
-__attribute__((format(printf, 2, 3)))
-void client_give_up(struct handoff_client *c, const char *why, ...);
+__attribute__((format(printf, 3, 4)))
+void client_give_up(struct handoff_client *c, enum handoff_end end, const char *why, ...);
 void client_set_state(struct handoff_client *c, enum handoff_state state);
 /* Begins a connection, when it is time. */
 void client_proceed(struct handoff_client *c);
@@ -229,7 +265,10 @@ struct envelope session_envelope(struct handoff_client *c, const char *correlati
 
 /* --- routes.c -------------------------------------------------------------------------------- */
 
-/* Takes over WELCOME's list; false when memory is refused, and nothing has changed. */
+/*
+ * Takes over WELCOME's list, back-pressure included, which flow_on_welcome() then tells; false when
+ * memory is refused, and nothing has changed.
+ */
 bool routes_take(struct handoff_client *c, const struct message_welcome *w);
 struct route *route_find(const struct handoff_client *c, const char *name);
 /* From this module to `target`. */
@@ -284,8 +323,10 @@ void receiver_proceed(struct handoff_client *c);
 void receiver_on_welcome(struct handoff_client *c);
 /* The leases to be named in HELLO: their number, at most HOLDS_MAX. */
 size_t receiver_holds(const struct handoff_client *c, uint64_t holds[HOLDS_MAX]);
-/* The broker no longer holds this one to be ours. */
-void delivery_lose(struct handoff_delivery *d);
+/* The broker no longer holds this one to be ours, and says why (`error` NULL: it does not). */
+void delivery_lose(struct handoff_delivery *d, const struct message_error *error);
+/* INT_DELIVERY_001, about a delivery that this client has, whatever was said of it: true. */
+bool receiver_on_deadline(struct handoff_client *c, const struct message_error *error);
 /* The lease that a refused RECEIVED spoke of, or INT_DELIVERY_001: true when it was one of ours. */
 bool receiver_on_refusal(struct handoff_client *c, const struct message *m);
 /* Says RECEIVED, or what `a` says; *id gets the message's. */
@@ -294,6 +335,47 @@ void receiver_acknowledge(struct handoff_delivery *d, const struct ack_out *a, s
 /* --- delivery.c ------------------------------------------------------------------------------ */
 
 void delivery_destroy(struct handoff_delivery *d);	/* and forgets its events */
+
+/* --- flow.c ---------------------------------------------------------------------------------- */
+
+/* The longest delay between two batches that is obeyed. */
+#define PACE_MAX_MS 60000
+
+/* After WELCOME: tells what has changed; on a new connection says again that we are paused. */
+void flow_on_welcome(struct handoff_client *c, bool is_first);
+/* BACKPRESSURE from the broker. */
+void flow_on_signal(struct handoff_client *c, const struct message_backpressure *b);
+/* When the next batch that completes nothing may leave on this route. */
+int64_t flow_may_go_at(const struct route *r);
+
+/* --- confirm.c ------------------------------------------------------------------------------- */
+
+void confirmations_init(struct confirmations *x);
+void confirmations_destroy(struct handoff_client *c);
+/* Encodes what waits, while little waits to be written. */
+void confirmations_send(struct handoff_client *c);
+/* Some could be encoded now. */
+bool confirmations_are_due(const struct handoff_client *c);
+/* Everything that was encoded is written: these are done with. */
+void confirmations_on_written(struct handoff_client *c);
+/* What was not written goes on the next connection. */
+void confirmations_on_lost(struct handoff_client *c);
+
+/* --- notices.c ------------------------------------------------------------------------------- */
+
+/* How a batch of ours ended at its target. */
+void notice_on_outcome(struct handoff_client *c, const struct message *m);
+/* What came of its records. */
+void notice_on_confirmation(struct handoff_client *c, const struct message *m);
+/* Errors that answer nothing of ours. */
+void notice_on_errors(struct handoff_client *c, const struct message *m);
+/* A message that is not for the caller: when it is a notice, it is confirmed in its turn. */
+void notice_pass_over(struct handoff_client *c, const struct message *m);
+/* Says `seen` in a message of its own when it has waited for another for too long. */
+void notices_proceed(struct handoff_client *c);
+int64_t notices_due_ms(const struct handoff_client *c);
+/* Notices up to here need not come again. */
+void notices_confirm(struct handoff_client *c, uint64_t notice);
 
 /* --- ending.c -------------------------------------------------------------------------------- */
 
@@ -310,6 +392,8 @@ void ending_finish(struct handoff_delivery *d, struct event *done);
 /* --- events.c -------------------------------------------------------------------------------- */
 
 #define EVENTS_MAX 4096
+/* Of the results in them. */
+#define EVENTS_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
 /* NULL, and the connection is lost, when memory is refused: what it would have told comes again. */
 struct event *event_create(struct handoff_client *c, enum handoff_event_type type);
@@ -319,6 +403,9 @@ void event_set_batch(struct event *e, const struct uuid *batch_id, const char *r
 bool event_set_errors(struct handoff_client *c, struct event *e, const struct message_error *errors,
     size_t n);
 void event_post(struct handoff_client *c, struct event *e);
+/* Copies results; the connection is lost when memory is refused. */
+bool event_set_results(struct handoff_client *c, struct event *e,
+    const struct message_record_delivery *results, size_t n);
 /* Tells an error that the library found itself. */
 void event_post_error(struct handoff_client *c, const struct handoff_error *error,
     const struct uuid *batch_id, const char *route);
@@ -327,6 +414,8 @@ bool events_are_full(const struct handoff_client *c);
 void events_forget_delivery(struct handoff_client *c, const struct handoff_delivery *d);
 /* Whether this notice waits to be taken. */
 bool events_have_notice(const struct handoff_client *c, uint64_t notice);
+/* This notice, which is not told, is confirmed with the latest event; at once without one. */
+void events_carry_notice(struct handoff_client *c, uint64_t notice);
 void events_destroy(struct handoff_client *c);
 
 /* --- errors.c -------------------------------------------------------------------------------- */

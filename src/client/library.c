@@ -58,6 +58,32 @@ const char *handoff_event_name(enum handoff_event_type type)
 	case HANDOFF_EVENT_NOT_DONE: return "NOT_DONE";
 	case HANDOFF_EVENT_LOST: return "LOST";
 	case HANDOFF_EVENT_ERRORS: return "ERRORS";
+	case HANDOFF_EVENT_BACKPRESSURE: return "BACKPRESSURE";
+	case HANDOFF_EVENT_CONFIRMATION: return "CONFIRMATION";
+	}
+	return "unknown";
+}
+
+const char *handoff_record_status_name(enum handoff_record_status status)
+{
+	switch (status) {
+	case HANDOFF_RECORD_DELIVERED: return "DELIVERED";
+	case HANDOFF_RECORD_FAILED: return "FAILED";
+	case HANDOFF_RECORD_DLQ: return "DLQ";
+	}
+	return "unknown";
+}
+
+const char *handoff_end_name(enum handoff_end end)
+{
+	switch (end) {
+	case HANDOFF_END_NONE: return "none";
+	case HANDOFF_END_DRAINED: return "drained";
+	case HANDOFF_END_OPTIONS: return "options";
+	case HANDOFF_END_TLS: return "TLS";
+	case HANDOFF_END_UNAUTHORIZED: return "UNAUTHORIZED";
+	case HANDOFF_END_PROTOCOL_ERROR: return "PROTOCOL_ERROR";
+	case HANDOFF_END_REPLACED: return "REPLACED";
 	}
 	return "unknown";
 }

@@ -74,6 +74,7 @@ static int64_t due_ms(const struct handoff_client *c)
 	const int64_t others[] = {
 		senders_due_ms(c),
 		outbox_due_ms(c),
+		notices_due_ms(c),
 		c->state == HANDOFF_CONNECTED ? c->repeat_at_ms : INT64_MAX,
 		has_work_now(c) ? 0 : INT64_MAX,
 	};

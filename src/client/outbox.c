@@ -6,6 +6,8 @@
  *	                 └─ connection lost ─────┤
  *	                 └─ refused, TRANSIENT ──┘   (its route pauses)
  *
+ * Under back-pressure those that complete nothing leave their route one at a time (flow.c).
+ *
  * A batch keeps its id, its number and its records from the first to the last sending, so that the
  * broker recognises a repeat.
  */
@@ -17,9 +19,6 @@
 #include "base/digest.h"
 #include "client/ids.h"
 #include "client/internal.h"
-
-/* While more than this waits to be written, no further batch is encoded. */
-#define WRITE_AHEAD_BYTES ((size_t)256 * 1024)
 
 void outbox_init(struct outbox *x)
 {
@@ -97,7 +96,9 @@ static int64_t may_go_at(const struct handoff_client *c, const struct outgoing *
 	if (r == NULL || o->complete_count > 0)
 		return o->retry_at_ms;
 	/* Of those that were refused together, one asks for all whether there is room again. */
-	return r->is_asking ? INT64_MAX : r->pause_until_ms;
+	if (r->is_asking)
+		return INT64_MAX;
+	return r->pause_until_ms > flow_may_go_at(r) ? r->pause_until_ms : flow_may_go_at(r);
 }
 
 /* Takes it out of the outbox; it is the caller's. */
@@ -183,8 +184,10 @@ static bool send_one(struct handoff_client *c, struct outgoing *o)
 	}
 	TAILQ_REMOVE(&c->outbox.waiting, o, link);
 	TAILQ_INSERT_TAIL(&c->outbox.sent, o, link);
-	if (r != NULL && o->complete_count == 0)
+	if (r != NULL && o->complete_count == 0) {
 		r->is_asking = r->refusals > 0;
+		r->left_at_ms = c->now_ms;
+	}
 	return true;
 }
 
@@ -268,11 +271,16 @@ static bool is_worth_a_retry(const struct message_error *errors, size_t n)
 /* The route takes nothing for a while. What was sent before it paused is counted once. */
 static void pause_route(struct handoff_client *c, struct route *r)
 {
+	int64_t delay;
+
 	if (!r->is_asking && c->now_ms < r->pause_until_ms)
 		return;
 	r->is_asking = false;
 	r->refusals++;
-	r->pause_until_ms = c->now_ms + route_retry_delay_ms(r, r->refusals);
+	delay = route_retry_delay_ms(r, r->refusals);
+	if (r->pressure.active && delay < (int64_t)r->pressure.delay_ms)
+		delay = (int64_t)r->pressure.delay_ms;
+	r->pause_until_ms = c->now_ms + delay;
 }
 
 /* Back among those that wait, in its old place. */

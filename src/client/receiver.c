@@ -102,7 +102,7 @@ size_t receiver_holds(const struct handoff_client *c, uint64_t holds[HOLDS_MAX])
 
 /* --- a delivery is no longer ours ------------------------------------------------------------ */
 
-void delivery_lose(struct handoff_delivery *d)
+void delivery_lose(struct handoff_delivery *d, const struct message_error *error)
 {
 	struct handoff_client *c = d->client;
 	struct event *e;
@@ -117,8 +117,10 @@ void delivery_lose(struct handoff_delivery *d)
 	if (d->state != DELIVERY_OPEN)
 		return;
 	e = event_create(c, HANDOFF_EVENT_LOST);
-	if (e == NULL)
+	if (e == NULL || (error != NULL && !event_set_errors(c, e, error, 1))) {
+		event_destroy(e);
 		return;
+	}
 	event_set_batch(e, &d->batch_id, d->route);
 	e->shown.lease = d->lease;
 	e->shown.delivery = d;
@@ -134,10 +136,30 @@ bool receiver_on_refusal(struct handoff_client *c, const struct message *m)
 	TAILQ_FOREACH(d, &c->deliveries, link) {
 		if (!uuid_equal(&d->received_id, &m->in_reply_to))
 			continue;
-		delivery_lose(d);
+		delivery_lose(d, m->error_notification.error_count > 0 ?
+			      &m->error_notification.errors[0] : NULL);
 		return true;
 	}
 	return false;
+}
+
+bool receiver_on_deadline(struct handoff_client *c, const struct message_error *error)
+{
+	struct handoff_delivery *d, *next;
+	bool is_ours = false;
+	struct uuid id;
+
+	if (!span_is(error->error_code, "INT_DELIVERY_001") || error->batch_id.p == NULL ||
+	    !uuid_parse(error->batch_id.p, error->batch_id.n, &id))
+		return false;
+	for (d = TAILQ_FIRST(&c->deliveries); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, link);
+		if (!uuid_equal(&d->batch_id, &id))
+			continue;
+		is_ours = true;
+		delivery_lose(d, error);
+	}
+	return is_ours;
 }
 
 /* --- a delivery comes ------------------------------------------------------------------------ */
@@ -153,7 +175,7 @@ static void supersede(struct handoff_client *c, const struct handoff_delivery *n
 		    strcmp(d->route, newer->route) != 0)
 			continue;
 		d->is_superseded = true;
-		delivery_lose(d);
+		delivery_lose(d, NULL);
 	}
 }
 

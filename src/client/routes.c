@@ -10,6 +10,8 @@
 #define RETRY_DELAY_MAX_MS 5000
 #define RETRY_JITTER_PERCENT 10
 #define REFUSALS_COUNTED 64
+/* Between two batches under back-pressure whose delay the broker has not told (WELCOME). */
+#define PACE_UNTOLD_MS 100
 
 static void copy_text(char *to, size_t size, struct span from)
 {
@@ -35,6 +37,20 @@ static void show_route(struct route *r, const struct welcome_route *w)
 		.backpressure_active = w->backpressure_active,
 		.last_sequence_number = w->last_sequence_number,
 	};
+	r->pressure.active = w->backpressure_active;
+}
+
+/* WELCOME says that there is back-pressure, and not how much: what was told last goes on. */
+static void complete_pressure(struct route *r, const struct route *old)
+{
+	if (!r->pressure.active)
+		return;
+	if (old != NULL && old->pressure.delay_ms > 0)
+		r->pressure = (struct handoff_backpressure){
+			true, old->pressure.queue_depth, old->pressure.delay_ms,
+		};
+	else
+		r->pressure.delay_ms = PACE_UNTOLD_MS;
 }
 
 /* What this client knows of the route goes on: numbers given to batches, refusals. */
@@ -42,8 +58,12 @@ static void carry_over(const struct handoff_client *c, struct route *r)
 {
 	const struct route *old = route_find(c, r->name);
 
+	complete_pressure(r, old);
 	if (old == NULL)
 		return;
+	r->was_told_active = old->was_told_active;
+	r->left_at_ms = old->left_at_ms;
+	r->is_paused = old->is_paused;
 	r->refusals = old->refusals;
 	r->is_asking = old->is_asking;
 	r->pause_until_ms = old->pause_until_ms;
@@ -59,6 +79,7 @@ bool routes_take(struct handoff_client *c, const struct message_welcome *w)
 		return false;
 	for (size_t i = 0; i < w->route_count; i++) {
 		show_route(&routes[i], &w->routes[i]);
+		routes[i].left_at_ms = c->now_ms - PACE_MAX_MS;
 		carry_over(c, &routes[i]);
 	}
 	free(c->routes);

@@ -5,8 +5,8 @@
  *
  * Who gets which message: WELCOME is the client's (routes.c); an answer goes to the batch
  * (outbox.c) or the delivery (ending.c, receiver.c) whose message it answers; a delivery to
- * receiver.c; an outcome, which answers nothing, to the caller. Messages this library does not know
- * are ignored.
+ * receiver.c; what answers nothing goes to the caller (notices.c), or is about back-pressure
+ * (flow.c). Messages this library does not know are ignored.
  */
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static void meet_broker(struct handoff_client *c, const struct uuid *broker_id)
 static void handle_welcome(struct handoff_client *c, const struct message *m)
 {
 	const struct message_welcome *w = &m->welcome;
-	const bool is_first = c->state != HANDOFF_CONNECTED;
+	const bool is_first = c->state != HANDOFF_CONNECTED;	/* on this connection */
 
 	if (!routes_take(c, w)) {
 		client_lose(c, "out of memory: the settings of %zu routes", w->route_count);
@@ -109,6 +109,17 @@ static void handle_welcome(struct handoff_client *c, const struct message *m)
 	client_set_state(c, HANDOFF_CONNECTED);
 	if (is_first)
 		receiver_on_welcome(c);
+	flow_on_welcome(c, is_first);
+}
+
+static enum handoff_end end_of(enum goodbye_reason reason)
+{
+	switch (reason) {
+	case GOODBYE_UNAUTHORIZED: return HANDOFF_END_UNAUTHORIZED;
+	case GOODBYE_PROTOCOL_ERROR: return HANDOFF_END_PROTOCOL_ERROR;
+	case GOODBYE_REPLACED: return HANDOFF_END_REPLACED;
+	default: return HANDOFF_END_NONE;	/* another connection may do better */
+	}
 }
 
 static void handle_goodbye(struct handoff_client *c, const struct message *m)
@@ -121,94 +132,11 @@ static void handle_goodbye(struct handoff_client *c, const struct message *m)
 		text_escape(text, sizeof(text), g->message.p, g->message.n);
 	c->reconnect_delay_ms = g->reconnect_delay_ms < RECONNECT_DELAY_MAX_MS
 	    ? (int64_t)g->reconnect_delay_ms : RECONNECT_DELAY_MAX_MS;
-	switch (g->reason) {
-	case GOODBYE_UNAUTHORIZED:
-	case GOODBYE_PROTOCOL_ERROR:
-	case GOODBYE_REPLACED:
-		client_give_up(c, "the broker said GOODBYE %s: %s", reason, text);
-		break;
-	default:
+	if (end_of(g->reason) != HANDOFF_END_NONE)
+		client_give_up(c, end_of(g->reason), "the broker said GOODBYE %s: %s", reason,
+			       text);
+	else
 		client_lose(c, "the broker said GOODBYE %s: %s", reason, text);
-		break;
-	}
-}
-
-static bool is_known_notice(struct handoff_client *c, const struct message *m)
-{
-	if (!m->has_notice)
-		return false;
-	if (m->notice <= c->newest_notice && events_have_notice(c, m->notice))
-		return true;
-	if (m->notice > c->newest_notice)
-		c->newest_notice = m->notice;
-	return false;
-}
-
-/* How a batch of ours ended at its target. */
-static void handle_outcome(struct handoff_client *c, const struct message *m)
-{
-	const struct message_ack *a = &m->ack;
-	struct event *e;
-
-	if (a->status == ACK_RECEIVED || is_known_notice(c, m))
-		return;
-	e = event_create(c, a->status == ACK_PROCESSED ? HANDOFF_EVENT_PROCESSED
-						       : HANDOFF_EVENT_REJECTED);
-	if (e == NULL || !event_set_errors(c, e, a->errors, a->error_count)) {
-		event_destroy(e);
-		return;
-	}
-	uuid_format(&a->batch_id, e->batch_id);
-	copy_text(e->route, sizeof(e->route), a->route.p != NULL ? a->route : span_of(""));
-	e->notice = m->has_notice ? m->notice : 0;
-	e->shown.records_accepted = a->records_accepted;
-	e->shown.records_rejected = a->records_rejected;
-	event_post(c, e);
-}
-
-/* The deliveries that a deadline, or a lost connection, has taken away. */
-static void lose_deliveries(struct handoff_client *c, const struct message_error_notification *n)
-{
-	struct handoff_delivery *d, *next;
-
-	for (size_t i = 0; i < n->error_count; i++) {
-		const struct message_error *error = &n->errors[i];
-
-		if (!span_is(error->error_code, "INT_DELIVERY_001") || error->batch_id.p == NULL)
-			continue;
-		for (d = TAILQ_FIRST(&c->deliveries); d != NULL; d = next) {
-			next = TAILQ_NEXT(d, link);
-			if (span_is(error->batch_id, d->batch_id_text))
-				delivery_lose(d);
-		}
-	}
-}
-
-/* A RECEIVED that was on its way when its delivery ended says nothing to anybody. */
-static bool is_late_refusal(const struct message *m)
-{
-	const struct message_error_notification *n = &m->error_notification;
-
-	return m->has_in_reply_to && n->error_count == 1 &&
-	    span_is(n->errors[0].error_code, "INT_DELIVERY_005");
-}
-
-static void handle_errors(struct handoff_client *c, const struct message *m)
-{
-	const struct message_error_notification *n = &m->error_notification;
-	struct event *e;
-
-	if (is_late_refusal(m) || is_known_notice(c, m))
-		return;
-	lose_deliveries(c, n);
-	e = event_create(c, HANDOFF_EVENT_ERRORS);
-	if (e == NULL || !event_set_errors(c, e, n->errors, n->error_count)) {
-		event_destroy(e);
-		return;
-	}
-	e->shown.action = (enum handoff_action)n->action_required;
-	e->notice = m->has_notice ? m->notice : 0;
-	event_post(c, e);
 }
 
 /* The first refusal of HELLO is the reason, the GOODBYE after it only says that it is the end. */
@@ -224,7 +152,9 @@ static void handle_refused_hello(struct handoff_client *c, const struct message 
 	if (e->retry_eligible)
 		client_lose(c, "the broker refused HELLO: %s %s", code, text);
 	else
-		client_give_up(c, "the broker refused HELLO: %s %s", code, text);
+		client_give_up(c, strncmp(code, "INT_AUTH_", strlen("INT_AUTH_")) == 0 ?
+			       HANDOFF_END_UNAUTHORIZED : HANDOFF_END_PROTOCOL_ERROR,
+			       "the broker refused HELLO: %s %s", code, text);
 }
 
 static void handle(struct handoff_client *c, const struct message *m, struct frame *frame)
@@ -242,16 +172,23 @@ static void handle(struct handoff_client *c, const struct message *m, struct fra
 		break;
 	case MESSAGE_ACKNOWLEDGMENT:
 		if (!outbox_on_answer(c, m) && !ending_on_answer(c, m) && !m->has_in_reply_to)
-			handle_outcome(c, m);
+			notice_on_outcome(c, m);
 		break;
 	case MESSAGE_ERROR_NOTIFICATION:
 		if (c->state == HANDOFF_CONNECTING)
 			handle_refused_hello(c, m);
 		else if (!outbox_on_answer(c, m) && !ending_on_answer(c, m) &&
 			 !receiver_on_refusal(c, m))
-			handle_errors(c, m);
+			notice_on_errors(c, m);
+		break;
+	case MESSAGE_DELIVERY_CONFIRMATION:
+		notice_on_confirmation(c, m);
+		break;
+	case MESSAGE_BACKPRESSURE:
+		flow_on_signal(c, &m->backpressure);
 		break;
 	default:
+		notice_pass_over(c, m);
 		break;
 	}
 }
@@ -272,7 +209,7 @@ static void reading_failed(struct handoff_client *c, int error)
 {
 	/* A refused certificate shows here: the broker judges it after our handshake. */
 	if (error == ERR_TLS && c->state == HANDOFF_CONNECTING)
-		client_give_up(c, "TLS: %s", link_why(c->link));
+		client_give_up(c, HANDOFF_END_TLS, "TLS: %s", link_why(c->link));
 	else
 		client_lose(c, "%s", link_why(c->link));
 }
@@ -305,16 +242,27 @@ void session_read(struct handoff_client *c)
 
 /* --- what goes ------------------------------------------------------------------------------- */
 
+/* Batches, or confirmations, could go now. */
+static bool has_more(const struct handoff_client *c)
+{
+	return c->state == HANDOFF_CONNECTED && c->verdict == VERDICT_NONE &&
+	    (outbox_due_ms(c) <= c->now_ms || confirmations_are_due(c));
+}
+
 void session_write(struct handoff_client *c)
 {
 	int r;
 
 	do {
-		if (c->state == HANDOFF_CONNECTED)
+		if (c->state == HANDOFF_CONNECTED) {
+			confirmations_send(c);
 			outbox_send(c);
+			notices_proceed(c);	/* last: what went has carried it */
+		}
 		r = link_flush(c->link);
-	} while (r == 0 && c->state == HANDOFF_CONNECTED && outbox_due_ms(c) <= c->now_ms &&
-		 c->verdict == VERDICT_NONE);
+		if (r == 0)
+			confirmations_on_written(c);
+	} while (r == 0 && has_more(c));
 	c->has_work = false;
 	c->flushed_at_ms = c->now_ms;
 	if (r == 0 || r == ERR_AGAIN)

@@ -191,16 +191,19 @@ bool answer_is_sound(struct core *c, const struct presented *p, const struct mes
 	return check_record_errors(c, p, a, path, f);
 }
 
+/* Of reasons, in bytes, in a store that is nearly full. */
+#define TIGHT_ERRORS_MAX 1024
+
 /* --- what it does ---------------------------------------------------------------------------- */
 
-void answer_keep_errors(struct ended *e, const struct message_ack *a)
+void answer_keep_errors(struct core *c, struct ended *e, const struct message_ack *a)
 {
-	size_t n = 0;
+	size_t most = store_is_tight(c->store) ? TIGHT_ERRORS_MAX : RECORD_ERRORS_MAX, n = 0;
 
 	if (a->error_count == 0)
 		return;
 	e->errors = (const uint8_t *)a->errors[0].raw.p;
-	for (size_t k = 0; k < a->error_count && n + a->errors[k].raw.n <= RECORD_ERRORS_MAX; k++) {
+	for (size_t k = 0; k < a->error_count && n + a->errors[k].raw.n <= most; k++) {
 		n += a->errors[k].raw.n;
 		e->error_count++;
 	}
@@ -223,7 +226,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 	was.holder = i->record.number;
 	/* no rejected record is lost: they are a letter of their own, or the whole batch is */
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
-	answer_keep_errors(&e, a);
+	answer_keep_errors(c, &e, a);
 	let_go_of(c, p);
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);
 }
@@ -252,7 +255,7 @@ static void answer_rejected(struct core *c, const struct presented *p, const str
 	struct batch was = p->batch, b = was;
 	char text[JOURNAL_TEXT_MAX];
 
-	answer_keep_errors(&e, a);
+	answer_keep_errors(c, &e, a);
 	let_go_of(c, p);
 	b.redelivered = true;
 	b.answered = true;

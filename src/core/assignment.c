@@ -21,6 +21,7 @@ struct assignment *assignment_add(struct core *c, struct route *r, const struct 
 	a->batch = *b;
 	a->route = r;
 	a->holder = i;
+	a->since_us = c->wall_us;
 	TAILQ_INSERT_TAIL(&i->held, a, of_holder);
 	i->held_count++;
 	HASH_ADD(hh, c->assigned, batch.lease, sizeof a->batch.lease, a);

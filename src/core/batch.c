@@ -105,17 +105,19 @@ static void count(struct route *r, const struct batch *was, const struct batch *
 }
 
 /* A batch has come into custody, or back into it from the dead letters. */
-static void count_in(struct route *r, const struct batch *b)
+static void count_in(struct core *c, struct route *r, const struct batch *b)
 {
 	count(r, NULL, b);
+	c->queued++;
 	r->counters.bytes += b->payload_bytes;
 	if (b->derived)
 		r->counters.derived_queued++;
 }
 
-static void count_out(struct route *r, const struct batch *was)
+static void count_out(struct core *c, struct route *r, const struct batch *was)
 {
 	count(r, was, NULL);
+	c->queued--;
 	r->counters.bytes -= was->payload_bytes;
 	if (was->derived)
 		r->counters.derived_queued--;
@@ -139,7 +141,7 @@ void batch_insert(struct core *c, const struct batch *b, const struct frame *fra
 void batch_taken(struct core *c, struct route *r, const struct batch *b)
 {
 	take_arrow(c, BATCH_NEW, b->state, CAUSE_TAKEN);
-	count_in(r, b);
+	count_in(c, r, b);
 	r->counters.received_total++;
 	ordered_changed(r, b);
 }
@@ -203,7 +205,7 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 	e->notice = store_next_notice(c->store);
 	batch_describe_end(c, was, e);
 	take_arrow(c, was->state, e->dead ? BATCH_DEAD : BATCH_ENDED, cause);
-	count_out(r, was);
+	count_out(c, r, was);
 	if (e->dead) {
 		r->counters.dead_total++;
 		count_letter(r, was, 1);
@@ -236,8 +238,10 @@ void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
 	if (store_payload_get(c->store, b->id, false, &payload, &n) == ERR_NOTFOUND)
 		n = 0;
 	store_batch_set_aside(c->store, b);
+	if (b->state == BATCH_NEW)	/* a series named a batch that is not there */
+		return;
 	whole.payload_bytes = (uint32_t)n;
-	count_out(r, &whole);
+	count_out(c, r, &whole);
 	count_letter(r, &whole, 1);
 	r->counters.dead_total++;
 }
@@ -260,20 +264,15 @@ void batch_redriven(struct core *c, struct route *r, const struct batch *dead,
 {
 	take_arrow(c, BATCH_DEAD, b->state, CAUSE_REDRIVEN);
 	count_letter(r, dead, -1);
-	count_in(r, b);
+	count_in(c, r, b);
 	r->counters.redriven_total++;
 	ordered_changed(r, b);
 }
 
 void batch_purge(struct core *c, struct route *r, const struct batch *dead)
 {
-	struct confirmation early;
-
 	take_arrow(c, BATCH_DEAD, BATCH_NEW, CAUSE_PURGED);
 	store_dead_purge(c->store, dead);
-	if (store_confirm_get(c->store, r->number, dead->id, &early) == 0 &&
-	    early.state == CONFIRM_EARLY)
-		store_confirm_del(c->store, &early);
 	count_letter(r, dead, -1);
 	if (dead->derived)
 		r->counters.derived_purged_total++;

@@ -1,4 +1,4 @@
-/* confirm.c - what became of a batch's records where the target took them (protocol.md section 11) */
+/* confirm.c - what became of a batch's records where the target took them (protocol.md 11) */
 #include <string.h>
 
 #include "base/buf.h"
@@ -132,20 +132,18 @@ static void describe(const struct confirmed *b, const struct instance *i, struct
 	};
 }
 
-/* All of it has been told: its records need not be remembered one by one. */
+/*
+ * All of it has been told. When all was delivered, its records need not be remembered one by one: of
+ * the others there may be better news, and a repeat of the bad is none.
+ */
 static void complete(struct core *c, const struct confirmation *was, struct confirmation *k)
 {
-	if (was)
-		store_confirm_del(c->store, was);
+	bool forget = was && k->failed + k->dlq == 0;
+
 	k->state = CONFIRM_COMPLETE;
-	store_confirm_put(c->store, NULL, k);
-}
-
-void confirm_complete(struct core *c, const struct confirmation *was)
-{
-	struct confirmation k = *was;
-
-	complete(c, was, &k);
+	if (forget)
+		store_confirm_del(c->store, was);
+	store_confirm_put(c->store, forget ? NULL : was, k);
 }
 
 /* Returns whether the part says something new. */
@@ -155,8 +153,8 @@ static bool collect(struct core *c, const struct confirmed *b, const struct inst
 	struct confirmation k, was;
 	bool known = store_confirm_get(c->store, b->route->number, b->id, &was) == 0;
 
-	if (known && was.state == CONFIRM_COMPLETE)
-		return was.failed + was.dlq > 0;	/* of those it may have good news */
+	if (known && was.state == CONFIRM_COMPLETE && was.failed + was.dlq == 0)
+		return false;
 	if (!known && (b->has_ended || !b->route->settings.confirm))
 		return true;		/* nobody waits for it */
 	if (known)
@@ -224,9 +222,11 @@ void confirm_begin(struct core *c, struct route *r, const struct batch *b, struc
 {
 	struct confirmation k, was;
 
+	if (!r->settings.confirm)
+		return;
 	bool early = store_confirm_get(c->store, r->number, b->id, &was) == 0;
-	if (!r->settings.confirm || b->derived || e->accepted == 0) {
-		if (early && was.state == CONFIRM_EARLY)	/* nobody waits for the rest */
+	if (b->derived || e->accepted == 0) {	/* nobody waits for the rest */
+		if (early && was.state == CONFIRM_EARLY)
 			store_confirm_del(c->store, &was);
 		return;
 	}
@@ -259,7 +259,7 @@ static void warn_source(struct core *c, const struct confirmation *k)
 	struct envelope e = { .timestamp_us = c->wall_us, .source_module = span_of("BROKER") };
 	struct buf frame;
 
-	if (!source || (!source->peer && !source->record.mailbox))
+	if (!source || (!source->peer && !source->record.mailbox) || store_is_tight(c->store))
 		return;
 	uuid_format(&k->batch_id, id);
 	core_make_uuid(c, &e.message_id);
@@ -289,6 +289,19 @@ static void warn_target(struct core *c, const struct confirmation *k, const stru
 		});
 }
 
+/* The batch has ended: the line is all that is added. */
+static void note(struct core *c, const struct confirmation *k, enum journal_event event,
+    enum error_code code, const char *text)
+{
+	struct journal_line line = { .at_us = c->wall_us, .event = event, .instance = k->holder,
+		.code = (uint16_t)code };
+
+	line.text_len = (uint16_t)strnlen(text, sizeof line.text);
+	memcpy(line.text, text, line.text_len);
+	if (!store_is_tight(c->store))
+		store_journal_add(c->store, k->id, &line);
+}
+
 static void expire(struct core *c, const struct confirmation *was)
 {
 	struct route *r = route_by_number(c, was->route);
@@ -296,9 +309,18 @@ static void expire(struct core *c, const struct confirmation *was)
 
 	k.state = CONFIRM_AMBIGUOUS;
 	store_confirm_put(c->store, was, &k);
+	note(c, &k, JOURNAL_AMBIGUOUS, INT_DELIVERY_006, "");
 	warn_source(c, &k);
 	if (r)
 		warn_target(c, &k, r);
+}
+
+void confirm_settle(struct core *c, const struct confirmation *was, const char *text)
+{
+	struct confirmation k = *was;
+
+	complete(c, was, &k);
+	note(c, &k, JOURNAL_CONFIRMED, INT_NONE, text);
 }
 
 bool confirm_expire(struct core *c)

@@ -35,7 +35,8 @@ static void make_routes(struct core *c)
 		store_counters_get(c->store, r->number, &r->counters);
 		store_control_get(c->store, r->number, &r->control);
 		r->flow.sampled_ms = c->now_ms;
-		TAILQ_INIT(&r->ready_series);
+		r->flow.recounted = true;
+		c->queued += counters_queued(&r->counters);
 		TAILQ_INSERT_TAIL(&r->target->targeted, r, of_target);
 	}
 }
@@ -119,6 +120,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 		return NULL;
 	}
 	instance_recover(c);
+	flow_update(c);
 	save_routes(c);
 	return c;
 }

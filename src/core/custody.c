@@ -299,13 +299,17 @@ static uint64_t completed_bytes(const struct offer *o)
 
 static bool check_letters(struct offer *o)
 {
-	const struct route_settings *s = &o->route->settings;
+	const struct route_counters *n = &o->route->counters;
+	char actual[ROUTE_NAME_MAX + 80];
 
 	if (!letter_share_is_full(o->route))
 		return true;
-	return refuse(o, INT_ROUTE_002, "", "room for dead letters of route %s (%llu, %llu bytes): "
-	    "handoffctl dead", s->name, (unsigned long long)s->dead_letter_capacity,
-	    (unsigned long long)s->dead_letter_capacity_bytes);
+	snprintf(actual, sizeof actual, "%llu letters, %llu bytes on route %s",
+	    (unsigned long long)(n->dead + n->derived_dead), (unsigned long long)n->dead_bytes,
+	    o->route->settings.name);
+	refuse(o, INT_ROUTE_002, "", "room in dead_letter_capacity: an operator has to redrive or "
+	    "purge (handoffctl dead)");
+	return refuse_found(o, actual);
 }
 
 static bool check_route_room(struct offer *o)
@@ -326,16 +330,24 @@ static bool check_route_room(struct offer *o)
 	return check_letters(o);
 }
 
+/*
+ * What the ends of all that is in custody may need beyond what they free: a dead letter keeps its
+ * payload and gets a row of history.
+ */
+#define END_BYTES 1024
+
 static bool check_store_room(struct offer *o)
 {
 	struct core *c = o->core;
-	bool stage = o->batch->complete_count > 0;
+	uint64_t reserve = c->queued * END_BYTES;
 
 	if (history_is_closed_for(c, o->from))
 		return refuse(o, INT_STORE_001, "seen",
 		    "outcomes confirmed: those this instance has not fill "
 		    "history_size");
-	if (store_has_room(c->store, o->frame->len, stage ? 0 : c->settings.stage_reserve))
+	if (o->batch->complete_count == 0)
+		reserve += c->settings.stage_reserve;
+	if (store_has_room(c->store, o->frame->len, reserve))
 		return true;
 	store_nudge(c->store);
 	return refuse(o, INT_STORE_001, "", "room in the store (store.size %llu)",

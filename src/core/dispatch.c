@@ -14,6 +14,12 @@
  */
 #define DELIVERIES_PER_TURN 4096
 
+/* Whether the route delivers at all: no person has stopped it. */
+static bool route_is_open(const struct core *c, const struct route *r)
+{
+	return !c->draining && !r->control.paused;
+}
+
 static bool may_have_more(const struct core *c, const struct instance *i, const struct route *r)
 {
 	return i->peer && !flow_is_paused(c, i, r) && !i->draining && i->held_count < i->max_in_flight &&

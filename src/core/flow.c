@@ -93,7 +93,7 @@ static bool should_press(const struct core *c, const struct route *r)
 
 	if (r->flow.target_paused || full >= c->settings.backpressure_high_watermark)
 		return true;
-	return r->flow.pressed && full >= c->settings.backpressure_low_watermark;
+	return r->flow.pressed && full > 0 && full >= c->settings.backpressure_low_watermark;
 }
 
 void flow_update(struct core *c)
@@ -101,6 +101,9 @@ void flow_update(struct core *c)
 	for (size_t n = 0; n < c->settings.route_count; n++) {
 		struct route *r = &c->routes[n];
 
+		if (!r->dirty && !r->flow.recounted)
+			continue;
+		r->flow.recounted = false;
 		if (should_press(c, r) == r->flow.pressed)
 			continue;
 		r->flow.pressed = !r->flow.pressed;
@@ -143,8 +146,10 @@ void flow_recount(struct core *c, struct module *target)
 {
 	struct route *r;
 
-	TAILQ_FOREACH(r, &target->targeted, of_target)
+	TAILQ_FOREACH(r, &target->targeted, of_target) {
 		r->flow.target_paused = is_target_paused(c, r);
+		r->flow.recounted = true;
+	}
 }
 
 static struct route *targeted_by_name(const struct instance *i, struct span name)

@@ -138,7 +138,9 @@ static bool prune_one(struct core *c)
  */
 static bool prune_aliases(struct core *c)
 {
-	if (c->last_aged_id < c->trimmed_id + ALIASES_AT_LEAST)
+	uint64_t least = is_over_budget(c) ? 1 : ALIASES_AT_LEAST;
+
+	if (c->last_aged_id < c->trimmed_id + least)
 		return false;
 	if (store_alias_trim(c->store, c->last_aged_id, ALIAS_ROWS_PER_TURN))
 		return true;

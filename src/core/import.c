@@ -44,6 +44,8 @@ static void fill_batch(struct core *c, const struct import *in, const struct rou
 	b->critical = m->batch.priority == PRIORITY_CRITICAL;
 	b->redelivered = in->attempt > 0;
 	b->derived = in->derived;
+	b->has_parent = in->has_parent;
+	b->parent = in->parent;
 	b->correlation_len = (uint16_t)m->header.correlation_id.n;
 	memcpy(b->correlation, m->header.correlation_id.p, b->correlation_len);
 }
@@ -69,7 +71,7 @@ static bool insert(struct core *c, const struct import *in, struct route *r, str
 	snprintf(text, sizeof text, "%s%s%s", h->who, *h->reason ? ": " : "", h->reason);
 	store_intake_begin(c->store);
 	fill_batch(c, in, r, b);
-	b->source = b->series = letter_owner(c, r->source)->record.number;
+	b->source = b->series = instance_of_broker(c, r->source)->record.number;
 	journal_note(c, b, &(struct note){ JOURNAL_IMPORTED, 0, 0, INT_NONE, text });
 	fill_end(c, in, b, &e);
 	store_dead_insert(c->store, b, &e, in->frame->data, in->frame->len);
@@ -98,7 +100,7 @@ enum operated core_import(struct core *c, const struct import *in, const struct 
 	if (letter_share_is_full(r))
 		return refuse(why, size, OPERATED_NO_ROOM, "the route's dead letters have used up "
 		    "dead_letter_capacity");
-	if (!letter_owner(c, r->source) || in->errors.n > RECORD_ERRORS_MAX ||
+	if (in->errors.n > RECORD_ERRORS_MAX ||
 	    !store_has_room(c->store, in->frame->len, c->settings.stage_reserve) ||
 	    !insert(c, in, r, &b, h)) {
 		store_nudge(c->store);

@@ -29,6 +29,11 @@ const struct route *core_route_by_number(struct core *c, uint32_t number)
 	return route_by_number(c, number);
 }
 
+uint32_t core_route_number(const struct route *r)
+{
+	return r->number;
+}
+
 bool core_is_draining(const struct core *c)
 {
 	return c->draining;
@@ -47,6 +52,11 @@ uint64_t core_now_ms(const struct core *c)
 int64_t core_wall_of(const struct core *c, uint64_t custody_ms)
 {
 	return c->wall_us + ((int64_t)custody_ms - (int64_t)c->now_ms) * 1000;
+}
+
+uint32_t core_max_frame_bytes(const struct core *c)
+{
+	return c->settings.max_frame_bytes;
 }
 
 struct store *core_store(struct core *c)
@@ -104,11 +114,14 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 
 /* --- instances ------------------------------------------------------------------------------- */
 
-static uint64_t oldest_lease(const struct instance *i)
+size_t core_connected(const struct core *c, size_t *known)
 {
-	const struct assignment *a = TAILQ_FIRST(&i->held);
+	size_t n = 0;
 
-	return a ? a->batch.lease : 0;
+	for (size_t k = 0; k < c->settings.module_count; k++)
+		n += count_connected(&c->modules[k]);
+	*known = HASH_CNT(by_number, c->instances);
+	return n;
 }
 
 /* The instance with the least number above `after`; the table of them is in no order. */
@@ -126,9 +139,11 @@ static struct instance *instance_above(const struct core *c, uint32_t after)
 bool core_instance_next(struct core *c, uint32_t *number, struct instance_view *out)
 {
 	const struct instance *i = instance_above(c, *number);
+	const struct assignment *oldest;
 
 	if (!i)
 		return false;
+	oldest = TAILQ_FIRST(&i->held);
 	*number = i->record.number;
 	*out = (struct instance_view){
 		.module = i->module->settings.name,
@@ -139,7 +154,8 @@ bool core_instance_next(struct core *c, uint32_t *number, struct instance_view *
 		.paused = i->paused,
 		.max_in_flight = i->peer ? i->max_in_flight : 0,
 		.held = i->held_count,
-		.oldest_lease = oldest_lease(i),
+		.oldest = oldest ? &oldest->batch : NULL,
+		.oldest_since_us = oldest ? oldest->since_us : 0,
 		.live = i->record.live,
 		.seen = i->record.seen,
 		.owed = i->newest_notice > i->record.seen ? i->newest_notice : 0,
@@ -184,6 +200,7 @@ void inspect_live(struct core *c, const struct route *r, const struct batch *b,
 	*v = (struct batch_view){ .route = r, .state = b->state, .batch = b };
 	v->reason = reason_of(c, r, b, &v->until_ms);
 	v->received = b->state == BATCH_ASSIGNED && a && a->received;
+	v->assigned_at_us = b->state == BATCH_ASSIGNED && a ? a->since_us : 0;
 }
 
 static bool view_live(struct core *c, const struct route *r, uint64_t id, struct batch_view *v,

@@ -17,6 +17,8 @@ const struct route *core_route(const struct core *c, size_t n);
 /* NULL when there is none. */
 const struct route *core_route_by_name(struct core *c, struct span name);
 const struct route *core_route_by_number(struct core *c, uint32_t number);
+/* The store's number of it. */
+uint32_t core_route_number(const struct route *r);
 
 struct route_view {
 	const struct route_settings *settings;
@@ -37,7 +39,8 @@ struct instance_view {
 	uint32_t number;
 	bool connected, draining, paused;
 	uint32_t max_in_flight, held;
-	uint64_t oldest_lease;		/* of what it holds, 0 none */
+	const struct batch *oldest;	/* of what it holds, NULL none */
+	int64_t oldest_since_us;	/* when that was delivered; 0: before a restart */
 	uint64_t live;			/* batches of its in custody */
 	uint64_t seen, owed;		/* notices: confirmed up to; the newest it is owed, 0 none */
 	uint64_t last_used_ms;		/* custody clock */
@@ -48,6 +51,9 @@ bool core_instance_next(struct core *c, uint32_t *number, struct instance_view *
 void core_instance_name(struct core *c, uint32_t number, char *out, size_t size);
 #define INSTANCE_NAME_MAX (MODULE_NAME_MAX + 1 + 4 * INSTANCE_ID_MAX + 1)
 
+/* Instances that are connected, and those that are remembered. */
+size_t core_connected(const struct core *c, size_t *known);
+
 bool core_is_draining(const struct core *c);
 /* Batches that are out, all routes together. */
 uint64_t core_assigned(const struct core *c);
@@ -55,6 +61,7 @@ uint64_t core_now_ms(const struct core *c);
 /* A time of the custody clock as wall clock, as far as it is known now. */
 int64_t core_wall_of(const struct core *c, uint64_t custody_ms);
 struct store *core_store(struct core *c);
+uint32_t core_max_frame_bytes(const struct core *c);
 
 /* --- why does it not move -------------------------------------------------------------------- */
 
@@ -89,6 +96,7 @@ struct batch_view {
 	enum reason reason;
 	uint64_t until_ms;		/* custody clock: when that changes by itself; 0 unknown */
 	bool received;			/* ASSIGNED: the target has said RECEIVED */
+	int64_t assigned_at_us;		/* ASSIGNED: since when; 0: before a restart */
 	uint64_t ahead;			/* QUEUED: at least so many go before it (counted up to 1000) */
 	const struct confirmation *confirmation; /* NULL: none */
 };

@@ -224,7 +224,6 @@ static void reclaim(struct core *c, struct instance *i, const struct hello *h)
 		next = TAILQ_NEXT(a, of_holder);
 		if (is_named(h, a->batch.lease)) {
 			batch_kept(c, &a->batch);
-			a->received = true;	/* it works on it */
 			deadline_restart(c, a);
 		} else {
 			assignment_return(c, a, CAUSE_NOT_RECLAIMED);
@@ -316,7 +315,10 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 	struct batch b = *was;
 
 	if (i) {
-		assignment_add(c, r, was, i)->begun = true;
+		struct assignment *a = assignment_add(c, r, was, i);
+
+		a->begun = a->received = true;	/* who comes back for it works on it */
+		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);
 	} else {			/* nobody knows the instance any more */

@@ -15,6 +15,7 @@
 struct flow {
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;		/* all instances of its target asked for a pause */
+	bool recounted;			/* that may have changed in this turn */
 	uint64_t target_delay_ms;	/* what they recommend */
 	uint64_t drained;		/* batches that have ended since sampled_ms */
 	uint64_t sampled_ms;
@@ -24,10 +25,8 @@ struct flow {
 /* A source instance on an ordered route whose first batch may be READY (ordered.c). */
 struct ready_series {
 	uint32_t number;
-	TAILQ_ENTRY(ready_series) entry;
-	UT_hash_handle hh;
+	UT_hash_handle hh;		/* route.ready_series, in the order of coming */
 };
-TAILQ_HEAD(ready_series_list, ready_series);
 
 /*
  * Only what is assigned to a peer is in memory (design.md section 6): a READY or WAITING batch is a
@@ -41,8 +40,7 @@ struct route {
 	bool dirty;			/* counters changed in this turn */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
-	struct ready_series_list ready_series;	/* ordered: whose first batch may be READY */
-	struct ready_series *ready_set;		/* the same, by number */
+	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
 TAILQ_HEAD(route_list, route);
@@ -54,6 +52,7 @@ struct assignment {
 	struct instance *holder;
 	bool begun;			/* a byte of it may have reached the peer */
 	bool received;			/* the target has said RECEIVED */
+	int64_t since_us;		/* wall clock, for display; 0: before a restart */
 	struct heap_place deadline;	/* in core.deadlines, while one runs */
 	TAILQ_ENTRY(assignment) of_holder;
 	UT_hash_handle hh;		/* core.assigned, by lease */
@@ -123,6 +122,7 @@ struct core {
 	struct module *modules;
 	struct instance *instances;	/* by number */
 	struct assignment *assigned;	/* by lease */
+	uint64_t queued;		/* batches in custody, of all routes */
 	struct instance_list reclaiming;	/* in the order of reclaim_until_ms */
 	struct instance_list behind;
 	struct instance_list changed;
@@ -158,10 +158,9 @@ struct route *route_between(struct core *c, const struct module *source, struct 
 struct route *route_by_number(struct core *c, uint32_t number);
 struct module *module_by_name(const struct core *c, struct span name);
 struct module *module_by_number(struct core *c, uint32_t number);
+struct route *route_by_name(struct core *c, struct span name);
 /* In custody and not ended: what queue_capacity counts. */
 uint64_t route_depth(const struct route *r);
-
-struct route *route_by_name(struct core *c, struct span name);
 
 /* --- batch.c: the one function that changes a state ------------------------------------------ */
 /* A new batch: payload, queue, identity. Inside an intake; batch_taken() after its success. */
@@ -215,8 +214,6 @@ uint64_t deadline_next_ms(const struct core *c);
  * most max_retry_delay_ms, and up to a tenth more by `random` (protocol.md section 6).
  */
 uint64_t retry_wait_ms(const struct route_settings *r, uint32_t failures, uint64_t random);
-/* Whether another attempt may follow the batch's latest. */
-bool retry_is_left(const struct route_settings *r, const struct batch *b);
 /* A failed delivery of a batch that stands in the store as `was` (now *b, flags apart the same):
  * waits, or is buried. `text` for the journal, NULL none. */
 void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
@@ -250,15 +247,13 @@ bool letter_of_rejects(struct core *c, const struct presented *p, const struct m
 bool letter_share_is_full(const struct route *r);
 /* Warns in the log when they near it. */
 void letter_note_share(struct route *r);
-/* Whose the letters are that no instance sent: those the broker makes, and imports. */
-struct instance *letter_owner(struct core *c, struct module *source);
 
 /* --- confirm.c ------------------------------------------------------------------------------- */
 /* The batch has been processed: from now on its confirmation is awaited, where the route wants it.
  * Sets e->confirming. */
 void confirm_begin(struct core *c, struct route *r, const struct batch *b, struct ended *e);
-/* All is told, or settled by hand: nothing is awaited any more. */
-void confirm_complete(struct core *c, const struct confirmation *was);
+/* Settled by hand: nothing is awaited any more. The text is for its journal. */
+void confirm_settle(struct core *c, const struct confirmation *was, const char *text);
 /* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
 bool confirm_expire(struct core *c);
 
@@ -291,11 +286,6 @@ struct instance *dispatch_straight(struct core *c, const struct route *r, bool c
     uint32_t series);
 /* The stored bytes of a batch are whole; what is not is buried. */
 bool dispatch_verify(struct core *c, struct route *r, const struct batch *b);
-/* Whether the route delivers at all: no person has stopped it. */
-static inline bool route_is_open(const struct core *c, const struct route *r)
-{
-	return !c->draining && !r->control.paused;
-}
 /* Gives b its next lease for instance i. */
 void dispatch_prepare(struct core *c, struct batch *b, const struct instance *i);
 void dispatch_deliver(struct core *c, struct assignment *a, struct frame *frame);
@@ -311,9 +301,7 @@ void instance_expire_reclaims(struct core *c);
 /* Takes the instances back from the store; what they held waits for them. */
 void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
-
-/* The module's instance that no client can be (its id is empty): made when there is none. NULL when
- * there is no room for it. */
+/* The module's instance that no client can be (its id is empty): made when there is none. */
 struct instance *instance_of_broker(struct core *c, struct module *m);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */
@@ -368,7 +356,7 @@ void answer_find(struct core *c, struct instance *i, const struct message_ack *a
 bool answer_is_sound(struct core *c, const struct presented *p, const struct message_ack *a,
     const char *path, struct fault *f);
 /* The target's errors as they came, whole ones only, as many as are kept. Borrowed. */
-void answer_keep_errors(struct ended *e, const struct message_ack *a);
+void answer_keep_errors(struct core *c, struct ended *e, const struct message_ack *a);
 /* Ends the batch as PROCESSED. */
 void answer_processed(struct core *c, struct instance *i, const struct presented *p,
     const struct message_ack *a);

@@ -4,6 +4,7 @@
 
 #include "core/internal.h"
 
+/* Lines are for who asks, not for the promise: a store that is nearly full gets none. */
 void journal_note(struct core *c, struct batch *b, const struct note *n)
 {
 	struct journal_line line = {
@@ -17,6 +18,8 @@ void journal_note(struct core *c, struct batch *b, const struct note *n)
 	};
 	size_t len = n->text ? strlen(n->text) : 0;
 
+	if (store_is_tight(c->store))
+		return;
 	line.text_len = (uint16_t)(len < JOURNAL_TEXT_MAX ? len : JOURNAL_TEXT_MAX);
 	if (len)
 		memcpy(line.text, n->text, line.text_len);

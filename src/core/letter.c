@@ -37,11 +37,6 @@ void letter_note_share(struct route *r)
 		    (unsigned long long)s->dead_letter_capacity_bytes);
 }
 
-struct instance *letter_owner(struct core *c, struct module *source)
-{
-	return instance_of_broker(c, source);
-}
-
 /* --- the rejected records of a batch --------------------------------------------------------- */
 
 /* The record errors that name records; NULL when they are fewer than were rejected. */
@@ -104,7 +99,7 @@ static void fill_end(struct core *c, const struct batch *letter, const struct me
 	*e = (struct ended){ .dead = true, .rejected = a->records_rejected,
 		.error_code = INT_DELIVERY_004 };
 	batch_describe_end(c, letter, e);
-	answer_keep_errors(e, a);
+	answer_keep_errors(c, e, a);
 }
 
 static bool insert(struct core *c, struct route *r, const struct batch *letter,
@@ -124,15 +119,13 @@ static bool insert(struct core *c, struct route *r, const struct batch *letter,
 bool letter_of_rejects(struct core *c, const struct presented *p, const struct message_ack *a,
     struct batch *parent)
 {
-	struct instance *owner = letter_owner(c, p->route->source);
+	struct instance *owner = instance_of_broker(c, p->route->source);
 	char id[UUID_TEXT_LEN + 1];
 	struct buf frame;
 	struct batch letter;
 	struct ended e;
 	bool made = false;
 
-	if (!owner)
-		return false;
 	describe(c, parent, a, &letter);
 	letter.source = letter.series = owner->record.number;
 	buf_init(&frame, SIZE_MAX);

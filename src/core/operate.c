@@ -113,7 +113,7 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 	if (!is_its_own(o, dead, e))
 		return say(o, OPERATED_NEVER, "another batch has come under its batch_id since: it "
 		    "can be exported or purged, not delivered");
-	if (e->error_code == INT_STORE_002 ||
+	if (e->error_code == INT_STORE_002 || dead->payload_bytes == 0 ||
 	    store_payload_get(o->core->store, dead->id, true, &p, &n) != 0)
 		return say(o, OPERATED_NEVER, "its stored bytes do not match their checksum: it can "
 		    "be exported or purged, not delivered");
@@ -132,52 +132,56 @@ static struct instance *owner_of(struct hands_on *o, const struct ended *e)
 {
 	struct instance *i = instance_by_number(o->core, e->source);
 
-	return i ? i : letter_owner(o->core, o->route->source);
+	return i ? i : instance_of_broker(o->core, o->route->source);
 }
 
-static void add_live(struct hands_on *o, struct instance *owner)
+/* As it was, with its retry budget and wait afresh; attempts and leases go on rising. */
+static struct batch afresh(const struct batch *dead, const struct route *r,
+    const struct instance *owner)
 {
-	owner->record.live++;
-	instance_changed(o->core, owner);
-}
-
-static enum operated redrive(struct hands_on *o, const struct batch *dead, const struct ended *e)
-{
-	struct store *store = o->core->store;
 	struct batch b = *dead;
-	enum operated result = check_redrive(o, dead, e);
 
-	if (result != OPERATED)
-		return result;
-	struct instance *owner = owner_of(o, e);
-
-	b.source = owner->record.number;
 	b.state = BATCH_READY;
+	b.source = owner->record.number;
 	b.attempts_before = b.attempt;
 	b.failed = b.redelivered = true;
 	b.answered = b.held = false;
 	b.lease = 0;			/* was current until its dead letter (section 6) */
 	b.due_ms = 0;
 	b.redrives++;
-	b.ordered = o->route->settings.ordered;
-	if (!b.ordered) {
-		add_live(o, owner);
-		note(o, &b, JOURNAL_REDRIVEN);
-		store_dead_redrive(store, dead, &b);
-		batch_redriven(o->core, o->route, dead, &b);
-		return OPERATED;
-	}
-	/* it goes last there, so it gets a new place: and its bytes with it */
+	b.ordered = r->settings.ordered;
+	b.suspect = dead->suspect && !b.ordered;	/* there it waits for its turn */
+	return b;
+}
+
+/* On an ordered route it goes last, so it gets a new id: and its bytes with it. */
+static bool move_to_end(struct hands_on *o, const struct batch *dead, struct batch *b)
+{
+	struct store *store = o->core->store;
+
 	if (!store_has_room(store, dead->payload_bytes, 0))
-		return say(o, OPERATED_NO_ROOM, "the store is full: redrive the rest later");
-	b.suspect = false;
-	note(o, &b, JOURNAL_REDRIVEN);
+		return false;
 	store_intake_begin(store);
-	b.id = store_next_id(store);
-	store_dead_redrive(store, dead, &b);
-	if (store_intake_end(store) != 0)
+	b->id = store_next_id(store);
+	store_dead_redrive(store, dead, b);
+	return store_intake_end(store) == 0;
+}
+
+static enum operated redrive(struct hands_on *o, const struct batch *dead, const struct ended *e)
+{
+	enum operated result = check_redrive(o, dead, e);
+
+	if (result != OPERATED)
+		return result;
+	struct instance *owner = owner_of(o, e);
+	struct batch b = afresh(dead, o->route, owner);
+	note(o, &b, JOURNAL_REDRIVEN);
+	if (!b.ordered)
+		store_dead_redrive(o->core->store, dead, &b);
+	else if (!move_to_end(o, dead, &b))
 		return say(o, OPERATED_NO_ROOM, "the store is full: redrive the rest later");
-	add_live(o, owner);
+	owner->record.live++;
+	instance_changed(o->core, owner);
 	batch_redriven(o->core, o->route, dead, &b);
 	return OPERATED;
 }
@@ -302,13 +306,15 @@ enum operated core_settle_confirmation(struct core *c, const struct route *r, ui
     const struct hand *h, char *why, size_t size)
 {
 	struct hands_on o = { c, route_by_number(c, r->number), h, why, size };
+	char text[JOURNAL_TEXT_MAX];
 	struct confirmation k;
 
 	if (store_confirm_get(c->store, r->number, id, &k) != 0 || k.state == CONFIRM_COMPLETE)
 		return say(&o, OPERATED_NOTHING, "its confirmation is not awaited");
 	if (k.state == CONFIRM_EARLY)
 		return say(&o, OPERATED_NOTHING, "it has not been processed yet");
-	confirm_complete(c, &k);
+	describe(h, text, sizeof text);
+	confirm_settle(c, &k, text);
 	core_note_action(c, JOURNAL_CONFIRMED, r, &k.batch_id, h, "settled by hand");
 	return OPERATED;
 }

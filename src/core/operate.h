@@ -55,6 +55,8 @@ struct import {
 	uint32_t attempt, redrives;
 	int64_t received_at_us;
 	bool derived;			/* a letter that its broker had made */
+	bool has_parent;		/* of this batch's rejected records: */
+	struct uuid parent;
 	struct span errors;		/* the target's, encoded one after the other */
 	uint32_t error_count;
 };

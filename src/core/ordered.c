@@ -8,26 +8,24 @@
  * protocol.md section 6. The store keeps each batch in custody of an ordered route under its series
  * (the instance that sent it first), so the first of a series is the one whose turn it is, whatever
  * its state: while it is out or waits, those behind it wait. In memory are only the series whose
- * first may be READY: each change of a batch puts its series there, and a look that finds nothing to
- * deliver takes it out again.
+ * first may be READY: each change of a batch puts its series there, and a look that finds nothing
+ * to deliver takes it out again.
  */
 static void add(struct route *r, uint32_t number)
 {
 	struct ready_series *s;
 
-	HASH_FIND(hh, r->ready_set, &number, sizeof number, s);
+	HASH_FIND(hh, r->ready_series, &number, sizeof number, s);
 	if (s)
 		return;
 	s = xcalloc(1, sizeof *s);
 	s->number = number;
-	HASH_ADD(hh, r->ready_set, number, sizeof s->number, s);
-	TAILQ_INSERT_TAIL(&r->ready_series, s, entry);
+	HASH_ADD(hh, r->ready_series, number, sizeof s->number, s);
 }
 
 static void drop(struct route *r, struct ready_series *s)
 {
-	HASH_DELETE(hh, r->ready_set, s);
-	TAILQ_REMOVE(&r->ready_series, s, entry);
+	HASH_DELETE(hh, r->ready_series, s);
 	free(s);
 }
 
@@ -49,10 +47,8 @@ void ordered_recover(struct core *c, struct route *r)
 
 void ordered_finish(struct route *r)
 {
-	struct ready_series *s;
-
-	while ((s = TAILQ_FIRST(&r->ready_series)))
-		drop(r, s);
+	while (r->ready_series)
+		drop(r, r->ready_series);
 }
 
 bool ordered_is_free(struct core *c, const struct route *r, uint32_t series)
@@ -84,12 +80,10 @@ static bool first_of(struct core *c, struct route *r, uint32_t series, struct ba
 
 bool ordered_next(struct core *c, struct route *r, struct batch *b)
 {
-	struct ready_series *s;
+	while (r->ready_series) {
+		uint32_t number = r->ready_series->number;
 
-	while ((s = TAILQ_FIRST(&r->ready_series))) {
-		uint32_t number = s->number;
-
-		drop(r, s);
+		drop(r, r->ready_series);
 		if (first_of(c, r, number, b))
 			return true;
 	}

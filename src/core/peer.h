@@ -23,7 +23,7 @@ struct delivery {
 	struct frame *frame;		/* the body, when it is still in memory; else NULL */
 };
 
-/* What an instance is told about a batch that it sent or held: an error, as a warning. */
+/* What an instance is told about a batch that it holds or held: an error, as a warning. */
 struct batch_warning {
 	enum error_code code;
 	const struct route *route;

@@ -5,7 +5,7 @@
 #include "core/inspect.h"
 #include "core/internal.h"
 
-/* Of a batch in custody or dead. *until_ms: when that changes by itself, custody clock, 0 unknown. */
+/* Of a batch in custody or dead. *until_ms: when it changes by itself, custody clock; 0 unknown. */
 enum reason reason_of(struct core *c, const struct route *r, const struct batch *b,
     uint64_t *until_ms);
 

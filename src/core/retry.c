@@ -23,7 +23,7 @@ static uint32_t failures_of(const struct batch *b)
 	return b->attempt - b->attempts_before;
 }
 
-bool retry_is_left(const struct route_settings *r, const struct batch *b)
+static bool is_left(const struct route_settings *r, const struct batch *b)
 {
 	return failures_of(b) <= r->max_retries;
 }
@@ -74,7 +74,7 @@ static void bury(struct core *c, struct route *r, const struct batch *was, struc
 void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
     struct ended *e, enum batch_cause cause, const char *text)
 {
-	bool left = retry_is_left(&r->settings, was);
+	bool left = is_left(&r->settings, was);
 	uint64_t wait_ms = left ? retry_wait_ms(&r->settings, failures_of(was), rng_next(&c->rng))
 				: 0;
 

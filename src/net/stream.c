@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -476,6 +478,15 @@ size_t stream_unsent(const struct stream *s)
 uint64_t stream_sent_bytes(const struct stream *s)
 {
 	return s->sent;
+}
+
+uint64_t stream_acknowledged_bytes(const struct stream *s)
+{
+	int waiting = 0;
+
+	if (ioctl(s->fd, SIOCOUTQ, &waiting) != 0 || waiting < 0 || (uint64_t)waiting > s->sent)
+		return s->sent;
+	return s->sent - (uint64_t)waiting;
 }
 
 int stream_shutdown(struct stream *s)

@@ -70,6 +70,9 @@ int stream_flush(struct stream *s) MUST_CHECK;
 size_t stream_unsent(const struct stream *s);
 /* Bytes handed to the socket since the beginning: progress of a peer that reads. */
 uint64_t stream_sent_bytes(const struct stream *s);
+/* Those of them that the peer's system has acknowledged: a peer that reads slowly takes them in
+ * smaller steps than a socket takes new ones. A system call. */
+uint64_t stream_acknowledged_bytes(const struct stream *s);
 
 /*
  * Writes close_notify and, when all is flushed, shuts down the sending half: call again when the

@@ -22,6 +22,7 @@
 #define CONFIG_MODULE_NAME_MAX 32	/* bytes, without the NUL */
 #define CONFIG_ROUTE_NAME_MAX 63
 #define CONFIG_IDENTITY_MAX 512
+#define CONFIG_OPERATORS_MAX 64	/* names in admin.operators, and in admin.readers */
 
 /* Where to listen: a numeric address and a port; port 0 lets the system choose. */
 struct config_address {
@@ -59,6 +60,13 @@ struct config_route {
 	bool confirm;			/* wait for DELIVERY_CONFIRMATION */
 };
 
+/* Users of this machine, by number. */
+struct config_users {
+	uint32_t uids[CONFIG_OPERATORS_MAX];
+	size_t count;
+	bool given;			/* the list is in the file, if only as an empty one */
+};
+
 struct config {
 	struct config_address listen;
 	char *tls_ca;			/* paths, relative ones joined to the file's directory */
@@ -67,6 +75,8 @@ struct config {
 	char *store_path;		/* a directory */
 	int64_t store_size;
 	char *admin_socket;		/* NULL: none */
+	struct config_users admin_operators;	/* may look and change, beside root and ourselves */
+	struct config_users admin_readers;	/* may look */
 	struct config_address http_listen;	/* loopback; host "" : none */
 
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */

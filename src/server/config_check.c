@@ -44,7 +44,7 @@ void config_derive(struct loader *l)
 	follow(&c->stage_reserve, sixteenth > two_frames ? sixteenth : two_frames);
 	for (size_t i = 0; i < c->route_count; i++) {
 		follow(&c->routes[i].queue_capacity_bytes, c->store_size / 2);
-		follow(&c->routes[i].dead_letter_capacity_bytes, c->store_size / 10);
+		follow(&c->routes[i].dead_letter_capacity_bytes, c->store_size / 8);
 	}
 }
 

@@ -20,8 +20,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #define CONFIG_FILE_MAX_BYTES (1024 * 1024)
+
+/* libConfuse calls nothing for an empty list: only where its default went, tells that it is there. */
+#define NO_LIST "{\"\"}"
 
 static struct loader *reading;
 
@@ -92,16 +96,30 @@ static int take_identity(cfg_t *cfg, const char *value)
 	return 0;
 }
 
+static void take_user(cfg_t *cfg, const char *list, const char *value)
+{
+	struct config *c = reading->config;
+
+	config_user_add(reading, strcmp(list, "operators") == 0 ? &c->admin_operators :
+			&c->admin_readers, list, value, cfg->line);
+}
+
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	const struct setting *s;
 
 	*(const char **)result = value;
+	if (reading == NULL)
+		return 0;		/* a default of libConfuse's: NO_LIST */
 	if (is_section(cfg, "route"))
 		return take_route_value(cfg, opt->name, value);
 	if (is_section(cfg, "module"))
 		return take_identity(cfg, value);
 	s = setting_find(section_name(cfg), opt->name);
+	if (s == NULL && is_section(cfg, "admin")) {
+		take_user(cfg, opt->name, value);
+		return 0;
+	}
 	if (s == NULL) {
 		/* libConfuse takes "tls|ca = …" at the top level for ca of tls. */
 		config_fault(reading, place_of(cfg), "%s belongs into the braces of its section",
@@ -137,7 +155,7 @@ static void suggest(const cfg_t *cfg, const char *name, char *out, size_t size)
 
 	for (const cfg_opt_t *o = cfg->opts; o->name != NULL && count < SETTINGS_MAX; o++)
 		names[count++] = o->name;
-	nearest = config_nearest(name, names, count);
+	nearest = nearest_word(name, names, count);
 	if (nearest != NULL) {
 		snprintf(out, size, "did you mean '%s'?", nearest);
 		return;
@@ -216,6 +234,10 @@ static cfg_t *grammar_create(void)
 		CFG_STR_CB("source", NULL, CFGF_NONE, on_value),
 		CFG_STR_CB("target", NULL, CFGF_NONE, on_value),
 	};
+	cfg_opt_t users[] = {
+		CFG_STR_LIST_CB("operators", NO_LIST, CFGF_NONE, on_value),
+		CFG_STR_LIST_CB("readers", NO_LIST, CFGF_NONE, on_value),
+	};
 	cfg_opt_t sections[] = {
 		CFG_SEC("tls", tls, CFGF_NONE),
 		CFG_SEC("store", store, CFGF_NONE),
@@ -229,7 +251,9 @@ static cfg_t *grammar_create(void)
 
 	tls[list_settings("tls", tls)] = end;
 	store[list_settings("store", store)] = end;
-	admin[list_settings("admin", admin)] = end;
+	n = list_settings("admin", admin);
+	memcpy(&admin[n], users, sizeof(users));
+	admin[n + sizeof(users) / sizeof(users[0])] = end;
 	http[list_settings("http", http)] = end;
 	n = list_settings("route", route);
 	memcpy(&route[n], ends, sizeof(ends));
@@ -275,6 +299,14 @@ static char *file_text(struct loader *l, size_t *len)
 	return text;
 }
 
+/* An empty list of users lets nobody in, which is not the same as none. */
+static bool list_is_given(cfg_t *cfg, const char *name)
+{
+	cfg_t *admin = cfg_getsec(cfg, "admin");
+
+	return cfg_size(admin, name) != 1 || *cfg_getstr(admin, name) != '\0';
+}
+
 void config_file_read(struct loader *l)
 {
 	size_t len;
@@ -291,6 +323,8 @@ void config_file_read(struct loader *l)
 		cfg_set_error_function(cfg, on_error);
 		if (cfg_parse_buf(cfg, text) != CFG_SUCCESS && l->faults == 0)
 			config_fault(l, (struct place){ .line = cfg->line }, "cannot be understood");
+		l->config->admin_operators.given = list_is_given(cfg, "operators");
+		l->config->admin_readers.given = list_is_given(cfg, "readers");
 		reading = NULL;
 		cfg_free(cfg);
 	}

@@ -105,11 +105,12 @@ void config_identity_add(struct loader *l, struct config_module *m, const char *
 /* Sources and targets of all routes, by name, to indexes. */
 void config_routes_connect(struct loader *l);
 
+/* config_users.c: the user of that name or number into the list. */
+void config_user_add(struct loader *l, struct config_users *users, const char *list,
+    const char *name, int line);
+
 /* config_check.c */
 void config_derive(struct loader *l);
 void config_check(struct loader *l);
-
-/* config_suggest.c: the name among `names` nearest to `word`, NULL when none is near. */
-const char *config_nearest(const char *word, const char *const names[], size_t count);
 
 #endif

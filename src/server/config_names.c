@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -194,7 +195,7 @@ static void connect_end(struct loader *l, const char *route, const char *which, 
 	}
 	for (size_t i = 0; i < l->config->module_count; i++)
 		names[i] = l->config->modules[i].name;
-	nearest = config_nearest(name, names, l->config->module_count);
+	nearest = nearest_word(name, names, l->config->module_count);
 	config_fault(l, (struct place){ .line = line },
 		     "route \"%s\": %s %s is not declared, %s%s%s", route, which,
 		     log_quote(name, strlen(name)),

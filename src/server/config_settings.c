@@ -102,7 +102,7 @@ const struct setting settings[] = {
 	SETTING(ROUTE(stage_margin), COUNT, 0, 1e6, "1024", NULL),
 	SETTING(ROUTE(dead_letter_capacity), COUNT, 1, 1e9, "1000000", NULL),
 	SETTING(ROUTE(dead_letter_capacity_bytes), SIZE, 64 * KiB, 16 * TiB, NULL,
-		"a tenth of store.size"),
+		"an eighth of store.size"),
 	SETTING(ROUTE(ordered), SWITCH, 0, 1, "false", NULL),
 	SETTING(ROUTE(confirm), SWITCH, 0, 1, "false", NULL),
 };

@@ -20,6 +20,7 @@
 #include "net/handshake.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "server/limits.h"
 #include "server/notify.h"
 #include "server/settings.h"
 #include "server/turn.h"
@@ -33,6 +34,7 @@ struct server {
 	struct tls_context *tls;
 	struct listener *listener;
 	struct handshakes *handshakes;
+	struct limits limits;
 	struct turn turn;
 	ev_signal on_term, on_int;
 	int stop_signal;		/* 0: go on */
@@ -160,6 +162,29 @@ static void on_accepted(void *arg, int fd, const char *address)
 	handshakes_add(s->handshakes, s->tls, fd, address);
 }
 
+static int open_operators_door(struct server *s)
+{
+	const struct config *c = s->config;
+	struct admin_settings settings = {
+		.socket = c->admin_socket,
+		.operators = { c->admin_operators.uids, c->admin_operators.count },
+		.readers = { c->admin_readers.uids, c->admin_readers.count },
+		.readers_only = c->admin_readers.given,
+		.limits = s->limits.list,
+		.limit_count = s->limits.count,
+	};
+	char why[512];
+
+	if (!c->admin_socket)
+		return 0;
+	s->turn.admin = admin_create(s->turn.loop, s->turn.core, s->turn.store, &settings,
+	    s->turn.clock.now_ms, why, sizeof why);
+	if (s->turn.admin)
+		return 0;
+	fprintf(stderr, "handoffd: %s\n", why);
+	return EX_CONFIG;
+}
+
 static int open_door(struct server *s)
 {
 	const struct config *c = s->config;
@@ -225,8 +250,6 @@ static void say_ready(struct server *s)
 
 static void warn_of_idle_settings(const struct config *c)
 {
-	if (c->admin_socket)
-		log_warning("setting has no effect in this version", "setting=%s", "admin.socket");
 	if (*c->http_listen.host)
 		log_warning("setting has no effect in this version", "setting=%s", "http.listen");
 }
@@ -249,6 +272,8 @@ static bool stop(struct server *s)
 	notify_stopping("stopping");
 	listener_destroy(s->listener);
 	s->listener = NULL;
+	admin_destroy(s->turn.admin);
+	s->turn.admin = NULL;
 	sessions_shut_down(s->turn.sessions);
 	s->stop_signal = 0;
 	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
@@ -270,7 +295,8 @@ static int start(struct server *s)
 	s->tls = load_tls(s->config);
 	if (!s->tls)
 		return EX_CONFIG;
-	if ((rc = open_store(s)) != 0 || (rc = recover(s)) != 0)
+	if ((rc = open_store(s)) != 0 || (rc = recover(s)) != 0 ||
+	    (rc = open_operators_door(s)) != 0)
 		return rc;
 	return open_door(s);
 }
@@ -279,12 +305,14 @@ static void finish(struct server *s)
 {
 	listener_destroy(s->listener);
 	handshakes_destroy(s->handshakes);
+	admin_destroy(s->turn.admin);
 	sessions_destroy(s->turn.sessions);
 	core_destroy(s->turn.core);
 	store_close(s->turn.store);
 	tls_destroy(s->tls);
 	timeout_destroy(s->turn.timeout);
 	settings_destroy(s->settings);
+	limits_finish(&s->limits);
 }
 
 /* What the store did in this life; tests/bench/budget counts with it. */
@@ -299,6 +327,7 @@ int server_run(const struct config *config)
 	struct server s = { .config = config, .settings = settings_create(config) };
 	int rc;
 
+	limits_init(&s.limits, config);
 	harden();
 	tune_malloc();
 	signal(SIGBUS, on_sigbus);

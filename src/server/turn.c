@@ -8,6 +8,16 @@
 #include "base/log.h"
 #include "server/clock.h"
 
+/* Before the modules, of whom there are many: a busy broker can be asked why it is busy. */
+static void take_operators(struct turn *t)
+{
+	if (!t->admin)
+		return;
+	admin_set_time(t->admin, t->clock.peer_ms);
+	admin_receive(t->admin);
+	admin_expire(t->admin);
+}
+
 /*
  *	ev_run:    descriptors and the one timer note who is ready
  *	turn_take: time is read once ─► what is ready is handled: the core changes the store's one
@@ -15,14 +25,16 @@
  *	turn_end:  commit ─► write to sockets ─► free what died
  *
  * This is where RECEIVED is said: its frame was queued by a handler and leaves in
- *sessions_settle(), after store_commit() has returned 0. Nothing leaves the process on any other
- *path.
+ * sessions_settle(), after store_commit() has returned 0; so do an operator's answers in
+ * admin_settle(). Nothing leaves the process on any other path. What took long on the way is
+ * nobody's lateness: clock_stalled().
  */
 static void turn_take(struct turn *t)
 {
 	clock_read(&t->clock);
 	core_set_time(t->core, t->clock.now_ms, t->clock.peer_ms, datetime_now_us());
 	sessions_set_time(t->sessions, t->clock.peer_ms);
+	take_operators(t);
 	sessions_receive(t->sessions);
 	sessions_expire(t->sessions);
 	t->more = core_turn_close(t->core);
@@ -41,8 +53,12 @@ static bool turn_end(struct turn *t)
 	clock_read(&t->clock);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
+	if (t->admin)
+		admin_settle(t->admin);
 	store_read_end(t->store);
 	sessions_reap(t->sessions);
+	if (t->admin)
+		admin_reap(t->admin);
 	assert(!store_is_in_turn(t->store));
 	return true;
 }
@@ -52,14 +68,21 @@ static uint64_t until(uint64_t due_ms, uint64_t now_ms)
 	return due_ms == UINT64_MAX ? UINT64_MAX : due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The one timer: the earliest of what is due. Returns when that is, by clock_monotonic_ms(). */
 static int64_t set_timer(struct turn *t)
 {
-	uint64_t wait_ms = until(core_next_due_ms(t->core), t->clock.now_ms),
-	         peers_ms = until(sessions_next_deadline_ms(t->sessions), t->clock.peer_ms);
+	uint64_t wait_ms = until(core_next_due_ms(t->core), t->clock.now_ms);
 
-	if (peers_ms < wait_ms)
-		wait_ms = peers_ms;
+	wait_ms = least(wait_ms,
+	    until(sessions_next_deadline_ms(t->sessions), t->clock.peer_ms));
+	if (t->admin)
+		wait_ms = least(wait_ms,
+		    until(admin_next_deadline_ms(t->admin), t->clock.peer_ms));
 	if (wait_ms == UINT64_MAX) {
 		timeout_stop(t->timeout);
 		return INT64_MAX;
@@ -82,7 +105,7 @@ static void sleep_until_ready(struct turn *t, bool pending)
 bool turn_run(struct turn *t)
 {
 	sleep_until_ready(t, t->more || core_has_pending(t->core) ||
-	    sessions_have_pending(t->sessions));
+	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)));
 	int64_t began_ms = clock_monotonic_ms();
 	turn_take(t);
 	if (!turn_end(t))

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/admin.h"
 #include "core/core.h"
 #include "net/watcher.h"
 #include "server/clock.h"
@@ -16,6 +17,7 @@ struct turn {
 	struct store *store;
 	struct core *core;
 	struct sessions *sessions;
+	struct admin *admin;		/* NULL: no operator's socket */
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
 	bool more;			/* the latest turn left work: do not sleep */

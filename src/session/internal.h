@@ -17,7 +17,8 @@
 #define PEER_BYTES_PER_TURN (1024 * 1024)
 #define TURN_BYTES (16 * 1024 * 1024)
 #define ANSWER_BYTES_MAX                                                                           \
-	(4 * 1024 * 1024) /* answers that a peer has not read, then it is disconnected */
+	(4 * 1024 * 1024) /* answers that a peer has not read, beside a notice as long as a frame may
+	                   * be; then it is disconnected */
 #define NOTICE_BYTES_MAX (256 * 1024)	/* outcomes wait in the store beyond this */
 #define KEPT_BYTES_MAX (64 * 1024 * 1024)	/* frames kept in memory until they are sent on */
 #define ADDRESS_MAX 63
@@ -69,6 +70,8 @@ struct session {
 	size_t out_bytes;		/* encoded frames in it */
 	uint64_t progress_ms;		/* when the peer last took bytes */
 	uint64_t progress_bytes;
+	bool is_sampled;		/* half of write_timeout_ms has passed since, and then */
+	uint64_t sampled_bytes;		/* its system had acknowledged so many */
 	uint64_t deadline_ms;		/* HELLO, or the end of lingering; UINT64_MAX none */
 	bool shut;			/* our sending half is closed */
 	bool broken;			/* writing has failed: it ends in the next turn */

@@ -21,8 +21,10 @@ static struct output *add_output(struct session *s, bool is_delivery)
 	struct output *o = xcalloc(1, sizeof *o);
 
 	o->is_delivery = is_delivery;
-	if (output_is_empty(s))
-		s->progress_ms = s->all->now_ms;	/* from now on it can be slow */
+	if (output_is_empty(s)) {	/* from now on it can be slow */
+		s->progress_ms = s->all->now_ms;
+		s->is_sampled = false;
+	}
 	TAILQ_INSERT_TAIL(&s->out, o, next);
 	session_make_dirty(s);
 	return o;
@@ -62,7 +64,7 @@ void output_done(struct session *s)
 	s->out_bytes += last->bytes.len;
 	if (last->bytes.failed)
 		session_close(s, LEAVE_LOST, "no memory for an answer");
-	else if (s->out_bytes > ANSWER_BYTES_MAX)
+	else if (s->out_bytes > ANSWER_BYTES_MAX + s->all->settings.max_frame_bytes)
 		session_close(s, LEAVE_LOST, "does not read its answers");
 }
 
@@ -244,8 +246,10 @@ static void note_progress(struct session *s)
 {
 	uint64_t sent = stream_sent_bytes(s->stream);
 
-	if (sent != s->progress_bytes)
+	if (sent != s->progress_bytes) {
 		s->progress_ms = s->all->now_ms;
+		s->is_sampled = false;
+	}
 	s->progress_bytes = sent;
 }
 

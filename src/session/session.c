@@ -13,8 +13,8 @@
  *	 │                │                              │
  *	 └── goodbye, or the peer has closed ────────────┴──► CLOSING ──► DEAD
  *
- * CLOSING sends what is owed, shuts down the sending half, and discards what still arrives, for 2
- *s. Nothing is freed before the end of the turn.
+ * CLOSING sends what is owed, shuts down the sending half, and discards what still arrives, for
+ * 2 s. Nothing is freed before the end of the turn.
  */
 static const char *state_name(enum session_state state)
 {

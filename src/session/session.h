@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limit.h"
 #include "core/core.h"
 #include "net/stream.h"
 
@@ -37,6 +38,10 @@ struct sessions_settings {
 	const struct identity_mapping *mappings;	/* borrowed */
 	size_t mapping_count;
 };
+
+/* The limits of this room that are no settings. */
+extern const struct limit session_limits[];
+extern const size_t session_limit_count;
 
 /* How the core reaches the sessions. */
 extern const struct peer_ops session_peer_ops;

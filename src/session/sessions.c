@@ -157,14 +157,28 @@ void sessions_receive(struct sessions *ss)
 	}
 }
 
-static bool is_slow(const struct session *s, uint64_t *due_ms)
+/*
+ * A peer that makes no progress for write_timeout_ms. A socket takes new bytes in large steps, so
+ * whether a slow one still reads is seen by what its system acknowledges in the second half of that
+ * time.
+ */
+static bool is_slow(struct session *s, uint64_t *due_ms)
 {
-	if (output_is_empty(s) && stream_unsent(s->stream) == 0) {
-		*due_ms = UINT64_MAX;
+	uint32_t timeout_ms = s->all->settings.write_timeout_ms;
+
+	*due_ms = UINT64_MAX;
+	if (output_is_empty(s) && stream_unsent(s->stream) == 0)
 		return false;
+	if (!s->is_sampled && s->progress_ms + timeout_ms / 2 <= s->all->now_ms) {
+		s->is_sampled = true;
+		s->sampled_bytes = stream_acknowledged_bytes(s->stream);
+	} else if (s->is_sampled && s->progress_ms + timeout_ms <= s->all->now_ms &&
+	    stream_acknowledged_bytes(s->stream) != s->sampled_bytes) {
+		s->progress_ms = s->all->now_ms;
+		s->is_sampled = false;
 	}
-	*due_ms = s->progress_ms + s->all->settings.write_timeout_ms;
-	return *due_ms <= s->all->now_ms;
+	*due_ms = s->progress_ms + (s->is_sampled ? timeout_ms : timeout_ms / 2);
+	return s->is_sampled && *due_ms <= s->all->now_ms;
 }
 
 /* The earliest of what the session may be late for; ends it when it is. */

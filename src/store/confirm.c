@@ -1,4 +1,4 @@
-/* confirm.c - what a batch's target confirms after its end, and until when that may take */
+/* confirm.c - what a batch's target confirms of its records, and how long that may take */
 #include <string.h>
 
 #include "base/log.h"

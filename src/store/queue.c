@@ -292,30 +292,6 @@ int store_queue_next(struct store *s, uint32_t route, struct batch *b)
 	return queue_read(&v, route, (enum queue_class)p[4], key_get64(p + 5), b);
 }
 
-uint64_t store_least_id(struct store *s)
-{
-	struct key k = key_queue(0, QUEUE_READY_CRITICAL, 0);
-	uint64_t least = UINT64_MAX;
-	MDB_val found, v;
-
-	while (table_seek(s, TABLE_QUEUE, &k, &found, &v)) {
-		const uint8_t *p = found.mv_data;
-		if (key_get64(p + 5) < least)
-			least = key_get64(p + 5);
-		k = key_queue(key_get32(p), (enum queue_class)(p[4] + 1), 0);
-	}
-	k = key_route_id(0, 0);
-	while (table_seek(s, TABLE_DEAD, &k, &found, &v)) {
-		const uint8_t *p = found.mv_data;
-		if (key_get64(p + 4) < least)
-			least = key_get64(p + 4);
-		if (key_get32(p) == UINT32_MAX)
-			break;
-		k = key_route_id(key_get32(p) + 1, 0);
-	}
-	return least;
-}
-
 /* The first row of a route's class with an id of at least `id`. */
 static int queue_first(struct store *s, uint32_t route, enum queue_class class, uint64_t id,
     struct batch *b)

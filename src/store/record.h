@@ -191,8 +191,9 @@ struct route_control {
 };
 
 /*
- * What a batch's target has confirmed, record by record (protocol.md section 11): one row from the
- * first part, or from PROCESSED on a route with confirm, as long as history knows the batch.
+ * What a batch's target has confirmed, record by record (protocol.md section 11). On a route with
+ * confirm alone: one row, from the first part or from PROCESSED on, as long as history knows the
+ * batch.
  */
 enum confirm_state { CONFIRM_EARLY, CONFIRM_AWAITED, CONFIRM_AMBIGUOUS, CONFIRM_COMPLETE };
 struct confirmation {

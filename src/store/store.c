@@ -205,6 +205,13 @@ uint64_t store_size_bytes(const struct store *s)
 	return s->size;
 }
 
+uint64_t store_free_bytes(struct store *s)
+{
+	if (!store_writer(s) || s->pages_used > s->pages_free)
+		return 0;
+	return (s->pages_free - s->pages_used) * s->page_size;
+}
+
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 {
 	if (!store_writer(s))
@@ -212,6 +219,12 @@ bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 	uint64_t need = s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE +
 	    (reserve + store_reserve_bytes(s)) / s->page_size;
 	return need <= s->pages_free;
+}
+
+bool store_is_tight(struct store *s)
+{
+	return store_writer(s) &&
+	    s->pages_used + store_reserve_bytes(s) / 2 / s->page_size > s->pages_free;
 }
 
 bool store_turn_has_used(const struct store *s, unsigned percent)

@@ -83,6 +83,11 @@ void store_intake_abort(struct store *s);
  */
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve);
 /*
+ * Half of the reserve for ends is used up: from now on only what the promise needs is written, no
+ * journal lines and no long reasons.
+ */
+bool store_is_tight(struct store *s);
+/*
  * The turn may have used so much of the pages there were at its beginning: commit before doing
  * more. Who takes in stops at STORE_INTAKE_PERCENT, so that there is something left for what has to
  * follow.
@@ -93,6 +98,8 @@ bool store_turn_has_used(const struct store *s, unsigned percent);
 /* What intake always leaves to ends, retries and moves, in bytes. */
 uint64_t store_reserve_bytes(const struct store *s);
 uint64_t store_size_bytes(const struct store *s);
+/* Not in use, the reserve among it; about, and begins the turn's transaction. */
+uint64_t store_free_bytes(struct store *s);
 /* Makes the turn commit something small, so that pages freed before become usable (reliability.md
  * M4). */
 void store_nudge(struct store *s);
@@ -362,9 +369,6 @@ bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
 bool store_alias_trim(struct store *s, uint64_t id, unsigned rows);
 /* Bytes of aliases; part of store_history_bytes(). */
 uint64_t store_alias_bytes(const struct store *s);
-/* The least id that is in custody, parked as a dead letter, or UINT64_MAX. A seek a route and
- * class. */
-uint64_t store_least_id(struct store *s);
 
 /* Commits since the store was opened: turns that changed something. */
 uint64_t store_commits(const struct store *s);

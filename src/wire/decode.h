@@ -73,6 +73,12 @@ int records_pick(struct span records, const struct span *ids, size_t n, struct b
  * at all, which is looked for first, much faster.
  */
 bool records_find(struct span records, struct span id, uint64_t *index);
+/*
+ * The record_ids of at most `max` records from byte *at on (0: from the first), which moves behind
+ * them; p NULL for a record that has none. Returns how many, 0 at the end. `records` has passed
+ * records_check().
+ */
+size_t records_ids(struct span records, size_t *at, struct span *ids, size_t max);
 
 /* What a person who asks about a stored body is told of it; spans point into the body. */
 struct header_ids {

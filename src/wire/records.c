@@ -166,3 +166,17 @@ bool records_find(struct span records, struct span id, uint64_t *index)
 	}
 	return false;
 }
+
+size_t records_ids(struct span records, size_t *at, struct span *ids, size_t max)
+{
+	const uint8_t *p = (const uint8_t *)records.p;
+	struct walk w = { p + *at, p + records.n };
+	size_t n = 0;
+
+	if (*at == 0 && take_head(&w).type != MP_ARRAY)
+		return 0;
+	while (n < max && w.at < w.end)
+		ids[n++] = take_record_id(&w);
+	*at = (size_t)(w.at - p);
+	return n;
+}

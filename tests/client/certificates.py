@@ -21,19 +21,22 @@ class Credentials:
 class Authority:
     """An authority in a directory of its own; opens the one that is there, or makes it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, days=30, environment=None):
+        """Certificates last so many days; the openssl command gets this environment as well."""
         self.directory = directory
+        self.days = days
+        self.environment = environment or {}
         self.ca = os.path.join(directory, "ca.crt")
         self.ca_key = os.path.join(directory, "ca.key")
         self.lock = threading.Lock()
         if not os.path.exists(self.ca):
             os.makedirs(directory, exist_ok=True)
-            _openssl("req", "-x509", *_NEW_KEY, "-keyout", self.ca_key, "-out", self.ca,
-                     "-subj", "/CN=handoff test authority", "-days", "30",
-                     "-addext", "basicConstraints=critical,CA:TRUE",
-                     "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+            self._openssl("req", "-x509", *_NEW_KEY, "-keyout", self.ca_key, "-out", self.ca,
+                          "-subj", "/CN=handoff test authority", "-days", str(days),
+                          "-addext", "basicConstraints=critical,CA:TRUE",
+                          "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, name, uris=(), dns=(), ips=(), cn=None, usage="clientAuth", days=30):
+    def issue(self, name, uris=(), dns=(), ips=(), cn=None, usage="clientAuth", days=None):
         """Makes a certificate; usage None: without that extension, days -1: expired."""
         key, csr, certificate, extensions = (
             os.path.join(self.directory, name + end) for end in (".key", ".csr", ".crt", ".ext"))
@@ -45,11 +48,11 @@ class Authority:
                 file.write("extendedKeyUsage=%s\n" % usage)
             if names:
                 file.write("subjectAltName=%s\n" % ",".join(names))
-        _openssl("req", "-new", *_NEW_KEY, "-keyout", key, "-out", csr,
-                 "-subj", "/CN=" + (cn or name))
-        _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.ca_key,
-                 "-extfile", extensions, *_validity(days),
-                 "-set_serial", str(secrets.randbits(63)), "-out", certificate)
+        self._openssl("req", "-new", *_NEW_KEY, "-keyout", key, "-out", csr,
+                      "-subj", "/CN=" + (cn or name))
+        self._openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.ca_key,
+                      "-extfile", extensions, *_validity(self.days if days is None else days),
+                      "-set_serial", str(secrets.randbits(63)), "-out", certificate)
         return Credentials(self.ca, certificate, key)
 
     def module(self, name):
@@ -59,6 +62,9 @@ class Authority:
 
     def broker(self):
         return self._once("broker", dns=["localhost"], ips=["127.0.0.1"], usage="serverAuth")
+
+    def _openssl(self, *arguments):
+        _openssl(*arguments, environment=self.environment)
 
     def _once(self, name, **fields):
         with self.lock:
@@ -79,8 +85,9 @@ def _validity(days):
     return ["-days", str(days)]
 
 
-def _openssl(*arguments):
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True)
+def _openssl(*arguments, environment=None):
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True,
+                          env={**os.environ, **(environment or {})})
     if done.returncode != 0:
         raise RuntimeError("openssl %s: %s" % (arguments[0], done.stderr))
     return done.stdout + done.stderr

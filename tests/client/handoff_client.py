@@ -41,11 +41,22 @@ class Message(dict):
 
     @property
     def batch_id(self):
-        return self["payload"]["batch_id"] if "payload" in self else self["metadata"]["batch_id"]
+        for place in ("payload", "metadata"):
+            if place in self:
+                return self[place]["batch_id"]
+        return self["batch_id"]
 
     @property
     def lease(self):
         return self["delivery"]["lease"]
+
+    @property
+    def attempt(self):
+        return self["delivery"]["attempt"]
+
+    @property
+    def redelivered(self):
+        return self["delivery"]["redelivered"]
 
     @property
     def error(self):
@@ -174,6 +185,29 @@ class Client:
             raise AssertionError("REJECTED not echoed: %s" % summary(echo))
         return echo
 
+    def tell(self, message):
+        """Sends what is answered only when it is refused; expects that it is not. Returns it."""
+        self.send(message)
+        self.barrier()
+        asked = message["header"]["message_id"]
+        for answer in self._waiting:
+            if answer.get("in_reply_to") == asked and answer.type == "ERROR_NOTIFICATION":
+                raise AssertionError("refused: %s" % summary(answer))
+        return message
+
+    def press(self, signal_type, route=None, **more):
+        """A target's BACKPRESSURE."""
+        return self.tell(messages.backpressure(self.module, signal_type, route, **more))
+
+    def confirm(self, delivery, record_ids=None, status="DELIVERED", **more):
+        """A DELIVERY_CONFIRMATION of these records of a delivery, or of all of them."""
+        if record_ids is None:
+            record_ids = messages.record_ids(delivery)
+        more.setdefault("correlation_id", delivery["header"]["correlation_id"])
+        return self.tell(messages.confirmation(
+            self.module, delivery["metadata"]["batch_id"],
+            [messages.delivery_result(record_id, status) for record_id in record_ids], **more))
+
     # Reading
 
     def next(self, seconds=PATIENCE_SECONDS):
@@ -204,6 +238,44 @@ class Client:
         batch_id = batch and batch["metadata"]["batch_id"]
         return self.expect("ACKNOWLEDGMENT", seconds,
                            lambda m: "notice" in m and batch_id in (None, m.batch_id))
+
+    def pressure(self, signal_type, route=None, seconds=PATIENCE_SECONDS):
+        """The next BACKPRESSURE, which has to be this signal; others on the route fail."""
+        signal = self.expect("BACKPRESSURE", seconds,
+                             lambda m: route is None or m["route"] == route)
+        if signal["signal_type"] != signal_type:
+            raise AssertionError("expected %s: %s" % (signal_type, summary(signal)))
+        return signal
+
+    def listen(self, seconds):
+        """Reads for so long, as one that is slow to act does; what comes stays for later."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._waiting.append(self._read(deadline, "anything"))
+            except Silence:
+                return
+
+    def read_some(self, count):
+        """Takes at most so many bytes of what has come, as one that reads slowly does."""
+        self.socket.settimeout(PATIENCE_SECONDS)
+        data = self.socket.recv(count)
+        if not data:
+            raise Closed("connection over (end), expected more bytes")
+        self._bytes += data
+
+    def heard(self, message_type, where=None):
+        """All such messages that have come, and come until a barrier; they are taken."""
+        self.barrier()
+        found = [m for m in self._waiting if m.type == message_type and (not where or where(m))]
+        self._waiting = [m for m in self._waiting if not any(m is one for one in found)]
+        return found
+
+    def told_late(self, delivery, seconds=PATIENCE_SECONDS):
+        """The broker's word that a deadline of this batch has passed: INT_DELIVERY_001."""
+        return self.expect("ERROR_NOTIFICATION", seconds,
+                           lambda m: m.code == "INT_DELIVERY_001"
+                           and m.error["context"].get("batch_id") == delivery.batch_id)
 
     def barrier(self):
         """Waits until the broker has answered something that was sent after all before.
@@ -309,7 +381,9 @@ def summary(message):
         words.append(message["payload"]["status"])
     if "reason" in message:
         words.append(message["reason"])
-    words += ["%s=%s" % (key, message[key]) for key in ("duplicate", "notice") if key in message]
+    words += ["%s=%s" % (key, message[key])
+              for key in ("signal_type", "route", "current_queue_depth", "duplicate", "notice")
+              if key in message]
     if "delivery" in message:
         words.append("attempt=%(attempt)s lease=%(lease)s" % message["delivery"])
     for error in message.get("errors") or []:

@@ -214,6 +214,48 @@ def error(module, recoverability="TRANSIENT", scope="BATCH", code="TEST_001", co
     return fields
 
 
+def backpressure(module, signal_type, route=None, depth=0, delay_ms=0, **more):
+    """A target's BACKPRESSURE; without a route it speaks of all."""
+    fields = {
+        "header": header(module, "BACKPRESSURE"),
+        "signal_type": signal_type,
+        "current_queue_depth": depth,
+        "recommended_delay_ms": delay_ms,
+    }
+    if route is not None:
+        fields["route"] = route
+    fields.update(more)
+    return fields
+
+
+def delivery_result(record_id, status="DELIVERED", destination_id="a-destination", **changes):
+    """What became of one record, as RecordDeliveryResult says it."""
+    fields = {
+        "record_id": record_id,
+        "destination_id": destination_id,
+        "status": status,
+        "delivery_timestamp": now(),
+    }
+    fields.update(changes)
+    return fields
+
+
+def confirmation(module, batch_id, delivery_results, target="BROKER", correlation_id=None, **more):
+    """A DELIVERY_CONFIRMATION, or a part of one."""
+    return {
+        "header": header(module, "DELIVERY_CONFIRMATION", target,
+                         correlation_id=correlation_id or new_id()),
+        "batch_id": batch_id,
+        "delivery_results": delivery_results,
+        **more,
+    }
+
+
+def record_ids(batch):
+    """The ids of a batch's records, in their order."""
+    return [record["record_id"] for record in msgpack.unpackb(batch["records"])]
+
+
 def without_delivery(body):
     """The bytes of the frame that a delivery was made from: the last key off, the count one less.
 

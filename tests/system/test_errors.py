@@ -121,6 +121,7 @@ class Errors(Case):
             self.alpha.hand_over()
         batch = self.alpha.send(self.alpha.batch())
         correlation_id = batch["header"]["correlation_id"]
+        self.alpha.expect("BACKPRESSURE")
         notification, refusal = self.alpha.next(), self.alpha.next()
         self.assert_whole(notification, "INT_ROUTE_002", correlation_id)
         self.assert_whole(refusal, "INT_ROUTE_002", correlation_id)

@@ -4,7 +4,7 @@ import collections
 import signal
 import unittest
 
-from case import Case, authority
+from case import Case, authority, messages
 from handoff_client import Silence
 from program import Program
 
@@ -97,6 +97,16 @@ class Library(Case):
         for _ in range(20 - told):
             alpha.outcome()
         alpha.expect_none("ACKNOWLEDGMENT", 0.2)
+
+    def test_what_the_library_says_when_it_has_only_seen_to_say_is_taken(self):
+        broker = self.start_broker()
+        alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
+        batch = alpha.hand_over()
+        beta.finish(beta.delivery(batch))
+        alpha.send({"header": messages.header("ALPHA", "ERROR_NOTIFICATION"), "errors": [],
+                    "action_required": "NONE", "seen": alpha.outcome(batch)["notice"]})
+        alpha.expect_none("ERROR_NOTIFICATION", where=lambda m: m.code != "INT_PROTOCOL_004")
+        self.module_again(broker, alpha).expect_none("ACKNOWLEDGMENT")
 
     def test_a_replaced_client_ends_and_says_why(self):
         broker = self.start_broker()

@@ -4,7 +4,7 @@ import os
 import signal
 
 import messages
-from tool_case import Tools, as_multiset, lines_of, read_records, some_records
+from tool_case import Tools, as_multiset, lines_of, read_records, read_whole_lines, some_records
 
 QUICK = "".join(
     'route "%s" { batch_size = 10 retry_delay_ms = 20 backoff_multiplier = 1.0 max_retries = 2 }\n'
@@ -175,6 +175,38 @@ class Life(Work):
         self.assertEqual(as_multiset(self.receive(self.broker, 10)), as_multiset(some_records(10)))
         delivery = self.module(self.broker, "BETA").delivery()
         self.assertEqual(delivery["delivery"]["attempt"], 1)
+
+    def test_sigterm_lets_an_output_of_several_batches_be_sent(self):
+        self.broker.stop()
+        self.broker = self.start_broker(QUICK, max_frame_bytes="64K")
+        worker = self.work(self.script(
+            "touch %s; while [ ! -e %s ]; do sleep 0.01; done\n"
+            "for i in $(seq 40); do "
+            "printf '{\"record_id\":\"%%s\",\"x\":\"%%08000d\"}\\n' $i 0; done"
+            % (self.path("begun"), self.path("go"))))
+        self.assert_status(self.send(self.broker, lines_of(some_records(1))), 0)
+        self.wait_until(lambda: os.path.exists(self.path("begun")), "the command has begun")
+        worker.process.send_signal(signal.SIGTERM)
+        self.write("go", "")
+        self.assertEqual(worker.wait(), 0, worker.said())
+        self.assertEqual(len(self.receive(self.broker, 40)), 40)
+        self.module(self.broker, "BETA").expect_none("BATCH_TRANSFER")
+
+    def test_a_rolling_restart_costs_no_attempt_and_repeats_no_work(self):
+        log = self.path("runs")
+        command = self.script('echo "$HANDOFF_BATCH_ID $HANDOFF_ATTEMPT" >>%s; sleep 0.01; cat'
+                              % log)
+        self.assert_status(self.send(self.broker, lines_of(some_records(600))), 0)
+        for runs in (10, 25, 40):
+            worker = self.work(command, "--jobs", 4)
+            self.wait_until(lambda: len(read_whole_lines(log)) >= runs, "some have been run")
+            self.assertEqual(worker.terminate(), 0, worker.said())
+        self.work(command, "--jobs", 4)
+        self.assertEqual(as_multiset(self.receive(self.broker, 600)),
+                         as_multiset(some_records(600)))
+        runs = [line.decode().split() for line in read_whole_lines(log)]
+        self.assertEqual(len({batch for batch, _ in runs}), len(runs))
+        self.assertEqual((len(runs), {attempt for _, attempt in runs}), (60, {"1"}))
 
     def test_a_second_sigterm_ends_at_once(self):
         worker = self.work(self.waiting_script())

@@ -10,7 +10,7 @@ _handoff_options() {
 	cert) echo "--days --trust-domain --dns --ip --force $always" ;;
 	send) echo "--to --id-field --wait --journal $common" ;;
 	work) echo "--exec --to --jobs $common" ;;
-	recv) echo "--output --count --idle --max-in-flight --remember $common" ;;
+	recv) echo "--output --confirm --count --idle --max-in-flight --remember $common" ;;
 	*) echo "$always" ;;
 	esac
 }
@@ -24,7 +24,7 @@ _handoff() {
 	else
 		case $before in
 		--module | -m | --to | -t) words='ALPHA BETA GAMMA EPSILON PHI' ;;
-		--wait | -w) words='received processed' ;;
+		--wait | -w) words='received processed confirmed' ;;
 		--certs) files=-d ;;
 		--ca | --cert | --key | --journal | --output | -o) files=-f ;;
 		--exec | -e) words=$(compgen -c -- "$word") ;;

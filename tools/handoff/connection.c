@@ -210,29 +210,26 @@ void connection_on_event(struct connection *c, const struct handoff_event *e)
 	if (e->type == HANDOFF_EVENT_STATE) {
 		detail("%s%s%s", handoff_state_name(e->state), *e->text != '\0' ? ": " : "", e->text);
 		on_state(c, e->state);
-	} else if (e->action != HANDOFF_ACTION_THROTTLE) {
+	} else if (e->type == HANDOFF_EVENT_ERRORS && e->action != HANDOFF_ACTION_THROTTLE) {
 		snprintf(what, sizeof(what), "batch %s", e->batch_id);
 		complain_errors(*e->batch_id != '\0' ? what : "the broker says", e->errors,
 				e->error_count);
 	}
 }
 
-/* The library tells in words why a client has ended. */
-static int status_of_end(const char *why)
+static int status_of_end(enum handoff_end end)
 {
-	static const struct {
-		const char *word;
-		int status;
-	} table[] = {
-		{ "UNAUTHORIZED", STATUS_PERMISSION }, { "INT_AUTH", STATUS_PERMISSION },
-		{ "TLS: ", STATUS_PERMISSION }, { "REPLACED", STATUS_TRY_AGAIN },
-		{ "PROTOCOL_ERROR", STATUS_PROTOCOL }, { "INT_PROTOCOL", STATUS_PROTOCOL },
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (strstr(why, table[i].word) != NULL)
-			return table[i].status;
-	return STATUS_CONFIG;
+	switch (end) {
+	case HANDOFF_END_TLS:
+	case HANDOFF_END_UNAUTHORIZED:
+		return STATUS_PERMISSION;
+	case HANDOFF_END_PROTOCOL_ERROR:
+		return STATUS_PROTOCOL;
+	case HANDOFF_END_REPLACED:
+		return STATUS_TRY_AGAIN;
+	default:
+		return STATUS_CONFIG;
+	}
 }
 
 int connection_status(const struct connection *c)
@@ -241,7 +238,7 @@ int connection_status(const struct connection *c)
 		if (c->is_draining)
 			return STATUS_OK;
 		complain("%s", handoff_why(c->client));
-		return status_of_end(handoff_why(c->client));
+		return status_of_end(handoff_end(c->client));
 	}
 	if (until_timeout_ms(c) != 0)
 		return -1;

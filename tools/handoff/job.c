@@ -110,7 +110,7 @@ void job_send_part(struct working *w, struct job *j)
 		if (is_last)
 			j->state = JOB_ENDING;
 	} else if (r == HANDOFF_STALE || r == HANDOFF_CLOSED) {
-		/* Delivered anew; or we drain, and parts may not be sent any more: it goes back. */
+		/* Delivered anew; or the client has ended: it goes back. */
 		detail("batch %s: %s", j->batch_id, handoff_result_text(r));
 		job_drop(w, j);
 	} else {

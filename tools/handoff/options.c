@@ -53,6 +53,8 @@ static void print_options(const struct option *o)
 		if (o->letter != 0)
 			snprintf(left, sizeof(left), "-%c, --%s %s", o->letter, o->name,
 				 o->value != NULL ? o->value : "");
+		else if (o->kind == OPTION_OPTIONAL_TEXT)
+			snprintf(left, sizeof(left), "    --%s[=%s]", o->name, o->value);
 		else
 			snprintf(left, sizeof(left), "    --%s %s", o->name,
 				 o->value != NULL ? o->value : "");
@@ -119,6 +121,7 @@ static bool set(const struct option *o, const char *text)
 		*(bool *)o->to = true;
 		return true;
 	case OPTION_TEXT:
+	case OPTION_OPTIONAL_TEXT:
 		*(const char **)o->to = text;
 		return true;
 	case OPTION_NUMBER:
@@ -170,6 +173,8 @@ static bool read_option(const struct usage *u, int argc, char **argv, int *i)
 		}
 		return set(o, NULL);
 	}
+	if (o->kind == OPTION_OPTIONAL_TEXT)
+		return set(o, equals != NULL ? equals + 1 : "");
 	if (is_long)
 		value = equals != NULL ? equals + 1 : NULL;
 	else if (word[2] != '\0')

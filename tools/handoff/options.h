@@ -8,6 +8,7 @@
 enum option_kind {
 	OPTION_FLAG,	/* bool *to: true when given */
 	OPTION_TEXT,	/* const char **to */
+	OPTION_OPTIONAL_TEXT,	/* the same: --name or --name=TEXT; "" when it has none */
 	OPTION_NUMBER,	/* uint64_t *to, min to max */
 	OPTION_LIST,	/* struct option_list *to: each time it is given */
 };

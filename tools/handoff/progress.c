@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/datetime.h"
+#include "handoff/handoff.h"
 #include "tools/handoff/report.h"
 
 #define SHOW_EACH_MS 200
@@ -20,10 +21,37 @@ void progress_init(struct progress *p)
 	};
 }
 
+void progress_on_backpressure(struct progress *p, const struct handoff_event *e)
+{
+	const int64_t now = clock_monotonic_ms();
+
+	if (p->is_slowed)
+		p->slowed_ms += now - p->slowed_at_ms;
+	p->is_slowed = e->backpressure.active;
+	p->delay_ms = e->backpressure.delay_ms;
+	p->slowed_at_ms = now;
+	if (p->is_slowed)
+		detail("back-pressure on %s: %" PRIu64 " batches wait there, one leaves each %" PRIu64
+		       " ms", e->route, e->backpressure.queue_depth, p->delay_ms);
+	else
+		detail("no more back-pressure on %s", e->route);
+}
+
+/* Why it goes slowly, or not at all; "" when it goes. */
+static const char *holdup(const struct progress *p, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (p->reason[0] != '\0')
+		snprintf(text, size, ", waiting: %s", p->reason);
+	else if (p->is_slowed)
+		snprintf(text, size, ", back-pressure: a batch each %" PRIu64 " ms", p->delay_ms);
+	return text;
+}
+
 int progress_show(struct progress *p)
 {
 	const int64_t now = clock_monotonic_ms(), passed = now - p->shown_at_ms;
-	char line[256];
+	char line[256], text[128];
 	double rate;
 
 	if (!p->is_shown)
@@ -35,17 +63,23 @@ int progress_show(struct progress *p)
 	p->shown_bytes = p->bytes;
 	p->shown_at_ms = now;
 	snprintf(line, sizeof(line),
-		 "%" PRIu64 " records, %" PRIu64 " batches, %.1f MB/s, %" PRIu64 " under way%s%s",
+		 "%" PRIu64 " records, %" PRIu64 " batches, %.1f MB/s, %" PRIu64 " under way%s",
 		 p->records, p->batches, p->rate / 1e6, p->waiting,
-		 p->reason[0] != '\0' ? ", waiting: " : "", p->reason);
+		 holdup(p, text, sizeof(text)));
 	report_progress(line);
 	return SHOW_EACH_MS;
 }
 
 void progress_tell(struct progress *p, const char *verb)
 {
-	const double seconds = (double)(clock_monotonic_ms() - p->begun_at_ms) / 1000.0;
+	const int64_t now = clock_monotonic_ms();
+	const double seconds = (double)(now - p->begun_at_ms) / 1000.0;
+	const int64_t slowed_ms = p->slowed_ms + (p->is_slowed ? now - p->slowed_at_ms : 0);
+	char held_back[64] = "";
 
-	tell("%s %" PRIu64 " records in %" PRIu64 " batches, %.1f MB in %.1f s", verb, p->records,
-	     p->batches, (double)p->bytes / 1e6, seconds);
+	if (p->is_slowed || slowed_ms > 0)
+		snprintf(held_back, sizeof(held_back), "; held back for %.1f s of it",
+			 (double)slowed_ms / 1000.0);
+	tell("%s %" PRIu64 " records in %" PRIu64 " batches, %.1f MB in %.1f s%s", verb, p->records,
+	     p->batches, (double)p->bytes / 1e6, seconds, held_back);
 }

@@ -2,7 +2,8 @@
  * recv.c - handoff recv: the records of all batches, appended to a file
  *
  * A turn of the loop: take what the library tells, and gather the deliveries among it into a group;
- * append the group's records and sync them; note its batches (written.c); say PROCESSED; wait.
+ * append the group's records and sync them; note its batches (written.c); say PROCESSED; with
+ * --confirm, confirm their records (confirming.c); wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include "base/datetime.h"
 #include "net/tls.h"
 #include "tools/handoff/command.h"
+#include "tools/handoff/confirming.h"
 #include "tools/handoff/connection.h"
 #include "tools/handoff/ndjson.h"
 #include "tools/handoff/options.h"
@@ -31,6 +33,7 @@
 struct receiving {
 	struct connection connection;
 	struct written written;
+	struct confirming confirming;
 	int fd;				/* the output file */
 	struct buf text;		/* the group's records */
 	uint64_t records;		/* in there */
@@ -44,13 +47,15 @@ struct receiving {
 
 static struct common common;
 static struct {
-	const char *output;
+	const char *output, *confirm;
 	uint64_t count, idle_ms, in_flight, remember;
 } options = { .in_flight = 64, .remember = 100000 };
 
 static const struct option recv_options[] = {
 	{ "output", 'o', OPTION_TEXT, &options.output, "FILE",
 	  "append to this file; FILE.state remembers what stands in it", 0, 0 },
+	{ "confirm", 0, OPTION_OPTIONAL_TEXT, &options.confirm, "DESTINATION",
+	  "confirm each record when it is written; default: FILE's name", 0, 0 },
 	{ "count", 'n', OPTION_NUMBER, &options.count, "N", "end when N records have been written", 1,
 	  UINT64_MAX },
 	{ "idle", 0, OPTION_NUMBER, &options.idle_ms, "MS", "end when nothing came for so long", 1,
@@ -127,6 +132,26 @@ static void fail(struct receiving *r, int status)
 		r->status = status;
 }
 
+/* PROCESSED, and what follows it. */
+static void say_processed(struct receiving *r, struct handoff_delivery *d)
+{
+	struct confirming_batch *confirmation;
+
+	if (!confirming_take(&r->confirming, d, &confirmation)) {
+		complain("out of memory");
+		fail(r, STATUS_SYSTEM);
+		return;
+	}
+	if (handoff_processed(d, 0, NULL, 0) != 0) {
+		detail("a batch has been delivered anew meanwhile");
+		confirming_drop(confirmation);
+		return;
+	}
+	confirming_add(&r->confirming, confirmation);
+	if (!confirming_proceed(&r->confirming, r->connection.client))
+		fail(r, STATUS_INTERNAL);
+}
+
 /* All that was gathered is on the disk, then said. */
 static void write_group(struct receiving *r)
 {
@@ -144,8 +169,7 @@ static void write_group(struct receiving *r)
 		return;
 	}
 	for (size_t i = 0; i < r->count; i++)
-		if (handoff_processed(r->group[i], 0, NULL, 0) != 0)
-			detail("a batch has been delivered anew meanwhile");
+		say_processed(r, r->group[i]);
 	r->progress.records += r->records;
 	r->progress.batches += r->count;
 	r->progress.bytes += r->text.len;
@@ -193,8 +217,8 @@ static void on_delivery(struct receiving *r, struct handoff_delivery *d)
 		/* It may stand in this very group, which is not on the disk yet. */
 		write_group(r);
 		detail("batch %s is written already", id);
-		if (r->status >= 0 || handoff_processed(d, 0, NULL, 0) != 0)
-			detail("it has been delivered anew meanwhile");
+		if (r->status < 0)
+			say_processed(r, d);
 		return;
 	}
 	if (!put_records(r, d, why)) {
@@ -267,6 +291,8 @@ static int run(struct receiving *r)
 		while (r->status < 0 && (e = handoff_take_event(r->connection.client)) != NULL)
 			on_event(r, e);
 		write_group(r);
+		if (r->status < 0 && !confirming_proceed(&r->confirming, r->connection.client))
+			fail(r, STATUS_INTERNAL);
 		if (r->status >= 0)
 			return r->status;
 		status = connection_status(&r->connection);
@@ -274,7 +300,7 @@ static int run(struct receiving *r)
 			return status;
 		if (signals_stop_count() > 1)
 			return STATUS_FAILED;
-		if (!r->is_draining && is_to_end(r)) {
+		if (!r->is_draining && is_to_end(r) && confirming_is_empty(&r->confirming)) {
 			r->is_draining = true;
 			connection_drain(&r->connection);
 		}
@@ -319,6 +345,17 @@ static int receive_all(struct receiving *r)
 	return status;
 }
 
+/* Where the records are, as confirmations name it; NULL: nothing is confirmed. */
+static const char *destination(void)
+{
+	const char *slash;
+
+	if (options.confirm == NULL || *options.confirm != '\0')
+		return options.confirm;
+	slash = strrchr(options.output, '/');
+	return slash != NULL ? slash + 1 : options.output;
+}
+
 int cmd_recv(int argc, char **argv)
 {
 	struct receiving *r = calloc(1, sizeof(*r));
@@ -338,7 +375,9 @@ int cmd_recv(int argc, char **argv)
 	if (status < 0) {
 		tls_init();
 		signals_catch();
+		confirming_init(&r->confirming, destination());
 		status = receive_all(r);
+		confirming_finish(&r->confirming);
 	}
 	connection_close(&r->connection);
 	written_close(&r->written);

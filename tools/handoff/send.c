@@ -1,7 +1,8 @@
 /*
  * send.c - handoff send: records from standard input into the broker's custody
  *
- *	input ─► assembly ─► closed ── journal on the disk ─► the library ─► RECEIVED (─► PROCESSED)
+ *	input ─► assembly ─► closed ── journal on the disk ─► the library ─► RECEIVED
+ *	                                                         (─► PROCESSED (─► confirmed))
  *
  * A turn of the loop: take what the library tells, close batches of what was read, hand them over,
  * wait, read on while nothing is closed. With a journal, its batches are gone through first
@@ -30,7 +31,7 @@ static const struct option send_options[] = {
 	{ "id-field", 'i', OPTION_TEXT, &options.id_field, "FIELD",
 	  "take record_id from this field; default: record_id, or one is made", 0, 0 },
 	{ "wait", 'w', OPTION_TEXT, &options.wait, "WHAT",
-	  "received (default) or processed: what to wait for before the end", 0, 0 },
+	  "until when: received (default), processed or confirmed", 0, 0 },
 	{ "journal", 'j', OPTION_TEXT, &options.journal, "FILE",
 	  "remember what was sent, so that it can be killed and run again", 0, 0 },
 	{ 0 },
@@ -214,6 +215,18 @@ static bool take_up_journal(struct sending *s)
 	return true;
 }
 
+/* Tells how the records fared at their destination; the exit status. */
+static int judge_confirmations(const struct sending *s, int status)
+{
+	tell("%" PRIu64 " records are confirmed", s->confirmed);
+	if (s->undelivered > 0)
+		complain("%" PRIu64 " records were not delivered", s->undelivered);
+	if (s->ambiguous > 0)
+		complain("%" PRIu64 " batches were not confirmed in time: whether they were "
+			 "delivered is not known", s->ambiguous);
+	return status == STATUS_OK && s->undelivered + s->ambiguous > 0 ? STATUS_FAILED : status;
+}
+
 static int send_all(struct sending *s)
 {
 	char run_id[HANDOFF_ID_SIZE];
@@ -244,7 +257,7 @@ static int send_all(struct sending *s)
 			 s->dead + s->partial);
 		status = STATUS_FAILED;
 	}
-	return status;
+	return s->waits_for_confirmation ? judge_confirmations(s, status) : status;
 }
 
 static int check_options(void)
@@ -255,8 +268,14 @@ static int check_options(void)
 	}
 	if (options.wait == NULL)
 		options.wait = "received";
-	if (strcmp(options.wait, "received") != 0 && strcmp(options.wait, "processed") != 0) {
-		complain("--wait is received or processed, not \"%s\"", options.wait);
+	if (strcmp(options.wait, "received") != 0 && strcmp(options.wait, "processed") != 0 &&
+	    strcmp(options.wait, "confirmed") != 0) {
+		complain("--wait is received, processed or confirmed, not \"%s\"", options.wait);
+		return STATUS_USAGE;
+	}
+	if (strcmp(options.wait, "confirmed") == 0 && options.journal != NULL) {
+		complain("--wait confirmed does not go with --journal, which does not remember what "
+			 "of a batch has been confirmed");
 		return STATUS_USAGE;
 	}
 	if (options.id_field == NULL)
@@ -279,7 +298,8 @@ int cmd_send(int argc, char **argv)
 		tls_init();
 		s->module = common.module;
 		s->to = options.to;
-		s->waits_for_outcome = options.wait[0] == 'p';
+		s->waits_for_confirmation = options.wait[0] == 'c';
+		s->waits_for_outcome = options.wait[0] == 'p' || s->waits_for_confirmation;
 		settings = (struct journal_settings){ s->module, s->to, options.id_field,
 						      options.wait };
 		if (options.journal != NULL)

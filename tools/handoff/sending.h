@@ -10,6 +10,7 @@
 #include "handoff/handoff.h"
 #include "tools/handoff/assembly.h"
 #include "tools/handoff/connection.h"
+#include "tools/handoff/idset.h"
 #include "tools/handoff/input.h"
 #include "tools/handoff/journal.h"
 #include "tools/handoff/progress.h"
@@ -26,17 +27,21 @@ struct closed {
 	bool is_critical;
 };
 
-/* A batch whose outcome is waited for (--wait processed), or that is not RECEIVED. */
+/* A batch whose outcome, or confirmation, is waited for (--wait), or that is not RECEIVED. */
 struct awaited {
 	char id[HANDOFF_ID_SIZE];
 	uint64_t records, bytes;
 	size_t index;		/* in the journal */
+	bool is_processed;
+	uint64_t accepted;	/* is_processed: so many of its records */
+	struct idset confirmed, delivered;	/* records whose end is told, and is good */
 	UT_hash_handle hh;
 };
 
 struct sending {
 	const char *module, *to;	/* who sends, and to whom */
-	bool waits_for_outcome;		/* --wait processed */
+	bool waits_for_outcome;		/* --wait processed, or confirmed */
+	bool waits_for_confirmation;	/* --wait confirmed */
 	struct connection connection;
 	struct input input;
 	struct assembly assembly;
@@ -53,6 +58,9 @@ struct sending {
 	bool is_abandoned;		/* nothing more is sent or written down */
 	int status;			/* to exit with */
 	uint64_t dead, partial;		/* outcomes that are not what one wants */
+	uint64_t confirmed;		/* records, of batches that are confirmed in full */
+	uint64_t undelivered;		/* records, of these */
+	uint64_t ambiguous;		/* batches that nobody confirmed in time */
 };
 
 /* --- send.c ---------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/handoff/command.h"
 #include "tools/handoff/report.h"
@@ -27,6 +28,8 @@ bool sending_await(struct sending *s, const struct journal_batch *b, size_t inde
 void sending_forget(struct sending *s, struct awaited *a)
 {
 	HASH_DEL(s->awaited, a);
+	idset_finish(&a->confirmed);
+	idset_finish(&a->delivered);
 	free(a);
 }
 
@@ -67,6 +70,16 @@ static void on_refused(struct sending *s, const struct handoff_event *e, struct 
 	sending_forget(s, a);
 }
 
+/* All its records have come to an end, and the batch too. */
+static void end_if_confirmed(struct sending *s, struct awaited *a)
+{
+	if (!a->is_processed || a->confirmed.count < a->accepted)
+		return;
+	s->confirmed += a->confirmed.count;
+	s->undelivered += a->confirmed.count - a->delivered.count;
+	sending_forget(s, a);
+}
+
 /* The target has done with a batch; `a` NULL: nobody waits for it. */
 static void on_outcome(struct sending *s, const struct handoff_event *e, struct awaited *a)
 {
@@ -86,6 +99,46 @@ static void on_outcome(struct sending *s, const struct handoff_event *e, struct 
 	if (a == NULL || !s->waits_for_outcome)
 		return;
 	mark(s, a, is_dead || e->records_rejected > 0 ? JOURNAL_REJECTED : JOURNAL_PROCESSED);
+	if (is_dead || !s->waits_for_confirmation) {
+		sending_forget(s, a);
+		return;
+	}
+	a->is_processed = true;
+	a->accepted = e->records_accepted;
+	end_if_confirmed(s, a);
+}
+
+/* A part of what came of a batch's records. Later ones count: what failed can be delivered yet. */
+static void on_confirmation(struct sending *s, const struct handoff_event *e, struct awaited *a)
+{
+	for (size_t i = 0; i < e->result_count; i++) {
+		const struct handoff_record_result *r = &e->results[i];
+		const bool is_good = r->status == HANDOFF_RECORD_DELIVERED;
+
+		if (!is_good)
+			complain("batch %s: record %s: %s at %s", e->batch_id, r->record_id,
+				 handoff_record_status_name(r->status), r->destination_id);
+		if (a == NULL || !s->waits_for_confirmation)
+			continue;
+		if (idset_add(&a->confirmed, r->record_id, r->record_id_len) == IDSET_NO_MEMORY ||
+		    (is_good && idset_add(&a->delivered, r->record_id, r->record_id_len) ==
+		     IDSET_NO_MEMORY)) {
+			complain("out of memory");
+			sending_abandon(s, STATUS_SYSTEM);
+			return;
+		}
+	}
+	if (a != NULL && s->waits_for_confirmation)
+		end_if_confirmed(s, a);
+}
+
+/* The broker has waited for long enough, and so have we; what is to be done is the operator's. */
+static void end_if_ambiguous(struct sending *s, const struct handoff_event *e, struct awaited *a)
+{
+	if (a == NULL || !s->waits_for_confirmation || e->error_count == 0 ||
+	    e->errors[0].code == NULL || strcmp(e->errors[0].code, "INT_DELIVERY_006") != 0)
+		return;
+	s->ambiguous++;
 	sending_forget(s, a);
 }
 
@@ -112,6 +165,13 @@ void sending_on_event(struct sending *s, const struct handoff_event *e)
 			snprintf(s->progress.reason, sizeof(s->progress.reason), "THROTTLE, %s",
 				 e->errors[0].message);
 		connection_on_event(&s->connection, e);
+		end_if_ambiguous(s, e, a);
+		break;
+	case HANDOFF_EVENT_CONFIRMATION:
+		on_confirmation(s, e, a);
+		break;
+	case HANDOFF_EVENT_BACKPRESSURE:
+		progress_on_backpressure(&s->progress, e);
 		break;
 	default:
 		connection_on_event(&s->connection, e);

@@ -129,6 +129,9 @@ static void on_event(struct working *w, const struct handoff_event *e)
 	case HANDOFF_EVENT_REJECTED:
 		on_outcome(e);
 		break;
+	case HANDOFF_EVENT_BACKPRESSURE:
+		progress_on_backpressure(&w->progress, e);
+		break;
 	default:
 		if (e->action == HANDOFF_ACTION_THROTTLE && e->error_count > 0)
 			snprintf(w->progress.reason, sizeof(w->progress.reason), "THROTTLE, %s",

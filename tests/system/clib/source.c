@@ -1,9 +1,11 @@
 /*
- * source.c - a source in libhandoff's blocking style: source COUNT
+ * source.c - a source in libhandoff's blocking style: source COUNT [stay]
  *
  * As module ALPHA, sends COUNT records r-1, r-2, … to BETA. Prints "received BATCH_ID" for each
- * batch in custody, and "processed BATCH_ID" where it hears so much. Ends with 0 when all are in
- * custody. The environment says which broker.
+ * batch in custody, and where it hears so much "processed BATCH_ID", "confirmed BATCH_ID RECORD_ID
+ * DESTINATION STATUS", "pressure ROUTE on|off DEPTH DELAY_MS" and "errors CODE BATCH_ID". Ends with
+ * 0 when all are in custody, or, when it is to stay, when it is killed. The environment says which
+ * broker.
  */
 #include <err.h>
 #include <stdio.h>
@@ -30,6 +32,22 @@ static void handle(const struct handoff_event *event)
 	case HANDOFF_EVENT_PROCESSED:
 		printf("processed %s\n", event->batch_id);
 		break;
+	case HANDOFF_EVENT_CONFIRMATION:
+		for (size_t i = 0; i < event->result_count; i++)
+			printf("confirmed %s %s %s %s\n", event->batch_id,
+			       event->results[i].record_id, event->results[i].destination_id,
+			       handoff_record_status_name(event->results[i].status));
+		break;
+	case HANDOFF_EVENT_BACKPRESSURE:
+		printf("pressure %s %s %llu %llu\n", event->route,
+		       event->backpressure.active ? "on" : "off",
+		       (unsigned long long)event->backpressure.queue_depth,
+		       (unsigned long long)event->backpressure.delay_ms);
+		break;
+	case HANDOFF_EVENT_ERRORS:
+		if (event->error_count > 0)
+			printf("errors %s %s\n", event->errors[0].code, event->batch_id);
+		break;
 	case HANDOFF_EVENT_REFUSED:
 		errx(1, "%s refused: %s", event->batch_id,
 		     event->error_count > 0 ? event->errors[0].message : "no reason given");
@@ -45,7 +63,7 @@ static void handle(const struct handoff_event *event)
 
 int main(int argc, char *argv[])
 {
-	const unsigned long count = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+	const unsigned long count = argc == 2 || argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
 	struct handoff_options *options = handoff_options_create();
 	const struct handoff_event *event;
 	struct handoff_client *client;
@@ -54,7 +72,7 @@ int main(int argc, char *argv[])
 	int result;
 
 	if (count == 0)
-		errx(64, "usage: source COUNT");
+		errx(64, "usage: source COUNT [stay]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	handoff_options_from_environment(options);
 	handoff_options_set_module(options, "ALPHA");
@@ -76,7 +94,7 @@ int main(int argc, char *argv[])
 	while (handoff_gathered(client) + handoff_unacknowledged(client) > 0)
 		if (handoff_next(client, -1, &event) == 0)
 			handle(event);
-	while (handoff_next(client, 0, &event) == 0)
+	while (handoff_next(client, argc == 3 ? -1 : 0, &event) == 0)
 		handle(event);
 	handoff_close(client);
 	return 0;

@@ -2,8 +2,9 @@
  * stage.c - a stage in libhandoff's blocking style: stage [HOLD_MS]
  *
  * As module BETA, works on each batch for HOLD_MS, and hands its records on to GAMMA in the same
- * step that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE", and
- * "lost BATCH_ID". SIGTERM lets it finish what it has and leave. The environment says which broker.
+ * step that ends it. Prints "began BATCH_ID ATTEMPT", "done BATCH_ID", "refused BATCH_ID CODE",
+ * "errors CODE", and "lost BATCH_ID CODE". SIGTERM lets it finish what it
+ * has and leave. The environment says which broker.
  */
 #include <err.h>
 #include <signal.h>
@@ -59,7 +60,11 @@ static void handle(const struct handoff_event *event)
 		handoff_drop(event->user);
 		break;
 	case HANDOFF_EVENT_LOST:
-		printf("lost %s\n", event->batch_id);
+		printf("lost %s %s\n", event->batch_id,
+		       event->error_count > 0 ? event->errors[0].code : "");
+		break;
+	case HANDOFF_EVENT_ERRORS:
+		printf("errors %s\n", event->error_count > 0 ? event->errors[0].code : "");
 		break;
 	case HANDOFF_EVENT_STATE:
 		printf("state %s %s\n", handoff_state_name(event->state), event->text);
@@ -76,8 +81,12 @@ static void work(struct handoff_client *client, struct handoff_delivery *d, int 
 
 	printf("began %s %llu\n", handoff_delivery_batch_id(d),
 	       (unsigned long long)handoff_delivery_attempt(d));
-	while (hold_ms > 0 && handoff_next(client, hold_ms, &event) == 0)
-		handle(event);
+	for (int waited_ms = 0; waited_ms < hold_ms && !is_asked_to_leave;) {
+		if (handoff_next(client, LOOK_MS, &event) == 0)
+			handle(event);
+		else
+			waited_ms += LOOK_MS;
+	}
 	if (is_asked_to_leave)
 		handoff_drain(client);
 	hand_on(client, d);

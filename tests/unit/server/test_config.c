@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/nearest.h"
 #include "server/config.h"
 #include "server/config_internal.h"
 
@@ -184,6 +185,38 @@ static void the_protocols_example_is_taken(void **state)
 	config_free(c);
 }
 
+static void users_are_found_by_name_and_number(void **state)
+{
+	struct config *c = load("admin { operators = { root, 4711 } readers = { } }\n");
+
+	(void)state;
+	assert_int_equal(c->admin_operators.count, 2);
+	assert_int_equal(c->admin_operators.uids[0], 0);
+	assert_int_equal(c->admin_operators.uids[1], 4711);
+	assert_true(c->admin_operators.given);
+	/* An empty list lets nobody in; none at all is something else. */
+	assert_int_equal(c->admin_readers.count, 0);
+	assert_true(c->admin_readers.given);
+	config_free(c);
+	c = load("admin { }\n");
+	assert_false(c->admin_readers.given);
+	config_free(c);
+}
+
+static void more_users_than_there_is_room_for_are_refused(void **state)
+{
+	char text[1024] = "admin { readers = { 0";
+
+	(void)state;
+	for (int i = 1; i < CONFIG_OPERATORS_MAX; i++)
+		strcat(text, ", 7");
+	strcat(text, " } }");
+	config_free(load(text));
+	text[strlen(text) - 4] = '\0';
+	strcat(text, ", 8 } }");
+	assert_refused(text, 1, "admin.readers: \"8\" is one too many, the list has room for 64");
+}
+
 struct hostile {
 	const char *text;
 	int line;	/* 0: the message names none */
@@ -270,6 +303,12 @@ static const struct hostile hostile[] = {
 	  "\"DNS:A.Example\" }", 2, "is that of module ALPHA already" },
 	{ "module ALPHA { identity = \"URI:spiffe://x/module/beta\" }", 1,
 	  "names another module than ALPHA by itself" },
+	/* Users. */
+	{ "admin {\n operators = { root,\n \"no such user\" } }", 3,
+	  "admin.operators: there is no user \"no such user\"" },
+	{ "admin { readers = { 4294967295 } }", 1, "admin.readers: there is no user" },
+	{ "admin { readers = { 65534 } }", 1, "is what strangers look like" },
+	{ "admin { operater = { root } }", 1, "did you mean 'operators'?" },
 	/* Ends of routes. */
 	{ "route x { source = ALPHA\n}", 2, "route \"x\" has no target: add target = \"MODULE\"" },
 	{ "route x { }", 1, "route \"x\" has no source" },
@@ -555,14 +594,14 @@ static void the_nearest_name_is_near(void **state)
 	char word[100];
 
 	(void)state;
-	assert_string_equal(config_nearest("BatchSize", names, 3), "batch_size");
-	assert_string_equal(config_nearest("max_retires", names, 3), "max_retries");
-	assert_string_equal(config_nearest("siez", names, 3), "size");
-	assert_null(config_nearest("ordered", names, 3));
-	assert_null(config_nearest("x", names, 0));
+	assert_string_equal(nearest_word("BatchSize", names, 3), "batch_size");
+	assert_string_equal(nearest_word("max_retires", names, 3), "max_retries");
+	assert_string_equal(nearest_word("siez", names, 3), "size");
+	assert_null(nearest_word("ordered", names, 3));
+	assert_null(nearest_word("x", names, 0));
 	memset(word, 'x', sizeof(word));
 	word[99] = '\0';
-	assert_null(config_nearest(word, names, 3));
+	assert_null(nearest_word(word, names, 3));
 }
 
 /* The text of conf/handoffd.conf, where the tests are run from the top of the tree. */
@@ -662,6 +701,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(the_protocols_example_is_taken),
+		cmocka_unit_test(users_are_found_by_name_and_number),
+		cmocka_unit_test(more_users_than_there_is_room_for_are_refused),
 		cmocka_unit_test(hostile_configurations_are_refused_with_line_and_remedy),
 		cmocka_unit_test(a_good_file_is_taken_after_each_bad_one),
 		cmocka_unit_test(all_faults_of_value_are_told_at_once),

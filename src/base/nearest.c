@@ -1,5 +1,5 @@
-/* config_suggest.c - "did you mean …": the known name nearest to a mistyped one */
-#include "server/config_internal.h"
+/* nearest.c - "did you mean …": the known name nearest to a mistyped one */
+#include "base/nearest.h"
 
 #include <string.h>
 
@@ -42,7 +42,7 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	return last[b_len];
 }
 
-const char *config_nearest(const char *word, const char *const names[], size_t count)
+const char *nearest_word(const char *word, const char *const names[], size_t count)
 {
 	const size_t word_len = strlen(word);
 	const char *nearest = NULL;

@@ -1,0 +1,37 @@
+/* letter.c - a dead letter in a person's words */
+#include "admin/letter.h"
+
+const char *letter_kind(const struct batch *b)
+{
+	return !b->derived ? "batch" : b->has_parent ? "records" : "partial";
+}
+
+static const struct error_code_info *info(const struct ended *e)
+{
+	return e->error_code != INT_NONE && e->error_code < ERROR_CODE_COUNT ?
+	       error_code_info((enum error_code)e->error_code) : NULL;
+}
+
+const char *letter_code(const struct ended *e)
+{
+	return info(e) != NULL ? info(e)->name : NULL;
+}
+
+const char *letter_meaning(const struct ended *e)
+{
+	return info(e) != NULL ? info(e)->meaning : NULL;
+}
+
+bool letter_first_error(const struct ended *e, struct stored_error *out)
+{
+	size_t at = 0;
+
+	return stored_error_next(e->errors, e->errors_len, &at, out);
+}
+
+struct span letter_cut(struct span text)
+{
+	if (text.n > LETTER_TEXT_MAX)
+		text.n = LETTER_TEXT_MAX;
+	return text;
+}

@@ -55,6 +55,13 @@ void confirming_forget_early(struct world *w, int parcel)
 		k->there = false;
 }
 
+void confirming_recover(struct world *w)
+{
+	for (int p = 0; p < w->parcel_count; p++)
+		if (!route_of(w, p)->confirm)
+			confirming_forget_early(w, p);
+}
+
 unsigned confirming_expire(struct world *w)
 {
 	unsigned late = 0;
@@ -132,8 +139,8 @@ static bool collect(struct world *w, const struct part *t, int parcel)
 	struct confirming fresh = { .state = CONFIRM_EARLY, .holder = NOBODY,
 		.record_count = f->records };
 
-	if (kept && k->state == CONFIRM_COMPLETE)
-		return k->bad > 0;
+	if (kept && k->state == CONFIRM_COMPLETE && k->bad == 0)
+		return false;
 	if (!kept && (ended || !route_of(w, parcel)->confirm))
 		return true;
 	if (kept)

@@ -230,7 +230,7 @@ bool find_search(struct world *w)
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct search s = { .record = chance(w, 4) };
 	char text[UUID_TEXT_LEN + 1];
-	bool there;
+	bool there, by_alias = false;
 
 	if (parcel == NOBODY || w->in_turn || !w->model.fates[parcel].known ||
 	    w->model.fates[parcel].unborn)
@@ -245,11 +245,15 @@ bool find_search(struct world *w)
 	} else if (chance(w, 3) && w->parcels[parcel].kind != KIND_REJECTS) {
 		/* letters of rejects have no alias: they are found by their batch_id */
 		message_correlation(w->parcels[parcel].mark, s.text);
+		by_alias = true;
 	} else {
-		uuid_format(chance(w, 2) || is_derived(w, parcel) || w->model.fates[parcel].imported
-		        ? &w->parcels[parcel].batch_id : &w->parcels[parcel].message_id, text);
+		by_alias = !chance(w, 2) && !is_derived(w, parcel) &&
+		    !w->model.fates[parcel].imported;
+		uuid_format(by_alias ? &w->parcels[parcel].message_id : &w->parcels[parcel].batch_id,
+		    text);
 		memcpy(s.text, text, chance(w, 3) ? 12 : sizeof text);
 	}
-	search(w, &s, parcel, there);
+	/* over its budget history forgets aliases, too */
+	search(w, &s, parcel, there && !(w->was_over_budget && by_alias));
 	return true;
 }

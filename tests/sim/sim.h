@@ -419,6 +419,7 @@ bool flow_is_stopped(const struct world *w, int route);
 bool flow_has_paused(const struct world *w, int party, int route);
 /* After the turn's changes: every source has been told as it must be. */
 void flow_check(struct world *w);
+void flow_recover(struct world *w);
 void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
 
 /* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
@@ -428,6 +429,8 @@ void confirming_begin(struct world *w, int parcel);
 /* Returns how many were late. */
 unsigned confirming_expire(struct world *w);
 void confirming_check(struct world *w, int parcel);
+/* The broker starts, maybe with routes that wait for no confirmation any more. */
+void confirming_recover(struct world *w);
 void confirming_forget_early(struct world *w, int parcel);
 
 /* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */

@@ -247,8 +247,8 @@ void model_recover(struct world *w)
 
 		f->warning_owed = f->received = false;
 		f->late_ms = 0;
-		if (f->state == BATCH_ASSIGNED)
-			f->begun = f->tried = true;
+		if (f->state == BATCH_ASSIGNED)	/* who comes back for it works on it */
+			f->begun = f->tried = f->received = true;
 	}
 	for (int n = 0; n < w->party_count; n++) {
 		struct party *y = &w->model.parties[n];

@@ -372,6 +372,17 @@ static void imported(struct world *w, const struct export *x)
 	w->model.totals[p->route].derived += is_derived(w, x->parcel);
 }
 
+/* An import that the store has no room for may have made the broker's own instance. */
+static void learn_owner(struct world *w, int module)
+{
+	struct instance_view v;
+	uint32_t number = 0;
+
+	while (core_instance_next(w->core, &number, &v))
+		if (!v.id.p && strcmp(v.module, w->plan.modules[module].name) == 0)
+			party_of_broker(w, module);
+}
+
 static void import(struct world *w, const struct export *x)
 {
 	enum operated expected = judge_import(w, x), got;
@@ -394,7 +405,7 @@ static void import(struct world *w, const struct export *x)
 	trace(w, "operator: imports dead letter %d: %d %s", x->parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM &&
 	    w->plan.troubles[TROUBLE_FULL_STORE]) {
-		party_of_broker(w, module_of(w, route_of(w, x->parcel)->source));
+		learn_owner(w, module_of(w, route_of(w, x->parcel)->source));
 		return;
 	}
 	if (got != expected)

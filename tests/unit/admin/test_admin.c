@@ -260,7 +260,7 @@ static void wrong_words_get_the_possible_ones(void **state)
 	assert_string_equal(ask(fd, "\n"), "there is no command in the request: count, dead, "
 			    "endless, fail, too\n.2\n");
 	assert_string_equal(ask(fd, "json \x1b[31m\n"), "{\"error\":\"there is no command "
-			    "\\\"\\u001b[31m\\\" There is: count, dead, endless, fail, too\","
+			    "\\\"\\u001b[31m\\\". There is: count, dead, endless, fail, too\","
 			    "\"code\":2}\n.2\n");
 	close(fd);
 }

@@ -142,7 +142,7 @@ $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms
 		-L$(DEPS)/lib -lstockgcm $(LIBS)
 # The command's parts, without its main().
 $(filter $(BUILD)/tests/unit/tools/%,$(TESTS)): \
-	$(call objects,$(filter-out tools/handoff/main.c,$(TOOL)))
+	$(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
 
 tests: $(TESTS) $(if $(SIM),$(BUILD)/sim) $(BUILD)/bench $(BUILD)/allocations.so
 

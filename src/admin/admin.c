@@ -45,7 +45,7 @@ static bool make_room(struct admin *a)
 			longest = c;
 	if (longest == NULL)
 		return false;
-	client_drop(longest, "an operator needs the place");
+	operator_drop(longest, "an operator needs the place");
 	return true;
 }
 
@@ -64,7 +64,7 @@ static void on_accepted(void *arg, int fd, const struct local_peer *peer)
 		turn_away(a, fd, "there are 8 connections to the operator's socket already: try "
 			  "again when one has ended\n.75\n");
 	} else {
-		client_create(a, fd, peer, role);
+		operator_create(a, fd, peer, role);
 	}
 }
 
@@ -99,7 +99,7 @@ static void reap(struct admin *a, bool all)
 	for (c = LIST_FIRST(&a->clients); c != NULL; c = next) {
 		next = LIST_NEXT(c, entry);
 		if (all || c->dead)
-			client_destroy(c);
+			operator_destroy(c);
 	}
 }
 
@@ -129,7 +129,7 @@ void admin_receive(struct admin *a)
 
 	LIST_FOREACH(c, &a->clients, entry)
 		if (!c->dead)
-			client_receive(c);
+			operator_receive(c);
 }
 
 void admin_expire(struct admin *a)
@@ -137,7 +137,7 @@ void admin_expire(struct admin *a)
 	struct admin_client *c;
 
 	LIST_FOREACH(c, &a->clients, entry)
-		client_expire(c);
+		operator_expire(c);
 }
 
 void admin_settle(struct admin *a)
@@ -146,7 +146,7 @@ void admin_settle(struct admin *a)
 
 	LIST_FOREACH(c, &a->clients, entry)
 		if (!c->dead)
-			client_settle(c);
+			operator_settle(c);
 }
 
 void admin_reap(struct admin *a)
@@ -159,7 +159,7 @@ bool admin_have_pending(const struct admin *a)
 	const struct admin_client *c;
 
 	LIST_FOREACH(c, &a->clients, entry)
-		if (client_is_pending(c))
+		if (operator_is_pending(c))
 			return true;
 	return false;
 }
@@ -170,7 +170,7 @@ uint64_t admin_next_deadline_ms(const struct admin *a)
 	uint64_t earliest_ms = UINT64_MAX;
 
 	LIST_FOREACH(c, &a->clients, entry) {
-		uint64_t due_ms = client_deadline_ms(c);
+		uint64_t due_ms = operator_deadline_ms(c);
 
 		if (due_ms < earliest_ms)
 			earliest_ms = due_ms;

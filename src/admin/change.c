@@ -22,7 +22,7 @@ void job_wait(struct admin_job *job, uint64_t ms)
 
 bool job_is_left(const struct admin_job *job)
 {
-	return job->client->ended;
+	return client_is_gone(job->client);
 }
 
 void job_words(const struct admin_job *job, char *out, size_t size)

@@ -36,7 +36,7 @@ static void say_progress(struct admin_job *job, struct drain *d)
 	if (job->report.json || job_option(job, "--progress") == NULL ||
 	    (d->progress_ms != 0 && job->admin->now_ms < d->progress_ms + PROGRESS_MS))
 		return;
-	snprintf(text, sizeof(text), "%" PRIu64 " batches are still out",
+	snprintf(text, sizeof(text), "%" PRIu64 " out, waits until there is none",
 		 core_assigned(job->admin->core));
 	report_sentence(&job->report, text);
 	d->progress_ms = job->admin->now_ms;

@@ -107,7 +107,7 @@ static bool say_fault(struct admin_job *job, const struct fault *f)
 			*f->actual ? f->actual : "something else");
 }
 
-static void import(struct admin_job *job, struct import *in)
+static void import(struct admin_job *job, const struct import *in)
 {
 	static const enum admin_code codes[] = {
 		[OPERATED] = ADMIN_OK, [OPERATED_NOTHING] = ADMIN_NOTHING,
@@ -127,8 +127,10 @@ static void import(struct admin_job *job, struct import *in)
 	report_text(&job->report, "imported", id);
 }
 
-static void decode_and_import(struct admin_job *job, struct import *in, struct frame *frame)
+static void decode_and_import(struct admin_job *job, const struct import *known,
+    struct frame *frame)
 {
+	struct import in = *known;
 	struct decoder *d = decoder_create(DECODE_AT_BROKER);
 	struct fault f = { .code = INT_NONE };
 	struct message m = { .has_notice = false };
@@ -138,9 +140,9 @@ static void decode_and_import(struct admin_job *job, struct import *in, struct f
 	} else if (m.header.type != MESSAGE_BATCH_TRANSFER) {
 		job_fail(job, ADMIN_USAGE, "damaged: its frame is no BATCH_TRANSFER");
 	} else {
-		in->message = &m;
-		in->frame = frame;
-		import(job, in);
+		in.message = &m;
+		in.frame = frame;
+		import(job, &in);
 	}
 	decoder_destroy(d);
 }

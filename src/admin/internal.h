@@ -74,7 +74,7 @@ struct admin_job {
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */
 	bool changes;			/* the log has a line of it */
-	uint64_t wake_ms;		/* custody clock: no step before, save when the peer has ended */
+	uint64_t wake_ms;		/* custody clock: no step before, save when the peer is gone */
 	void *state;			/* owned */
 };
 
@@ -88,7 +88,7 @@ struct admin_client {
 	enum admin_role role;
 	bool is_ready;			/* its descriptor may be read */
 	bool is_new;			/* it came while the loop slept */
-	bool ended;			/* it sends no more: what waits or goes on for long ends */
+	bool ended;			/* it sends no more, but may read on */
 	bool gone;			/* nor does it read: what is put out for it is dropped */
 	bool closing;			/* ends when its answer is out */
 	bool dead;			/* freed at the end of the turn */
@@ -125,24 +125,26 @@ struct admin {
 	size_t user_count;
 };
 
-/* --- client.c: one connection ----------------------------------------------------------------- */
-struct admin_client *client_create(struct admin *a, int fd, const struct local_peer *peer,
+/* --- operator.c: one connection --------------------------------------------------------------- */
+struct admin_client *operator_create(struct admin *a, int fd, const struct local_peer *peer,
     enum admin_role role);
-void client_destroy(struct admin_client *c);
+void operator_destroy(struct admin_client *c);
 /* The time of the turn is known: what came in while the loop slept came now, not then. */
 void client_begin_time(struct admin_client *c);
 /* Reads what is there, begins the next request, or goes on with the command that runs. */
-void client_receive(struct admin_client *c);
-void client_settle(struct admin_client *c);
+void operator_receive(struct admin_client *c);
+void operator_settle(struct admin_client *c);
 /* Ends it when it is late. */
-void client_expire(struct admin_client *c);
-uint64_t client_deadline_ms(const struct admin_client *c);
-bool client_is_pending(const struct admin_client *c);
+void operator_expire(struct admin_client *c);
+uint64_t operator_deadline_ms(const struct admin_client *c);
+bool operator_is_pending(const struct admin_client *c);
+/* It has closed its end, not only said that it sends no more. */
+bool client_is_gone(const struct admin_client *c);
 /* Nothing more is taken from it or sent to it; freed at the end of the turn. */
-void client_drop(struct admin_client *c, const char *why);
+void operator_drop(struct admin_client *c, const char *why);
 /* A piece of the body of an answer; and its end. */
-void client_answer(struct admin_client *c, const struct buf *piece);
-void client_answer_end(struct admin_client *c, enum admin_code code, bool wants_yes);
+void operator_answer(struct admin_client *c, const struct buf *piece);
+void operator_answer_end(struct admin_client *c, enum admin_code code, bool wants_yes);
 
 /* --- users.c: who may do what ----------------------------------------------------------------- */
 void users_init(struct admin *a);

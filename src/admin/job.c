@@ -113,7 +113,7 @@ static bool hand_on(struct admin_job *job)
 			  quote_words(&job->request), ADMIN_STEP_BYTES_MAX);
 		return false;
 	}
-	client_answer(job->client, piece);
+	operator_answer(job->client, piece);
 	buf_clear(piece);
 	return true;
 }
@@ -126,7 +126,7 @@ static void job_end(struct admin_job *job)
 	report_end(&job->report);
 	if (!hand_on(job))
 		job->code = ADMIN_INTERNAL;
-	client_answer_end(job->client, job->code, job->wants_yes);
+	operator_answer_end(job->client, job->code, job->wants_yes);
 	job_destroy(job);
 }
 

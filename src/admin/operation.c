@@ -73,7 +73,7 @@ static const struct {
 static bool begin(struct admin_job *job, struct operation_run *run)
 {
 	const bool all = job_option(job, "--all") != NULL;
-	const char *not_route = job_option(job, "--route");
+	const char *route = job_option(job, "--route");
 
 	run->by_id = job->argument_count > 0;
 	if (!selection_take(job, operation_states(run->operation), &run->selection) ||
@@ -86,7 +86,7 @@ static bool begin(struct admin_job *job, struct operation_run *run)
 	if (all && (run->by_id || selection_is_given(job)))
 		return job_fail(job, ADMIN_USAGE, "--all is all there are: without ids, and without "
 				"what narrows it");
-	if (run->by_id && not_route == NULL && selection_is_given(job))
+	if (run->by_id && route == NULL && selection_is_given(job))
 		return job_fail(job, ADMIN_USAGE, "ids are enough: only --route goes with them");
 	if (run->operation == OPERATION_RELEASE)
 		run->selection.held = true;

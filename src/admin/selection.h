@@ -51,6 +51,7 @@ struct target_search {
 	enum batch_state state;
 	size_t route;			/* the next to look at */
 	bool in_letters;
+	bool has_ended;			/* a batch of that id has, at least */
 	struct selection_cursor cursor;
 	unsigned found;			/* 2: it is ambiguous */
 	struct target first, second;

@@ -134,8 +134,10 @@ bool target_search_step(struct core *core, struct target_search *t, const char *
 	}
 	if (t->state != BATCH_DEAD || is_answered(t) || !least_with(text, &ignored))
 		return false;
-	if (!t->in_letters)
+	if (!t->in_letters) {
+		t->has_ended = t->found > 0;
 		t->found = 0;		/* an end alone is not what is asked for */
+	}
 	t->in_letters = true;
 	core_select(core, &letters, &t->cursor, LETTERS_PER_STEP, on_letter, &visit);
 	return !t->cursor.done && t->found < 2;
@@ -163,6 +165,8 @@ bool target_search_end(const struct target_search *t, const char *text, struct t
 
 	if (!least_with(text, &ignored))
 		snprintf(why, size, "\"%.36s\" is no batch_id and not the beginning of one", text);
+	else if (t->found == 0 && t->has_ended)
+		snprintf(why, size, "batch %.36s is no dead letter: it has ended", text);
 	else if (t->found == 0 && t->state == BATCH_DEAD)
 		snprintf(why, size, "there is no dead letter whose batch_id begins with %.36s", text);
 	else if (t->found == 0)

@@ -323,6 +323,23 @@ void confirm_settle(struct core *c, const struct confirmation *was, const char *
 	note(c, &k, JOURNAL_CONFIRMED, INT_NONE, text);
 }
 
+void confirm_recover(struct core *c)
+{
+	struct confirmation k;
+
+	for (size_t n = 0; n < c->settings.route_count; n++) {
+		const struct route *r = &c->routes[n];
+		uint64_t after = 0;
+
+		while (!r->settings.confirm &&
+		    store_confirm_next(c->store, r->number, after, &k) == 0) {
+			after = k.id;
+			if (k.state == CONFIRM_EARLY)
+				store_confirm_del(c->store, &k);
+		}
+	}
+}
+
 bool confirm_expire(struct core *c)
 {
 	struct confirmation k;

@@ -120,6 +120,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 		return NULL;
 	}
 	instance_recover(c);
+	confirm_recover(c);
 	flow_update(c);
 	save_routes(c);
 	return c;

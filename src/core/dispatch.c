@@ -159,14 +159,19 @@ static struct instance *least_busy(const struct core *c, const struct route *r)
 	return best;
 }
 
-/* The oldest suspect of all routes to the module that deliver. */
+static bool has_suspects(const struct core *c, const struct route *r)
+{
+	return r->counters.ready_suspect && route_is_open(c, r);
+}
+
+/* The oldest suspect of all routes to the module for which an instance is idle. */
 static struct route *oldest_suspect(struct core *c, struct module *m, struct batch *b)
 {
 	struct route *found = NULL, *r;
 	struct batch one;
 
 	TAILQ_FOREACH(r, &m->targeted, of_target)
-		if (r->counters.ready_suspect && route_is_open(c, r) &&
+		if (has_suspects(c, r) && idle_instance(c, r, 0) &&
 		    first_ready(c, r, CLASS_SUSPECT, &one) && (!found || one.id < b->id)) {
 			found = r;
 			*b = one;
@@ -174,29 +179,26 @@ static struct route *oldest_suspect(struct core *c, struct module *m, struct bat
 	return found;
 }
 
-static struct route *any_suspect(const struct core *c, const struct module *m)
+/* Who is to become idle: an instance that takes deliveries of some route with suspects. */
+static struct instance *choose_host(const struct core *c, const struct module *m)
 {
-	struct route *r;
+	struct instance *host = NULL;
+	const struct route *r;
 
 	TAILQ_FOREACH(r, &m->targeted, of_target)
-		if (r->counters.ready_suspect && route_is_open(c, r))
-			return r;
-	return NULL;
+		if (!host && has_suspects(c, r))
+			host = least_busy(c, r);
+	return host;
 }
 
 static void dispatch_suspect(struct core *c, struct module *m)
 {
-	struct route *r = m->suspect ? NULL : any_suspect(c, m);
-	struct instance *idle;
 	struct batch b;
+	struct route *r = m->suspect ? NULL : oldest_suspect(c, m, &b);
 
-	m->host = r && !idle_instance(c, r, 0) ? least_busy(c, r) : NULL;
-	if (!r || m->host)
-		return;
-	r = oldest_suspect(c, m, &b);
-	idle = r ? idle_instance(c, r, b.failed ? b.holder : 0) : NULL;
-	if (idle)
-		assign(c, r, &b, idle);
+	if (r)
+		assign(c, r, &b, idle_instance(c, r, b.failed ? b.holder : 0));
+	m->host = m->suspect ? NULL : choose_host(c, m);
 }
 
 /* --- the others ------------------------------------------------------------------------------ */

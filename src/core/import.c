@@ -69,9 +69,10 @@ static bool insert(struct core *c, const struct import *in, struct route *r, str
 	char text[JOURNAL_TEXT_MAX];
 
 	snprintf(text, sizeof text, "%s%s%s", h->who, *h->reason ? ": " : "", h->reason);
+	/* before the intake: one that is given up takes the numbers back that it gave out */
+	b->source = b->series = instance_of_broker(c, r->source)->record.number;
 	store_intake_begin(c->store);
 	fill_batch(c, in, r, b);
-	b->source = b->series = instance_of_broker(c, r->source)->record.number;
 	journal_note(c, b, &(struct note){ JOURNAL_IMPORTED, 0, 0, INT_NONE, text });
 	fill_end(c, in, b, &e);
 	store_dead_insert(c->store, b, &e, in->frame->data, in->frame->len);

@@ -254,6 +254,8 @@ void letter_note_share(struct route *r);
 void confirm_begin(struct core *c, struct route *r, const struct batch *b, struct ended *e);
 /* Settled by hand: nothing is awaited any more. The text is for its journal. */
 void confirm_settle(struct core *c, const struct confirmation *was, const char *text);
+/* At the start: what came early on routes that wait for nothing any more belongs to no end. */
+void confirm_recover(struct core *c);
 /* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
 bool confirm_expire(struct core *c);
 

@@ -90,6 +90,7 @@ static bool has_journal_of_its_own(struct store *s, const struct ended *e)
 {
 	struct key dead = key_route_id(e->route, e->id);
 	struct identity now;
+	struct ended again;
 	MDB_val v;
 
 	if (!e->dead && !e->partial)
@@ -97,7 +98,9 @@ static bool has_journal_of_its_own(struct store *s, const struct ended *e)
 	if (table_get(s, TABLE_DEAD, &dead, &v))
 		return false;
 	store_identity_get(s, e->route, &e->batch_id, &now);
-	return now.kind == IDENTITY_NONE || (now.kind != IDENTITY_ENDED && now.id != e->id);
+	if (now.kind == IDENTITY_ENDED)	/* redriven on an ordered route, it had another id */
+		return store_ended_get(s, now.source, now.notice, &again) != 0 || again.id != e->id;
+	return now.kind == IDENTITY_NONE || now.id != e->id;
 }
 
 void store_ended_del(struct store *s, const struct ended *e)

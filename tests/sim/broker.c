@@ -100,6 +100,35 @@ static void damage(struct world *w)
 
 /* --- start and end --------------------------------------------------------------------------- */
 
+/* A route's batches in custody decide whether it is ordered; without any it may change. */
+static bool turn_order(struct world *w, int route)
+{
+	struct route_settings *r = &w->plan.routes[route];
+	bool empty = true;
+
+	for (int p = 0; p < w->parcel_count; p++)
+		empty &= w->parcels[p].route != route || !is_in_custody(&w->model.fates[p]);
+	r->ordered = !r->ordered;
+	return empty;
+}
+
+static void reconfigure(struct world *w)
+{
+	int route = (int)between(w, 0, w->plan.core.route_count - 1);
+	char why[256] = "";
+	struct core *refused;
+
+	trace(w, "a start with other settings");
+	plan_change(&w->plan, &w->rng);
+	if (chance(w, 2) || turn_order(w, route))
+		return;
+	refused = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms, 1, why,
+	    sizeof why);
+	if (refused || !*why)
+		broke(w, "the core takes route %s in another order", w->plan.routes[route].name);
+	w->plan.routes[route].ordered = !w->plan.routes[route].ordered;
+}
+
 void broker_start(struct world *w)
 {
 	char why[256];
@@ -110,6 +139,8 @@ void broker_start(struct world *w)
 	if (has_trouble(w, TROUBLE_IDLE) && chance(w, 6))	/* it was away for long */
 		w->now_ms += between(w, 0, 100000);
 	w->peer_ms = w->now_ms;
+	if (w->starts > 0 && has_trouble(w, TROUBLE_RECONFIGURE) && chance(w, 3))
+		reconfigure(w);
 	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms,
 	    w->seed + 1000003ull * ++w->starts, why, sizeof why);
 	if (!w->core)
@@ -208,19 +239,25 @@ static void note_payload(struct world *w)
 
 /* What ends as the turn is closed is counted before it is forgotten: a few rows. */
 #define ROWS_BYTES 4000
+#define RESTLESS_MAX 64
 
 static void close_turn(struct world *w)
 {
 	bool more;
 
+	unsigned late;
+
 	fate_expire(w);
 	fate_release_due(w);
 	party_expire(w);
-	confirming_expire(w);
-	w->was_over_budget |=
-		store_history_bytes(w->store) + ROWS_BYTES > w->plan.core.history_size;
+	late = confirming_expire(w);
+	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
+	    w->plan.core.history_size;
 	more = core_turn_close(w->core);
 	check_touched(w);
+	w->restless = more ? w->restless + 1 : 0;
+	if (w->restless > RESTLESS_MAX)
+		broke(w, "each turn asks for another, for ever");
 	if (!more)
 		check_quiet(w);
 	if (chance(w, 24))

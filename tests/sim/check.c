@@ -412,7 +412,7 @@ void check_quiet(struct world *w)
 
 void check_store(struct world *w)
 {
-	uint64_t held = 0, dead = 0, known = 0, rows = 0, confirming = 0;
+	uint64_t held = 0, dead = 0, known = 0, rows = 0, confirming = 0, notices = 0;
 	struct store_tally t;
 	char why[256];
 
@@ -432,6 +432,10 @@ void check_store(struct world *w)
 	row_check_all(w);
 	for (int n = 0; n < w->model.row_top; n++)
 		rows += w->model.rows[n].there;
+	for (int n = 0; n < w->model.notice_top; n++) {
+		notice_check(w, &w->model.notices[n]);
+		notices += w->model.notices[n].there;
+	}
 	if (store_check(w->store, &t, why, sizeof why) != 0)
 		broke(w, "the store disagrees with itself: %s", why);
 	if (t.queued != held || t.dead != dead || t.identities != known || t.ended != rows ||
@@ -443,4 +447,7 @@ void check_store(struct world *w)
 		    (unsigned long long)t.confirmations, (unsigned long long)held,
 		    (unsigned long long)dead, (unsigned long long)known, (unsigned long long)rows,
 		    (unsigned long long)confirming);
+	if (t.notices != notices)
+		broke(w, "the store has %llu notices, not %llu", (unsigned long long)t.notices,
+		    (unsigned long long)notices);
 }

@@ -68,7 +68,8 @@ static uint32_t credit(const struct world *w, int party, int route, bool suspect
 static void check_choice(struct world *w, int parcel, int chosen)
 {
 	const struct fate *f = &w->model.fates[parcel];
-	bool is_failed = f->failed && w->model.parties[f->holder].number == f->holder_number;
+	bool is_failed = f->failed && f->holder != NOBODY &&
+	    w->model.parties[f->holder].number == f->holder_number;
 	int failed = is_failed ? f->holder : NOBODY, better = 0;
 	int route = w->parcels[parcel].route;
 	uint32_t mine = credit(w, chosen, route, f->suspect);
@@ -283,7 +284,8 @@ int check_outcome(struct world *w, struct connection *c, const struct ended *e,
 {
 	int n;
 
-	bury_corrupt(w, e, route);
+	if (row_by_notice(w, c->party, e->notice) == NOBODY)
+		bury_corrupt(w, e, route);
 	n = row_of(w, c->party, e);
 	if (n == NOBODY)
 		broke(w, "party %d is told an outcome that is not its, notice %llu", c->party,

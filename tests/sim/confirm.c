@@ -55,8 +55,17 @@ void confirming_forget_early(struct world *w, int parcel)
 		k->there = false;
 }
 
-void confirming_expire(struct world *w)
+void confirming_recover(struct world *w)
 {
+	for (int p = 0; p < w->parcel_count; p++)
+		if (!route_of(w, p)->confirm)
+			confirming_forget_early(w, p);
+}
+
+unsigned confirming_expire(struct world *w)
+{
+	unsigned late = 0;
+
 	row_check_all(w);
 	for (int p = 0; p < w->parcel_count; p++) {
 		struct fate *f = &w->model.fates[p];
@@ -68,9 +77,11 @@ void confirming_expire(struct world *w)
 		trace(w, "  the confirmation of batch %d is late", p);
 		fate_touch(w, p);
 		k->state = CONFIRM_AMBIGUOUS;
+		late++;
 		notice_add(w, w->model.rows[f->row].source, p, false, 0);
 		k->warning_owed = holder->connected && holder->number == k->holder_number;
 	}
+	return late;
 }
 
 void confirming_check(struct world *w, int parcel)
@@ -128,8 +139,8 @@ static bool collect(struct world *w, const struct part *t, int parcel)
 	struct confirming fresh = { .state = CONFIRM_EARLY, .holder = NOBODY,
 		.record_count = f->records };
 
-	if (kept && k->state == CONFIRM_COMPLETE)
-		return k->bad > 0;
+	if (kept && k->state == CONFIRM_COMPLETE && k->bad == 0)
+		return false;
 	if (!kept && (ended || !route_of(w, parcel)->confirm))
 		return true;
 	if (kept)

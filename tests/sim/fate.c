@@ -247,8 +247,8 @@ void model_recover(struct world *w)
 
 		f->warning_owed = f->received = false;
 		f->late_ms = 0;
-		if (f->state == BATCH_ASSIGNED)
-			f->begun = f->tried = true;
+		if (f->state == BATCH_ASSIGNED)	/* who comes back for it works on it */
+			f->begun = f->tried = f->received = true;
 	}
 	for (int n = 0; n < w->party_count; n++) {
 		struct party *y = &w->model.parties[n];
@@ -259,5 +259,7 @@ void model_recover(struct world *w)
 		y->reclaim_until_ms = held_by(w, n) > 0 ? w->peer_ms + w->plan.core.reclaim_ms : 0;
 	}
 	memset(w->model.pressed, 0, sizeof w->model.pressed);
+	flow_recover(w);
+	confirming_recover(w);
 	w->model.draining = false;
 }

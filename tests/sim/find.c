@@ -114,6 +114,94 @@ bool find_select(struct world *w)
 	return true;
 }
 
+/* --- views ------------------------------------------------------------------------------------ */
+
+static bool on_view(void *arg, const struct batch_view *v)
+{
+	struct look *k = arg;
+	const struct world *w = k->w;
+	const struct fate *f = &w->model.fates[k->wanted];
+
+	if (v->state != f->state || (v->batch ? v->batch->id : v->end->id) != f->id)
+		broke(w, "batch %d is shown as %s", k->wanted, batch_state_name(v->state));
+	if (v->state != BATCH_ENDED && !is_reason_right(f, v->reason))
+		broke(w, "batch %d, %s, does not move because of %s", k->wanted,
+		    batch_state_name(v->state), reason_name(v->reason));
+	if (v->state == BATCH_WAITING && !f->held && v->until_ms != f->due_ms)
+		broke(w, "batch %d waits until %llu, it is said", k->wanted,
+		    (unsigned long long)v->until_ms);
+	if (f->confirming.there && (!v->confirmation || v->confirmation->state != f->confirming.state))
+		broke(w, "batch %d is shown without its confirmation", k->wanted);
+	k->found = true;
+	return true;
+}
+
+static void view_batch(struct world *w, int parcel)
+{
+	struct look k = { .w = w, .wanted = w->model.owner[w->parcels[parcel].root] };
+	const struct route *r = core_route(w->core, (size_t)w->parcels[parcel].route);
+	bool there = core_view_batch(w->core, r, &w->parcels[parcel].batch_id, on_view, &k);
+
+	if (there != (k.wanted != NOBODY) || there != k.found)
+		broke(w, "batch %d is %sshown", parcel, there ? "" : "not ");
+}
+
+static int party_by_number(struct world *w, uint32_t number)
+{
+	for (int n = 0; n < w->party_count; n++)
+		if (w->model.parties[n].known && party_number(w, n) == number)
+			return n;
+	return NOBODY;
+}
+
+static uint64_t live_of(const struct world *w, int party)
+{
+	uint64_t live = 0;
+
+	for (int p = 0; p < w->parcel_count; p++)
+		live += is_in_custody(&w->model.fates[p]) && w->model.fates[p].source == party;
+	return live;
+}
+
+static void view_instances(struct world *w)
+{
+	struct instance_view v;
+	uint32_t number = 0;
+	int seen = 0, known = 0;
+
+	for (int n = 0; n < w->party_count; n++)
+		known += w->model.parties[n].known;
+	for (; core_instance_next(w->core, &number, &v); seen++) {
+		int n = party_by_number(w, v.number);
+		const struct party *y = &w->model.parties[n < 0 ? 0 : n];
+
+		if (n == NOBODY)
+			broke(w, "instance %u is shown, and nobody is that", v.number);
+		if (v.connected != y->connected || (y->connected && v.draining != y->draining) ||
+		    v.held != (uint32_t)held_by(w, n) || v.live != live_of(w, n) || v.seen > y->seen)
+			broke(w, "party %d is shown with connected=%d draining=%d held=%u live=%llu "
+			    "seen=%llu, not %d %d %d %llu %llu", n, v.connected, v.draining, v.held,
+			    (unsigned long long)v.live, (unsigned long long)v.seen, y->connected,
+			    y->draining, held_by(w, n), (unsigned long long)live_of(w, n),
+			    (unsigned long long)y->seen);
+	}
+	if (seen != known)
+		broke(w, "%d instances are shown, not %d", seen, known);
+}
+
+bool find_view(struct world *w)
+{
+	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
+
+	if (parcel == NOBODY)
+		return false;
+	broker_begin(w);
+	row_check_all(w);
+	view_batch(w, parcel);
+	view_instances(w);
+	return true;
+}
+
 /* --- searches -------------------------------------------------------------------------------- */
 
 static bool on_found(void *arg, const struct route *r, const struct uuid *batch_id)
@@ -142,7 +230,7 @@ bool find_search(struct world *w)
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct search s = { .record = chance(w, 4) };
 	char text[UUID_TEXT_LEN + 1];
-	bool there;
+	bool there, by_alias = false;
 
 	if (parcel == NOBODY || w->in_turn || !w->model.fates[parcel].known ||
 	    w->model.fates[parcel].unborn)
@@ -154,11 +242,18 @@ bool find_search(struct world *w)
 		message_record_id(w->parcels[parcel].mark, 0, s.text);
 		there = w->model.fates[parcel].known && w->model.fates[parcel].state != BATCH_ENDED &&
 		    !w->parcels[parcel].corrupt;
+	} else if (chance(w, 3) && w->parcels[parcel].kind != KIND_REJECTS) {
+		/* letters of rejects have no alias: they are found by their batch_id */
+		message_correlation(w->parcels[parcel].mark, s.text);
+		by_alias = true;
 	} else {
-		uuid_format(chance(w, 2) || is_derived(w, parcel) || w->model.fates[parcel].imported
-		        ? &w->parcels[parcel].batch_id : &w->parcels[parcel].message_id, text);
+		by_alias = !chance(w, 2) && !is_derived(w, parcel) &&
+		    !w->model.fates[parcel].imported;
+		uuid_format(by_alias ? &w->parcels[parcel].message_id : &w->parcels[parcel].batch_id,
+		    text);
 		memcpy(s.text, text, chance(w, 3) ? 12 : sizeof text);
 	}
-	search(w, &s, parcel, there);
+	/* over its budget history forgets aliases, too */
+	search(w, &s, parcel, there && !(w->was_over_budget && by_alias));
 	return true;
 }

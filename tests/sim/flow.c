@@ -55,7 +55,14 @@ static bool is_pressed(const struct world *w, int route)
 
 	if (all_have_paused(w, route) || full >= w->plan.core.backpressure_high_watermark)
 		return true;
-	return w->model.pressed[route] && full >= w->plan.core.backpressure_low_watermark;
+	return w->model.pressed[route] && full > 0 &&
+	    full >= w->plan.core.backpressure_low_watermark;
+}
+
+void flow_recover(struct world *w)
+{
+	for (int r = 0; r < (int)w->plan.core.route_count; r++)
+		w->model.pressed[r] = is_pressed(w, r);
 }
 
 void flow_check(struct world *w)

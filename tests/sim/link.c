@@ -161,6 +161,19 @@ bool link_connect(struct world *w)
 	return true;
 }
 
+void link_newcomer(struct world *w, int module)
+{
+	struct actor *a = NULL;
+
+	for (int n = 0; n < w->actor_count; n++)
+		if (w->actors[n].module == module)
+			a = &w->actors[n];
+	if (a->connection)
+		link_cut(w, a->connection, LEAVE_LOST);
+	become_new_instance(w, a);
+	link_join(w, a);
+}
+
 bool link_leave(struct world *w)
 {
 	static const struct {
@@ -172,7 +185,7 @@ bool link_leave(struct world *w)
 		{ TROUBLE_EXPEL, LEAVE_EXPECTED },
 	};
 	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
-	uint64_t n = between(w, 0, 2);
+	uint64_t n = has_trouble(w, TROUBLE_GIVE_BACK) && chance(w, 2) ? 1 : between(w, 0, 2);
 
 	for (int k = 0; k < w->actor_count && a->held_count == 0 && chance(w, 2); k++)
 		a = &w->actors[k];

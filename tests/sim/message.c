@@ -21,6 +21,11 @@ void message_record_id(int mark, uint32_t n, char out[32])
 	snprintf(out, 32, "r%d-%u", mark, n);
 }
 
+void message_correlation(int parcel, char out[32])
+{
+	snprintf(out, 32, "day %d of the year", parcel);
+}
+
 void message_mark(const struct world *w, int parcel, char out[32])
 {
 	snprintf(out, 32, "mark %llu %d.", (unsigned long long)w->seed, parcel);
@@ -117,6 +122,7 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 	const struct route_settings *r = &w->plan.routes[p->route];
 	struct ack_out completes[COMPLETES_MAX + 1];
 	struct envelope e = envelope_of(w, r->source, flaw == FLAW_NO_ROUTE ? "DELTA" : r->target);
+	char correlation[32];
 	struct buf records, frame;
 	struct batch_out b = {
 		.batch_id = p->batch_id,
@@ -130,6 +136,8 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 		.complete_count = put_completes(w, p, flaw, completes),
 	};
 
+	message_correlation(parcel, correlation);
+	e.correlation_id = span_of(correlation);
 	buf_init(&records, 0);
 	buf_init(&frame, 0);
 	put_records(&records, w, parcel, flaw == FLAW_OTHER_CONTENT);

@@ -63,15 +63,22 @@ static enum operated judge(struct world *w, enum operation operation, int parcel
 	return operation == OPERATION_REDRIVE ? judge_redrive(w, parcel) : OPERATED;
 }
 
+/* Whose outcome it will be: the broker's own, when the source is remembered no more. */
+static int find_owner(struct world *w, int parcel)
+{
+	const struct fate *f = &w->model.fates[parcel];
+	const struct party *source = &w->model.parties[f->source];
+
+	return source->known && source->number == f->source_number ? f->source
+	    : party_of_broker(w, module_of(w, route_of(w, parcel)->source));
+}
+
 static void redrive(struct world *w, int parcel)
 {
 	struct fate *f = &w->model.fates[parcel];
-	const struct party *source = &w->model.parties[f->source];
 
-	if (!source->known || source->number != f->source_number) {
-		f->source = party_of_broker(w, module_of(w, route_of(w, parcel)->source));
-		f->source_number = party_number(w, f->source);
-	}
+	f->source = find_owner(w, parcel);
+	f->source_number = party_number(w, f->source);
 	f->state = BATCH_READY;
 	f->attempts_before = f->attempt;
 	f->failed = f->redelivered = f->tried = true;
@@ -132,8 +139,10 @@ static bool operate(struct world *w, enum operation operation, int parcel)
 	    &hand, why, sizeof why);
 	trace(w, "operator: %s batch %d: %d %s", words[operation], parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM && operation == OPERATION_REDRIVE &&
-	    route_of(w, parcel)->ordered && w->plan.troubles[TROUBLE_FULL_STORE])
+	    route_of(w, parcel)->ordered && w->plan.troubles[TROUBLE_FULL_STORE]) {
+		find_owner(w, parcel);
 		return false;
+	}
 	if (got != expected || (got != OPERATED && !*why))
 		broke(w, "%s of batch %d (%s): %d, not %d (%s)", words[operation], parcel,
 		    batch_state_name(w->model.fates[parcel].state), got, expected, why);
@@ -363,6 +372,17 @@ static void imported(struct world *w, const struct export *x)
 	w->model.totals[p->route].derived += is_derived(w, x->parcel);
 }
 
+/* An import that the store has no room for may have made the broker's own instance. */
+static void learn_owner(struct world *w, int module)
+{
+	struct instance_view v;
+	uint32_t number = 0;
+
+	while (core_instance_next(w->core, &number, &v))
+		if (!v.id.p && strcmp(v.module, w->plan.modules[module].name) == 0)
+			party_of_broker(w, module);
+}
+
 static void import(struct world *w, const struct export *x)
 {
 	enum operated expected = judge_import(w, x), got;
@@ -384,8 +404,10 @@ static void import(struct world *w, const struct export *x)
 	got = core_import(w->core, &in, &hand, why, sizeof why);
 	trace(w, "operator: imports dead letter %d: %d %s", x->parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM &&
-	    w->plan.troubles[TROUBLE_FULL_STORE])
+	    w->plan.troubles[TROUBLE_FULL_STORE]) {
+		learn_owner(w, module_of(w, route_of(w, x->parcel)->source));
 		return;
+	}
 	if (got != expected)
 		broke(w, "the import of batch %d: %d, not %d (%s)", x->parcel, got, expected, why);
 	if (got == OPERATED)
@@ -395,7 +417,7 @@ static void import(struct world *w, const struct export *x)
 
 bool operator_import(struct world *w)
 {
-	int n = w->export_count ? (int)between(w, 0, (uint64_t)w->export_count - 1) : NOBODY;
+	int parcel, n = w->export_count ? (int)between(w, 0, (uint64_t)w->export_count - 1) : NOBODY;
 
 	if (n == NOBODY || (w->model.fates[w->exports[n].parcel].known && !chance(w, 4)))
 		return false;
@@ -403,10 +425,13 @@ bool operator_import(struct world *w)
 	if (w->model.fates[w->exports[n].parcel].known &&
 	    w->model.owner[w->parcels[w->exports[n].parcel].root] == NOBODY)
 		return false;
+	parcel = w->exports[n].parcel;
 	broker_begin(w);
 	import(w, &w->exports[n]);
 	if (chance(w, 2))
 		forget_export(w, n);
+	if (has_trouble(w, TROUBLE_CROWD) && chance(w, 2))
+		link_newcomer(w, module_of(w, route_of(w, parcel)->source));
 	return true;
 }
 

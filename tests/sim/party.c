@@ -204,7 +204,7 @@ bool party_join(struct world *w, int party, const struct hello *h)
 	for (int p = 0; p < w->parcel_count; p++)
 		if (is_held(&w->model.fates[p], party)) {
 			if (is_named(h, w->model.fates[p].lease))
-				fate_received(w, p);	/* it works on it */
+				fate_restart_clock(w, p);
 			else
 				fate_return(w, p, LEAVE_EXPECTED);
 		}

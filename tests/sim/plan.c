@@ -66,6 +66,27 @@ static void add_route(struct plan *p, struct rng *rng, const char *name, const c
 	snprintf(r->target, sizeof r->target, "%s", target);
 }
 
+void plan_change(struct plan *p, struct rng *rng)
+{
+	for (size_t n = 0; n < p->core.route_count; n++) {
+		struct route_settings *r = &p->routes[n];
+		bool small = p->troubles[TROUBLE_FULL_ROUTE], few = p->troubles[TROUBLE_LETTERS];
+
+		if (one_in(rng, 2))
+			continue;
+		r->ack_timeout_ms = (uint32_t)draw(rng, 50, 30000);
+		r->process_timeout_ms = (uint32_t)draw(rng, 50, 30000);
+		r->retry_delay_ms = (uint32_t)draw(rng, 1, 3000);
+		r->max_retry_delay_ms = (uint32_t)draw(rng, 50, 60000);
+		r->confirm = one_in(rng, 2);
+		r->confirm_timeout_ms = (uint32_t)draw(rng, 50, 5000);
+		r->queue_capacity = small ? draw(rng, 2, 12) : 10000;
+		r->dead_letter_capacity = few ? draw(rng, 1, 10) : 10000;
+	}
+	p->core.reclaim_ms = (uint32_t)draw(rng, 50, 5000);
+	p->core.max_in_flight_limit = (uint32_t)draw(rng, 1, 10);
+}
+
 /* The two routes of the pipeline, and at times others beside: a target of two routes, a source of
  * two. */
 static void add_routes(struct plan *p, struct rng *rng)

@@ -46,7 +46,8 @@ static const struct {
 	{ operator_kick, 1 },
 	{ operator_settle, 1 },
 	{ find_select, 1 },
-	{ find_search, 1 },
+	{ find_search, 2 },
+	{ find_view, 2 },
 };
 #define ACTION_COUNT (sizeof actions / sizeof actions[0])
 

@@ -12,22 +12,7 @@
 #include "wire/decode.h"
 #include "wire/frame.h"
 
-#define STORE_BYTES (UINT64_C(64) << 20)
-#define FRAME_MAX_BYTES (UINT32_C(2) << 20)
-#define STEPS 500
-#define MODULES_MAX 4
-#define ROUTES_MAX 5
-#define ACTORS_MAX 12
-#define PARTIES_MAX 64
-#define PARCELS_MAX 448
-#define PARCELS_TROUBLED_MAX (PARCELS_MAX - 64)	/* the rest for letters, and when all is drained */
-#define ROWS_MAX 1024
-#define NOTICES_MAX 1024
-#define RECORDS_MAX 4			/* of a batch */
-#define COMPLETES_MAX 3
-#define HELD_MAX 64
-#define PAST_MAX 32
-#define NOBODY (-1)
+#include "model.h"
 
 /* --- plan.c: what a seed decides beforehand -------------------------------------------------- */
 
@@ -74,6 +59,8 @@ enum trouble {
 	TROUBLE_IMPORT,		/* dead letters are exported, purged, imported */
 	TROUBLE_PAUSE,		/* targets ask for back-pressure */
 	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
+	TROUBLE_RECONFIGURE,	/* a start with other settings */
+	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_COUNT,
 };
@@ -86,6 +73,8 @@ struct plan {
 	int actors_of[MODULES_MAX];
 };
 void plan_make(struct plan *p, struct rng *rng);
+/* Other settings for a start: those that batches in custody allow. */
+void plan_change(struct plan *p, struct rng *rng);
 
 /* --- facts: what no crash of the broker changes ---------------------------------------------- */
 
@@ -116,6 +105,7 @@ struct parcel {
 	bool critical;
 	struct completion completes[COMPLETES_MAX];
 	int complete_count;
+	bool poison;		/* cuts the connection of who works on it */
 	bool corrupt;		/* we damaged its stored payload */
 	bool confirmed[RECORDS_MAX];	/* a target has confirmed it, once */
 	unsigned acked;		/* life of which some source has heard RECEIVED; 0 none */
@@ -140,112 +130,6 @@ struct actor {
 	unsigned past_count;
 	uint64_t seen;			/* the highest notice that arrived */
 	uint64_t next_sequence[ROUTES_MAX];
-};
-
-/* --- model: what must be true; a crash takes it back to the latest commit --------------------- */
-
-/* How a batch ended: what its row of history, or its letter, must say. */
-struct end {
-	uint64_t notice;		/* 0: not looked up yet, or none */
-	uint64_t id, lease, ended_ms;
-	uint32_t attempt, holder_number;
-	int64_t received_at_us;
-	uint64_t accepted, rejected;
-	bool dead, partial;
-	enum error_code code;
-	uint32_t error_count, errors_crc;
-};
-
-/* A row of history: it is owed to a party until that has seen it. */
-struct row {
-	bool there;
-	int parcel, source;
-	unsigned life;
-	struct end end;
-};
-
-/* What is owed beside outcomes. */
-struct notice {
-	bool there;
-	int party, parcel;
-	uint64_t number;		/* 0: not looked up yet */
-	bool is_part;			/* of a confirmation; else a warning that it did not come */
-	uint32_t crc;			/* of a part's body */
-};
-
-/* What a target has confirmed of a batch. */
-struct confirming {
-	bool there;
-	enum confirm_state state;
-	uint64_t due_ms, record_count;
-	int holder;			/* party, NOBODY while EARLY */
-	uint32_t holder_number;
-	int8_t records[RECORDS_MAX + 1];	/* 1 + enum record_delivery; the last: a stranger */
-	int told, bad;
-	bool warning_owed;		/* the holder is to hear that it did not come */
-};
-
-struct fate {
-	bool known;			/* in custody, a letter, or ended with a row in history */
-	enum batch_state state;
-	unsigned life;			/* new, redriven, imported: 1, 2, … */
-	uint64_t order, id;		/* of custody; the store's */
-	int source, holder;		/* parties */
-	uint32_t source_number;		/* the party's then: one that is forgotten gets another */
-	uint32_t holder_number;
-	uint32_t series;		/* ordered: number of the instance that sent it first */
-	uint32_t attempt, attempts_before, redrives;
-	uint64_t lease, due_ms;
-	uint64_t wait_from_ms, wait_ms;	/* due_ms is not looked up yet */
-	bool suspect, failed, answered, redelivered, held;
-	bool imported;			/* nothing is known of its `completes` */
-	bool begun;			/* some of the current delivery's bytes left */
-	bool received;			/* the target has said RECEIVED of it */
-	uint64_t late_ms;		/* its deadline, in time held against peers; 0 none runs */
-	bool warning_owed;		/* the holder is to hear that it was late */
-	bool tried;			/* some delivery of it has begun: order no longer matters */
-	bool unborn;			/* a letter that is not looked up yet */
-	uint64_t records;
-	uint32_t frame_len, frame_crc;
-	int64_t received_at_us;
-	struct end end;			/* DEAD, ENDED */
-	int row;			/* its end's in history, NOBODY */
-	struct confirming confirming;
-	unsigned deliveries, free_deliveries;	/* of this budget; those at no cost of it */
-};
-
-struct party {				/* an instance, as the broker must know it */
-	bool known, connected, draining, mailbox;
-	bool is_broker;			/* whose letters are that no instance sent */
-	int module;
-	uint32_t number;		/* the store's */
-	uint64_t created;		/* rising */
-	uint32_t max_in_flight;
-	uint64_t seen, told, sent;	/* notices: confirmed; handed to this connection; to any */
-	uint64_t reclaim_until_ms;	/* in time held against peers */
-	uint64_t last_used_ms;
-	uint64_t next_sequence[ROUTES_MAX];	/* one above the highest taken, 0: none was */
-	bool paused, paused_routes[ROUTES_MAX];	/* its own back-pressure */
-};
-
-/* A route's counters as they must be. */
-struct totals {
-	uint64_t received, imported, processed, purged, dead, partial, retries, redriven;
-	uint64_t derived, derived_ended, derived_purged;
-};
-
-struct model {
-	struct fate fates[PARCELS_MAX];
-	int owner[PARCELS_MAX];		/* of a batch_id (by root): parcel, NOBODY */
-	struct party parties[PARTIES_MAX];
-	struct row rows[ROWS_MAX];
-	struct notice notices[NOTICES_MAX];
-	int row_top, notice_top;
-	uint64_t orders, last_lease, parties_made;
-	struct totals totals[ROUTES_MAX];
-	bool paused[ROUTES_MAX];	/* by a person */
-	bool draining;			/* not durable, as the next */
-	bool pressed[ROUTES_MAX];
 };
 
 /* --- world ----------------------------------------------------------------------------------- */
@@ -300,6 +184,7 @@ struct world {
 	uint64_t now_ms;
 	uint64_t peer_ms;		/* the time that is held against peers */
 	unsigned starts;
+	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
 	struct model model, committed;
 	struct parcel parcels[PARCELS_MAX];
@@ -395,6 +280,7 @@ struct reply {
 	bool names_stranger, names_twice;	/* record errors that are wrong */
 	int parcel;				/* whose record ids it names */
 };
+void message_correlation(int parcel, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);
@@ -533,14 +419,18 @@ bool flow_is_stopped(const struct world *w, int route);
 bool flow_has_paused(const struct world *w, int party, int route);
 /* After the turn's changes: every source has been told as it must be. */
 void flow_check(struct world *w);
+void flow_recover(struct world *w);
 void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
 
 /* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
 
 bool target_confirm(struct world *w);
 void confirming_begin(struct world *w, int parcel);
-void confirming_expire(struct world *w);
+/* Returns how many were late. */
+unsigned confirming_expire(struct world *w);
 void confirming_check(struct world *w, int parcel);
+/* The broker starts, maybe with routes that wait for no confirmation any more. */
+void confirming_recover(struct world *w);
 void confirming_forget_early(struct world *w, int parcel);
 
 /* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
@@ -556,8 +446,11 @@ bool operator_mend(struct world *w);
 void operator_forget_exports(struct world *w);
 bool find_select(struct world *w);
 bool find_search(struct world *w);
+bool find_view(struct world *w);
 
 bool link_connect(struct world *w);
+/* One more of the module comes, in the same turn: another may have to be forgotten for it. */
+void link_newcomer(struct world *w, int module);
 bool link_leave(struct world *w);
 bool link_drain(struct world *w);
 bool link_seen(struct world *w);

@@ -43,6 +43,7 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),
+		.poison = has_trouble(w, TROUBLE_POISON) && chance(w, 8),
 	};
 	rng_bytes(&w->rng, p->batch_id.b, sizeof p->batch_id.b);
 	p->sequence_number = a->next_sequence[route] + gap;
@@ -153,12 +154,29 @@ static bool may_come_again(struct world *w, int parcel)
 	    (w->model.owner[parcel] != NOBODY || !w->model.fates[parcel].known);
 }
 
+/* A batch that history has forgotten, and of which a letter of all of it is left. */
+static int draw_outlived(struct world *w)
+{
+	for (int p = 0; p < w->parcel_count; p++) {
+		int root = w->parcels[p].root;
+
+		if (w->parcels[p].kind == KIND_COPY && w->model.fates[p].known &&
+		    w->model.owner[root] == NOBODY && w->parcels[root].kind == KIND_SENT)
+			return root;
+	}
+	return NOBODY;
+}
+
 /* One that has heard no RECEIVED sends again anyway; another does without need. */
 bool source_repeat(struct world *w)
 {
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
-	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
+	int outlived = draw_outlived(w);
+	struct actor *a;
 
+	if (outlived != NOBODY && chance(w, 2))
+		parcel = outlived;
+	a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
 	if (!a || !may_come_again(w, parcel) ||
 	    (w->parcels[parcel].acked && !has_trouble(w, TROUBLE_REPEAT)))
 		return false;

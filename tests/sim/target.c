@@ -109,6 +109,12 @@ bool target_answer(struct world *w)
 	if (!a || (has_trouble(w, TROUBLE_MUTE) && !chance(w, 4)))
 		return false;
 	n = (int)between(w, 0, (uint64_t)a->held_count - 1);
+	if (has_trouble(w, TROUBLE_POISON) && w->parcels[a->held[n].parcel].poison &&
+	    !a->connection->half_open) {
+		link_cut(w, a->connection, LEAVE_LOST);
+		actor_let_go(a, n);
+		return true;
+	}
 	r = draw_reply(w, a->held[n], 3);
 	answer(w, a, &r);
 	if (r.status != ACK_RECEIVED)
@@ -116,10 +122,21 @@ bool target_answer(struct world *w)
 	return true;
 }
 
-/* The latest ones are often current still. */
+static bool still_counts(const struct world *w, struct grip g)
+{
+	const struct fate *f = &w->model.fates[g.parcel];
+
+	return is_in_custody(f) && f->lease == g.lease;
+}
+
+/* The latest ones are often current still; one that is, is rarer than one that is not. */
 static struct grip draw_past(struct world *w, const struct actor *a)
 {
 	unsigned most = a->past_count < PAST_MAX ? a->past_count : PAST_MAX;
+
+	for (unsigned n = 0; n < most && chance(w, 2); n++)
+		if (still_counts(w, a->past[n]))
+			return a->past[n];
 	unsigned back = (unsigned)between(w, 1, chance(w, 2) && most > 3 ? 3 : most);
 
 	return a->past[(a->past_count - back) % PAST_MAX];
@@ -137,7 +154,8 @@ static bool answer_for(struct world *w, const struct actor *a, struct grip g)
 			other = &w->actors[n];
 	if (!other)
 		return false;
-	r = draw_reply(w, g, 2);
+	/* what was given back waits though it has not failed: that is rare */
+	r = draw_reply(w, g, w->model.fates[g.parcel].state == BATCH_WAITING ? 1 : 2);
 	answer(w, other, &r);
 	return true;
 }

@@ -27,6 +27,15 @@ class Letters(Case):
         self.alpha = self.module(self.broker, "ALPHA", max_in_flight=100)
         self.beta = self.module(self.broker, "BETA", max_in_flight=100)
 
+    def tearDown(self):
+        """After whatever was done, every batch is accounted for."""
+        try:
+            if self.broker.is_running():
+                self.assertFalse([word for word in ("differs", "damaged")
+                                  if word in self.ctl.say("audit")])
+        finally:
+            super().tearDown()
+
     def die(self, code="BETA_BAD", **fields):
         """A batch that its target rejects for good; returns it."""
         batch = self.alpha.hand_over(**fields)
@@ -120,9 +129,32 @@ class Look(Letters):
         batch = self.alpha.hand_over()
         self.assertIn("is no dead letter",
                       self.ctl.say("dead", "show", batch["metadata"]["batch_id"], status=1))
+        self.beta.finish(self.beta.delivery(batch))
+        self.assertIn("is no dead letter: it has ended",
+                      self.ctl.say("dead", "redrive", batch["metadata"]["batch_id"], status=1))
         self.assertIn("there is no dead letter",
                       self.ctl.say("dead", "show", messages.new_id(), status=1))
         self.assertIn("no batch_id", self.ctl.say("dead", "show", "zebra", status=1))
+
+    def test_a_letter_that_outlives_the_memory_of_its_end_is_found(self):
+        """A partial letter has no identity of its own; history forgets its batch."""
+        batch = self.alpha.hand_over(count=4)
+        delivery = self.beta.delivery(batch)
+        self.beta.answer_to(self.beta.acknowledge(delivery, "PROCESSED", 3, 1))
+        outcome = self.alpha.outcome(batch)
+        self.alpha.send(messages.goodbye("ALPHA", seen=outcome["notice"]))
+        self.alpha.expect_closed()
+        self.broker.kill()
+        self.broker.configure(ADMIN + self.settings, outcome_retention="100ms",
+                              dedupe_minimum="100ms")
+        self.broker.start()
+        batch_id = batch["metadata"]["batch_id"]
+        self.ctl.until(lambda answer: "error" in answer, "explain", batch_id)
+        shown = self.ctl.ask("dead", "show", batch_id[:13])
+        self.assertEqual((shown["batch_id"], shown["kind"]), (batch_id, "partial"))
+        self.assertEqual(self.ctl.ask("dead", "redrive", batch_id)["redriven"], 1)
+        self.assertEqual(self.module(self.broker, "BETA").delivery(batch)["records"],
+                         batch["records"])
 
     def test_two_with_the_same_beginning_are_asked_about(self):
         common = messages.new_id()[:-4]
@@ -214,6 +246,49 @@ class Redrive(Letters):
             self.beta.finish(delivery)
         self.beta.expect_none("BATCH_TRANSFER", 0.2)
         self.assertEqual(self.letter_ids(), rest)
+
+    def test_killed_in_the_middle_nothing_is_lost(self):
+        batches = self.die_many(40)
+        process = self.ctl.start("dead", "redrive", "--all", "--rate", 20)
+        for _ in range(5):
+            self.beta.delivery()
+        self.beta.close()
+        self.broker.restart()
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 69)
+        rest = self.letter_ids()
+        self.assertGreater(len(rest), 10)
+        beta = self.module(self.broker, "BETA", max_in_flight=100)
+        done = [beta.delivery() for _ in range(len(batches) - len(rest))]
+        self.assertEqual(sorted([d.batch_id for d in done] + rest), self.ids(batches))
+        for delivery in done:
+            beta.finish(delivery)
+        self.assertEqual(self.ctl.ask("dead", "redrive", "--all")["redriven"], len(rest))
+
+    def test_who_cancelled_and_how_far_it_came_is_in_the_journal(self):
+        self.die_many(30)
+        process = self.ctl.start("--reason", "BETA is back", "dead", "redrive", "--all",
+                                 "--rate", 20)
+        for _ in range(3):
+            self.beta.delivery()
+        process.kill()
+        process.communicate(timeout=30)
+        lines = self.ctl.until(lambda answer: answer["journal"], "journal")["journal"]
+        self.assertEqual(len(lines), 1, lines)
+        done = 30 - len(self.letters())
+        self.assertRegex(json.dumps(lines[0]), r"redriven %d, not 0, ended in the middle" % done)
+        self.assertIn("BETA is back", json.dumps(lines[0]))
+        self.assertIn("(uid %d)" % os.geteuid(), json.dumps(lines[0]))
+
+    def test_a_client_that_only_says_no_more_is_served_to_the_end(self):
+        self.die_many(10)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.ctl.socket)
+            client.sendall(b"json dead redrive --all --rate 50\n")
+            client.shutdown(socket.SHUT_WR)
+            answer = client.makefile("rb").read().split(b"\n")
+        self.assertEqual(json.loads(answer[0])["redriven"], 10)
+        self.assertEqual(answer[1], b".0")
 
     def test_many_go_over_turns(self):
         self.die_many(300)
@@ -377,6 +452,35 @@ class Capacity(Letters):
         gamma.finish(gamma.delivery(self.beta.hand_over()))
         self.ctl.ask("dead", "purge", "--all", "--yes")
         self.beta.finish(self.beta.delivery(self.alpha.hand_over(batch)))
+
+
+class FullStore(Letters):
+    settings = 'route "alpha-beta" { %s dead_letter_capacity_bytes = "1G" }' % QUICK
+
+    def offer(self, batch):
+        answer = self.alpha.answer_to(self.alpha.send(batch))
+        return answer if answer.type == "ACKNOWLEDGMENT" else self.alpha.answer_to(batch)
+
+    def test_letters_that_fill_the_store_can_be_purged(self):
+        """reliability.md B1: what makes room needs none of its own."""
+        count = 0
+        while True:
+            batch = self.alpha.batch(count=1, size=3 * 1024 * 1024)
+            answer = self.offer(batch)
+            if answer.status == "REJECTED":
+                break
+            count += 1
+            self.beta.reject(self.beta.delivery(batch), "PERMANENT")
+        self.assert_refused(answer, "INT_STORE_001")
+        self.assertGreater(count, 5)
+        self.assertEqual(self.ctl.ask("dead", "redrive", "--all", "--max", 2)["redriven"], 2)
+        for _ in range(2):
+            self.beta.reject(self.beta.delivery(), "PERMANENT")
+        self.assertEqual(self.ctl.ask("dead", "purge", "--all", "--yes")["purged"], count)
+        began = time.monotonic()
+        while self.offer(batch).status == "REJECTED":	# freed pages count two commits later
+            self.assertLess(time.monotonic() - began, 1.0)
+        self.beta.finish(self.beta.delivery(batch))
 
 
 class Corrupt(Letters):

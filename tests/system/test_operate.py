@@ -170,7 +170,7 @@ class Drain(Operate):
         first, second = self.alpha.hand_over(), self.alpha.hand_over()
         delivery = beta.delivery(first)
         process = self.ctl.start("drain", "--progress")
-        self.assertIn("1 batches are still out", process.stdout.readline())
+        self.assertIn("1 out, waits until there is none", process.stdout.readline())
         beta.finish(delivery)
         output, _ = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0, output)
@@ -201,6 +201,17 @@ class Drain(Operate):
         self.assertEqual(self.ctl.ask("drain", "--off")["draining"], False)
         beta.finish(beta.delivery(second))
         self.assertIn("not draining", self.ctl.say("drain", "--off", status=1))
+
+    def test_a_stop_does_not_wait_for_it(self):
+        beta = self.module(self.broker, "BETA")
+        beta.delivery(self.alpha.hand_over())
+        process = self.ctl.start("drain", "--progress")
+        process.stdout.readline()
+        for client in (self.alpha, beta):
+            client.close()
+        self.broker.stop()
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 69)
 
     def test_somebody_else_may_end_it(self):
         beta = self.module(self.broker, "BETA")

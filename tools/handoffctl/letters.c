@@ -18,7 +18,7 @@
 #include "tools/handoffctl/conversation.h"
 #include "tools/handoffctl/letter_line.h"
 
-#define LINE_BYTES_MAX (256u * 1024 * 1024)
+#define LINE_BYTES_MAX (512u * 1024 * 1024)
 #define SLICE_CHARACTERS 60000		/* whole groups of four, less than a request */
 #define STATUS_FAILED 1
 #define STATUS_USAGE 2
@@ -262,33 +262,45 @@ bool letters_is_import(char *const words[], int count)
 	return begins(words, count, "import");
 }
 
-int letters_import(int fd, char *const words[], int count, const char *reason, bool json)
+static void import_lines(struct importing *in, FILE *file)
 {
-	struct importing in = { .fd = fd, .reason = reason, .json = json };
-	const bool from_file = count == 3 && strcmp(words[2], "-") != 0;
-	FILE *file = from_file ? fopen(words[2], "re") : stdin;
 	char *text = NULL;
 	size_t size = 0;
 	ssize_t len;
 
-	if (count > 3 || (from_file && words[2][0] == '-')) {
+	while (in->stop == 0 && (len = getline(&text, &size, file)) > 0) {
+		in->line++;
+		if (strspn(text, " \t\r\n") < (size_t)len)
+			import_line(in, text, (size_t)len);
+	}
+	free(text);
+}
+
+int letters_import(int fd, char *const words[], int count, const char *reason, bool json)
+{
+	struct importing in = { .fd = fd, .reason = reason, .json = json };
+	const char *path = count > 2 && strcmp(words[2], "-") != 0 ? words[2] : NULL;
+	FILE *file;
+
+	if (count > 3 || (path != NULL && *path == '-')) {
 		fprintf(stderr, "handoffctl: dead import takes one FILE, or - for standard input\n");
 		return STATUS_USAGE;
 	}
+	file = path != NULL ? fopen(path, "re") : stdin;
 	if (file == NULL) {
-		fprintf(stderr, "handoffctl: %s: %s\n", words[2], strerror(errno));
+		fprintf(stderr, "handoffctl: %s: %s\n", path, strerror(errno));
 		return EX_NOINPUT;
 	}
 	buf_init(&in.failures, 0);
-	while (in.stop == 0 && (len = getline(&text, &size, file)) > 0) {
-		in.line++;
-		if (strspn(text, " \t\r\n") < (size_t)len)
-			import_line(&in, text, (size_t)len);
+	import_lines(&in, file);
+	if (ferror(file)) {
+		fprintf(stderr, "handoffctl: %s: cannot be read\n", path != NULL ? path :
+			"standard input");
+		in.failed++;
 	}
-	finish(&in);
-	free(text);
-	buf_finish(&in.failures);
-	if (from_file)
+	if (file != stdin)
 		fclose(file);
+	finish(&in);
+	buf_finish(&in.failures);
 	return in.stop != 0 ? in.stop : in.failed > 0 ? STATUS_FAILED : 0;
 }

@@ -153,6 +153,31 @@ static void many_ids_are_found_too(void **state)
 	buf_finish(&b);
 }
 
+static void ids_come_in_their_order_a_piece_at_a_time(void **state)
+{
+	static const char *const expected[] = { "a", NULL, "c", NULL, "e" };
+	struct span records, ids[2];
+	size_t at = 0, count = 0, n;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	records = encoded(&b, "[{'record_id': 'a'}, {'x': 'record_id'}, {'y': 1, 'record_id': 'c'},"
+	    " 'd', {'record_id': 'e'}]");
+	while ((n = records_ids(records, &at, ids, 2)) > 0) {
+		for (size_t i = 0; i < n; i++, count++) {
+			assert_int_equal(ids[i].p != NULL, expected[count] != NULL);
+			if (ids[i].p != NULL)
+				assert_true(span_is(ids[i], expected[count]));
+		}
+	}
+	assert_int_equal(count, 5);
+	assert_int_equal(at, records.n);
+	at = 0;
+	assert_int_equal(records_ids(encoded(&b, "[]"), &at, ids, 2), 0);
+	buf_finish(&b);
+}
+
 static void a_record_is_found_with_its_position(void **state)
 {
 	static const char *const absent[] = { "r-2", "3", "r-4", "inner", "x", "record_id", "r-" };
@@ -222,6 +247,7 @@ int main(void)
 		cmocka_unit_test(the_first_that_is_missing_is_named),
 		cmocka_unit_test(many_ids_are_found_too),
 		cmocka_unit_test(a_record_is_found_with_its_position),
+		cmocka_unit_test(ids_come_in_their_order_a_piece_at_a_time),
 		cmocka_unit_test(records_are_picked_in_their_order),
 	};
 

@@ -1,5 +1,5 @@
 /*
- * client.c - one operator's connection: lines in, answers out, and what it may take of our time
+ * operator.c - one operator's connection: lines in, answers out, and what it may take of our time
  *
  *	waits ── a whole line ──► a command runs ── its last step ──► waits
  *	  │                          │
@@ -9,6 +9,7 @@
  * beyond its limit in the kernel.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static void on_ready(void *arg, unsigned ready)
 		c->is_ready = true;
 }
 
-struct admin_client *client_create(struct admin *a, int fd, const struct local_peer *peer,
+struct admin_client *operator_create(struct admin *a, int fd, const struct local_peer *peer,
     enum admin_role role)
 {
 	struct admin_client *c = xcalloc(1, sizeof(*c));
@@ -64,7 +65,7 @@ void client_begin_time(struct admin_client *c)
 	c->is_new = false;
 }
 
-void client_destroy(struct admin_client *c)
+void operator_destroy(struct admin_client *c)
 {
 	LIST_REMOVE(c, entry);
 	job_destroy(c->job);
@@ -77,7 +78,7 @@ void client_destroy(struct admin_client *c)
 	free(c);
 }
 
-void client_drop(struct admin_client *c, const char *why)
+void operator_drop(struct admin_client *c, const char *why)
 {
 	if (c->dead)
 		return;
@@ -92,10 +93,10 @@ void client_drop(struct admin_client *c, const char *why)
  * The peer is gone. A command that changes things gets a step in the next turn to say in the
  * journal how far it came: here, after the commit, nothing can be written.
  */
-static void client_lose(struct admin_client *c, const char *why)
+static void operator_lose(struct admin_client *c, const char *why)
 {
 	if (c->job == NULL || !c->job->changes) {
-		client_drop(c, why);
+		operator_drop(c, why);
 		return;
 	}
 	c->ended = c->gone = true;
@@ -114,7 +115,7 @@ static void put(struct admin_client *c, const void *p, size_t n)
 }
 
 /* A line of the body that begins with '.' gets another: the end cannot be mistaken. */
-void client_answer(struct admin_client *c, const struct buf *piece)
+void operator_answer(struct admin_client *c, const struct buf *piece)
 {
 	const char *at = (const char *)buf_bytes(piece);
 	size_t left = piece->len;
@@ -132,7 +133,7 @@ void client_answer(struct admin_client *c, const struct buf *piece)
 	}
 }
 
-void client_answer_end(struct admin_client *c, enum admin_code code, bool wants_yes)
+void operator_answer_end(struct admin_client *c, enum admin_code code, bool wants_yes)
 {
 	char end[32];
 	int n = snprintf(end, sizeof(end), "%s.%d%s\n", c->inside_line ? "\n" : "", code,
@@ -148,7 +149,7 @@ static void refuse(struct admin_client *c, enum admin_code code, const char *tex
 {
 	put(c, text, strlen(text));
 	put(c, "\n", 1);
-	client_answer_end(c, code, false);
+	operator_answer_end(c, code, false);
 	c->closing = true;
 	buf_clear(&c->in);
 }
@@ -173,7 +174,7 @@ static void read_some(struct admin_client *c)
 	if (n == 0)
 		c->ended = true;
 	else if (errno != EAGAIN && errno != EINTR)
-		client_drop(c, strerror(errno));
+		operator_drop(c, strerror(errno));
 }
 
 /* The length of the first line with its newline, 0 when it is not whole. */
@@ -190,9 +191,17 @@ static bool has_room(const struct admin_client *c)
 	return c->out.len <= ADMIN_OUTPUT_BYTES_MAX - ROOM_BYTES;
 }
 
+bool client_is_gone(const struct admin_client *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+
+	return c->gone ||
+	       (c->ended && poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0);
+}
+
 static bool is_due(const struct admin_client *c)
 {
-	return c->job->wake_ms <= c->all->now_ms || c->ended;
+	return c->job->wake_ms <= c->all->now_ms || client_is_gone(c);
 }
 
 static void begin_request(struct admin_client *c, size_t n)
@@ -221,7 +230,7 @@ static void advance(struct admin_client *c)
 	}
 }
 
-void client_receive(struct admin_client *c)
+void operator_receive(struct admin_client *c)
 {
 	if (c->is_ready && !c->closing && !c->ended)
 		read_some(c);
@@ -230,7 +239,7 @@ void client_receive(struct admin_client *c)
 		advance(c);
 }
 
-bool client_is_pending(const struct admin_client *c)
+bool operator_is_pending(const struct admin_client *c)
 {
 	if (c->dead || c->closing || !has_room(c))
 		return false;
@@ -239,7 +248,7 @@ bool client_is_pending(const struct admin_client *c)
 
 /* --- after the commit, and deadlines ---------------------------------------------------------- */
 
-void client_settle(struct admin_client *c)
+void operator_settle(struct admin_client *c)
 {
 	unsigned wants = 0;
 
@@ -249,7 +258,7 @@ void client_settle(struct admin_client *c)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0 && errno != EINTR) {
-			client_lose(c, strerror(errno));
+			operator_lose(c, strerror(errno));
 		} else if (n > 0) {
 			buf_take(&c->out, (size_t)n);
 			c->progress_ms = c->all->now_ms;
@@ -258,7 +267,7 @@ void client_settle(struct admin_client *c)
 		}
 	}
 	if (c->closing && c->out.len == 0)
-		client_drop(c, "closed");
+		operator_drop(c, "closed");
 	if (c->dead)
 		return;
 	if (!c->ended && !c->closing && c->in.len < IN_BYTES_MAX)
@@ -280,7 +289,7 @@ static uint64_t late_ms(const struct admin_client *c)
 	return c->since_ms + (c->in.len > 0 ? ADMIN_REQUEST_TIMEOUT_MS : ADMIN_IDLE_TIMEOUT_MS);
 }
 
-uint64_t client_deadline_ms(const struct admin_client *c)
+uint64_t operator_deadline_ms(const struct admin_client *c)
 {
 	const uint64_t late = late_ms(c);
 
@@ -289,15 +298,15 @@ uint64_t client_deadline_ms(const struct admin_client *c)
 	return c->job->wake_ms > c->all->now_ms ? c->job->wake_ms : late;
 }
 
-void client_expire(struct admin_client *c)
+void operator_expire(struct admin_client *c)
 {
 	if (late_ms(c) > c->all->now_ms)
 		return;
 	if (c->out.len > 0)
-		client_lose(c, "read nothing for 30 s");
+		operator_lose(c, "read nothing for 30 s");
 	else if (c->in.len > 0)
 		refuse(c, ADMIN_NOT_NOW, "the request took too long to come: its line has to end "
 		       "within 10 s");
 	else
-		client_drop(c, "sent no request for 5 min");
+		operator_drop(c, "sent no request for 5 min");
 }

@@ -5,8 +5,9 @@
 
 #include "admin/explain.h"
 #include "admin/selection.h"
+#include "base/datetime.h"
 
-#define SEARCHES_PER_STEP 8		/* steps of core_search() */
+#define SEARCH_US_PER_STEP 3000		/* then the loop goes on */
 
 static const struct report_column columns[] = {
 	{ .name = "batch_id", .width = 36 },
@@ -60,9 +61,12 @@ static bool is_sure(const struct explain *s)
 
 static bool search_step(struct admin_job *job, struct explain *s)
 {
-	for (int n = 0; n < SEARCHES_PER_STEP; n++)
+	const int64_t until_us = clock_monotonic_us() + SEARCH_US_PER_STEP;
+
+	do {
 		if (!core_search(job->admin->core, &s->search, on_found, s) || is_sure(s))
 			return false;
+	} while (clock_monotonic_us() < until_us);
 	return true;
 }
 
@@ -164,6 +168,10 @@ static bool nothing_found(struct admin_job *job, const struct explain *s)
 	if (s->search.record)
 		return job_fail(job, ADMIN_NOTHING, "no batch in custody and no dead letter has "
 				"the record \"%s\"; a record_id has to be whole", text);
+	if (s->search.gave_up)
+		return job_fail(job, ADMIN_NOTHING, "no batch_id or message_id begins with \"%s\", and "
+				"no correlation_id is that; too many have the same first 8 bytes to look at "
+				"them all: give the whole correlation_id", text);
 	return job_fail(job, ADMIN_NOTHING, "nothing is known of \"%s\": no batch_id, "
 			"correlation_id or message_id in custody, among dead letters or in history "
 			"begins so%s", text, s->search.only != NULL ? " on this route" : "");

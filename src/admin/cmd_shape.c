@@ -64,17 +64,17 @@ static unsigned bucket_of(int64_t age_ms)
 static void key_of_code(const struct ended *e, char key[KEY_BYTES])
 {
 	struct stored_error first;
+	const char *name = "-";
 	size_t at = 0;
 
-	if (e == NULL)
-		snprintf(key, KEY_BYTES, "-");
-	else if (stored_error_next(e->errors, e->errors_len, &at, &first) && first.code.n > 0)
+	if (e != NULL && stored_error_next(e->errors, e->errors_len, &at, &first) &&
+	    first.code.n > 0) {
 		snprintf(key, KEY_BYTES, "%.*s", (int)first.code.n, first.code.p);
-	else if (e->error_code != INT_NONE && e->error_code < ERROR_CODE_COUNT)
-		snprintf(key, KEY_BYTES, "%s",
-			 error_code_info((enum error_code)e->error_code)->name);
-	else
-		snprintf(key, KEY_BYTES, "-");
+		return;
+	}
+	if (e != NULL && e->error_code != INT_NONE && e->error_code < ERROR_CODE_COUNT)
+		name = error_code_info((enum error_code)e->error_code)->name;
+	snprintf(key, KEY_BYTES, "%s", name);
 }
 
 static void key_of(struct core *core, enum shape_by by, const struct batch_view *v,

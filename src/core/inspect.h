@@ -153,6 +153,8 @@ struct search {
 	size_t route;
 	struct uuid at;
 	uint64_t after;
+	bool gave_up;			/* too many correlation_ids have the same first 8 bytes */
+	bool may_begin;			/* some have them */
 	uint64_t first_alias;		/* the first row there is, 0 none */
 	uint32_t text_hash;
 	unsigned tried;
@@ -161,6 +163,9 @@ struct search {
 	unsigned found;
 };
 /*
+ * A batch_id, a message_id, a whole correlation_id and its first 8 bytes are always found. Of a
+ * longer beginning only so many are looked at, and s->gave_up says that there were more.
+ *
  * One step. Calls `found` for each batch, which returns false to stop. False when the search is at
  * its end; s->looked above RECORD_SEARCH_BYTES says that it gave up.
  */

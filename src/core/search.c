@@ -21,7 +21,8 @@ enum stage {
 #define ALIAS_ROWS_PER_STEP 512
 #define ROWS_PER_STEP 256
 #define OLD_ROWS_MAX 65536		/* looked at for what has no alias any more */
-#define CANDIDATES_MAX 4096		/* whose beginning is the same and who are looked at */
+#define CANDIDATES_MAX 32768		/* whose beginning is the same and who are looked at */
+#define CANDIDATE_ROWS_PER_STEP 8	/* each of up to some 340, of which all may be candidates */
 #define RECORDS_BYTES_PER_STEP (4 * 1024 * 1024)
 
 struct step {
@@ -180,7 +181,10 @@ static bool on_alias(void *arg, const struct alias *a)
 	struct search *s = t->search;
 	const struct route *r = route_by_number(t->core, a->route);
 
-	if (is_wanted(s, r) && (has_text(&a->message_id, s->text) || correlates(t, r, a)))
+	if (!is_wanted(s, r))
+		return true;
+	s->may_begin |= may_correlate(s, a);
+	if (has_text(&a->message_id, s->text) || correlates(t, r, a))
 		tell_alias(t, r, a);
 	return !t->stopped;
 }
@@ -212,15 +216,16 @@ static bool on_beginning(void *arg, const struct alias *a)
 	return !t->stopped;
 }
 
-/* Only when nothing was found so far. */
+/* Only when nothing was found so far, and there are candidates. */
 static bool search_beginnings(struct step *t)
 {
 	struct search *s = t->search;
 
-	if ((s->found && s->after == 0) || s->tried >= CANDIDATES_MAX ||
+	s->gave_up = s->tried >= CANDIDATES_MAX;
+	if ((s->found && s->after == 0) || !s->may_begin || s->gave_up ||
 	    strlen(s->text) <= sizeof ((struct alias *)0)->correlation)
 		return true;
-	return !store_alias_scan(t->core->store, &s->after, ALIAS_ROWS_PER_STEP, on_beginning, t);
+	return !store_alias_scan(t->core->store, &s->after, CANDIDATE_ROWS_PER_STEP, on_beginning, t);
 }
 
 static bool on_old(void *arg, const struct batch_view *v)

@@ -147,29 +147,31 @@ static bool row_scan(const MDB_val *v, bool (*f)(void *arg, const struct alias *
 
 /*
  * Rows lie all over the file, a page or more for each. A scan of a store that is in no cache would
- * wait for one after the other; so the kernel is told of many before they are read.
+ * wait for one after the other; so the kernel is told of them some time before they are read.
  */
-#define ROWS_ANNOUNCED 8192
+#define ROWS_ANNOUNCED 1024		/* at a time */
+#define ROWS_AHEAD 8192			/* and no more before they are read */
 
 static void announce(const struct store *s, const MDB_val *v)
 {
 	uintptr_t begin = (uintptr_t)v->mv_data / s->page_size * s->page_size;
 
-	madvise((void *)begin, (uintptr_t)v->mv_data + v->mv_size - begin, MADV_WILLNEED);
+	(void)madvise((void *)begin, (uintptr_t)v->mv_data + v->mv_size - begin, MADV_WILLNEED);
 }
 
 static void announce_rows(struct store *s, uint64_t after)
 {
+	struct alias_buffer *a = &s->aliases;
 	MDB_txn *txn = store_reader(s);
-	struct key first = key_id(after + 1);
+	struct key first = key_id((a->announced > after ? a->announced : after) + 1);
 	MDB_val k = { first.n, first.b }, v;
 	MDB_cursor *c;
 
 	if (!txn || mdb_cursor_open(txn, s->tables[TABLE_ALIAS], &c) != 0)
 		return;
 	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	for (unsigned n = 0; rc == 0 && n < ROWS_ANNOUNCED; n++) {
-		s->aliases.announced = key_get64(k.mv_data);
+	for (unsigned n = 0; rc == 0 && n < ROWS_ANNOUNCED; n++, a->ahead++) {
+		a->announced = key_get64(k.mv_data);
 		announce(s, &v);
 		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
 	}
@@ -181,13 +183,16 @@ bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
 {
 	MDB_val found, v;
 
-	if (*after == 0 || *after >= s->aliases.announced)
+	if (*after == 0)
+		s->aliases.announced = s->aliases.ahead = 0;
+	if (s->aliases.ahead < ROWS_AHEAD)
 		announce_rows(s, *after);
 	for (unsigned n = 0; n < rows; n++) {
 		struct key k = key_id(*after + 1);
 		if (*after == UINT64_MAX || !table_seek(s, TABLE_ALIAS, &k, &found, &v))
 			return false;
 		*after = key_get64(found.mv_data);
+		s->aliases.ahead -= s->aliases.ahead > 0;
 		if (!alias_row_is_whole(&v))
 			log_error("stored aliases do not match their checksum", "first=%llu",
 			    (unsigned long long)*after);

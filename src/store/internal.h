@@ -44,7 +44,8 @@ struct store {
 		size_t count_before;		/* the intake, to go back to */
 		uint64_t first_id, newest_id, newest_before;
 		uint64_t last_key;		/* of the latest row written, 0 none yet */
-		uint64_t announced;		/* a scan has asked for the pages up to this row */
+		uint64_t announced;		/* a scan has asked for the pages up to this row, */
+		uint64_t ahead;			/* so many rows before it read them */
 	} aliases;
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_used;		/* what the turn has needed of them at most */

@@ -239,6 +239,19 @@ class Dead(LookCase):
         self.assertIn("uid", story["by"])
         self.assertIn("gone for ever", self.ctl.say("explain", batch_id))
 
+    def test_it_was_imported(self):
+        batch = self.dead_letter(self.beta(), correlation_id="order-4711")
+        batch_id = batch["metadata"]["batch_id"]
+        exported = os.path.join(self.directory, "letters")
+        with open(exported, "w") as file:
+            file.write(self.ctl.run("dead", "export", batch_id).output)
+        self.ctl.say("--yes", "dead", "purge", batch_id)
+        self.ctl.say("dead", "import", exported, "--reason", "it was of use")
+        story = self.assert_state(batch, "DEAD", "DEAD")
+        self.assertIn("it was of use", self.event(story, "imported")["text"])
+        self.assertEqual(story["errors"][0]["code"], "BETA_007")
+        self.assertEqual(self.ctl.ask("explain", "order-4711")["state"], "DEAD")
+
     def test_its_stored_bytes_are_damaged(self):
         marker = b"these bytes will not stay what they were " + messages.new_id().encode()
         record = {"record_id": "1", "data": marker}

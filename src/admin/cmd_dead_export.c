@@ -191,7 +191,7 @@ static void end_line(struct admin_job *job, struct export *x, const char *with)
 /* True when that was the last slice. */
 static bool put_slice(struct admin_job *job, struct export *x, const struct batch *b)
 {
-	const uint8_t *p;
+	const uint8_t *p = NULL;
 	size_t n = 0;
 
 	if (b->payload_bytes == 0 ||

@@ -6,20 +6,19 @@ const char *letter_kind(const struct batch *b)
 	return !b->derived ? "batch" : b->has_parent ? "records" : "partial";
 }
 
-static const struct error_code_info *info(const struct ended *e)
+static bool has_code(const struct ended *e)
 {
-	return e->error_code != INT_NONE && e->error_code < ERROR_CODE_COUNT ?
-	       error_code_info((enum error_code)e->error_code) : NULL;
+	return e->error_code != INT_NONE && e->error_code < ERROR_CODE_COUNT;
 }
 
 const char *letter_code(const struct ended *e)
 {
-	return info(e) != NULL ? info(e)->name : NULL;
+	return has_code(e) ? error_code_info((enum error_code)e->error_code)->name : NULL;
 }
 
 const char *letter_meaning(const struct ended *e)
 {
-	return info(e) != NULL ? info(e)->meaning : NULL;
+	return has_code(e) ? error_code_info((enum error_code)e->error_code)->meaning : NULL;
 }
 
 bool letter_first_error(const struct ended *e, struct stored_error *out)

@@ -93,9 +93,9 @@ static uint64_t *counter_of(struct route_counters *n, const struct batch *b)
 
 static void count_less(struct route *r, const struct batch *was)
 {
-	uint64_t *less = counter_of(&r->counters, was);
+	uint64_t *less = r ? counter_of(&r->counters, was) : NULL;
 
-	assert(!less || *less > 0);
+	assert(r && (!less || *less > 0));
 	if (less)
 		--*less;
 	r->dirty = true;
@@ -103,8 +103,9 @@ static void count_less(struct route *r, const struct batch *was)
 
 static void count_more(struct route *r, const struct batch *b)
 {
-	uint64_t *more = counter_of(&r->counters, b);
+	uint64_t *more = r ? counter_of(&r->counters, b) : NULL;
 
+	assert(r);
 	if (more)
 		++*more;
 	r->dirty = true;

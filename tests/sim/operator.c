@@ -45,7 +45,8 @@ static enum operated judge_redrive(struct world *w, int parcel)
 	const struct route_settings *r = route_of(w, parcel);
 	uint64_t bytes, depth = depth_of(w, w->parcels[parcel].route, &bytes);
 
-	if (w->parcels[parcel].corrupt || f->end.code == INT_STORE_002 || !may_live_again(w, parcel))
+	if (w->parcels[parcel].corrupt || f->end.code == INT_STORE_002 ||
+	    !may_live_again(w, parcel) || f->frame_len > r->queue_capacity_bytes)
 		return OPERATED_NEVER;
 	if (depth >= r->queue_capacity || bytes + f->frame_len > r->queue_capacity_bytes)
 		return OPERATED_NO_ROOM;

@@ -89,11 +89,14 @@ class SlowReader(Case):
                 self.alpha.listen(0.02)         # it says so fifty times a second
 
     def test_one_that_reads_slowly_and_steadily_is_not_cut(self):
-        """About 300 kB each second, for three times the timeout; then all the rest."""
-        self.start(write_timeout_ms=1000)
+        """About 300 kB each second, for twice the timeout and more; then all the rest.
+
+        The system opens a receiver's window in steps: the timeout has to be some of them long.
+        """
+        self.start(write_timeout_ms=4000)
         slow = self.module(self.broker, "BETA", 1, receive_buffer=65536)
         batch = self.alpha.hand_over(count=1, size=7000000)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 9
         while time.monotonic() < deadline:
             slow.read_some(16384)
             self.alpha.listen(0.05)

@@ -93,28 +93,19 @@ void store_confirm_del(struct store *s, const struct confirmation *c)
 int store_confirm_due_first(struct store *s, uint64_t now_ms, struct confirmation *c,
     uint64_t *next_ms)
 {
-	struct key k = key_due(0, 0, 0);
-	MDB_val found, v;
+	struct due due;
 
-	*next_ms = UINT64_MAX;
-	if (!table_seek(s, TABLE_CONFIRM_DUE, &k, &found, &v))
+	if (!due_first(s, TABLE_CONFIRM_DUE, now_ms, &due, next_ms))
 		return ERR_NOTFOUND;
-	const uint8_t *p = found.mv_data;
-	uint64_t due_ms = key_get64(p);
-	uint32_t route = key_get32(p + 8);
-	uint64_t id = key_get64(p + 12);
-	if (due_ms > now_ms) {
-		*next_ms = due_ms;
-		return ERR_NOTFOUND;
-	}
-	if (store_confirm_get(s, route, id, c) == 0 && is_due(c) && c->due_ms == due_ms)
+	if (store_confirm_get(s, due.route, due.id, c) == 0 && is_due(c) &&
+	    c->due_ms == due.time_ms)
 		return 0;
 	log_error("what a batch waits to have confirmed is damaged in the store", "batch=%llu",
-	    (unsigned long long)id);
-	*c = (struct confirmation){ .route = route, .id = id };
-	k = key_due(due_ms, route, id);
+	    (unsigned long long)due.id);
+	*c = (struct confirmation){ .route = due.route, .id = due.id };
+	struct key k = key_due(due.time_ms, due.route, due.id);
 	table_del(s, TABLE_CONFIRM_DUE, &k);
-	confirm_del(s, route, id);
+	confirm_del(s, due.route, due.id);
 	return ERR_CORRUPT;
 }
 

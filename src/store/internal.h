@@ -72,6 +72,15 @@ bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *fou
 /* The last key below k. */
 bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
     MDB_val *v);
+/* What a key of `due` or `confirm_due` says. */
+struct due {
+	uint64_t time_ms;
+	uint32_t route;
+	uint64_t id;
+};
+/* The first that is due at now_ms. False: none is; *next_ms is when, UINT64_MAX never. */
+bool due_first(struct store *s, enum table t, uint64_t now_ms, struct due *out,
+    uint64_t *next_ms);
 /* A row of n bytes to be filled at once: NULL when it failed. `flags`: 0 or MDB_APPEND. */
 uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_t n,
     unsigned flags);

@@ -316,24 +316,15 @@ int store_assigned_next(struct store *s, uint32_t route, uint64_t after, struct 
 
 int store_due_first(struct store *s, uint64_t now_ms, struct batch *b, uint64_t *next_ms)
 {
-	struct key k = key_due(0, 0, 0);
-	MDB_val found, v;
+	struct due due;
+	MDB_val v;
 
-	*next_ms = UINT64_MAX;
-	if (!table_seek(s, TABLE_DUE, &k, &found, &v))
+	if (!due_first(s, TABLE_DUE, now_ms, &due, next_ms))
 		return ERR_NOTFOUND;
-	const uint8_t *p = found.mv_data;
-	uint64_t due_ms = key_get64(p);
-	uint32_t route = key_get32(p + 8);
-	uint64_t id = key_get64(p + 12);
-	if (due_ms > now_ms) {
-		*next_ms = due_ms;
-		return ERR_NOTFOUND;
-	}
-	struct key at = key_queue(route, QUEUE_WAITING, id);
+	struct key at = key_queue(due.route, QUEUE_WAITING, due.id);
 	if (!table_get(s, TABLE_QUEUE, &at, &v))
 		v = (MDB_val){ 0, NULL };
-	int rc = queue_read(&v, route, QUEUE_WAITING, id, b);
-	b->due_ms = due_ms;
+	int rc = queue_read(&v, due.route, QUEUE_WAITING, due.id, b);
+	b->due_ms = due.time_ms;
 	return rc;
 }

@@ -277,27 +277,8 @@ bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v)
 	return rc == 0;
 }
 
-bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v)
-{
-	MDB_txn *txn = store_reader(s);
-	MDB_cursor *c;
-
-	if (!txn)
-		return false;
-	s->operations++;
-	int rc = mdb_cursor_open(txn, s->tables[t], &c);
-	if (rc == 0) {
-		found->mv_size = k->n;
-		found->mv_data = (void *)(uintptr_t)k->b;
-		rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
-		mdb_cursor_close(c);
-	}
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		store_failed(s, rc, "seek");
-	return rc == 0;
-}
-
-bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
+/* At or behind k; or the last before it. */
+static bool seek(struct store *s, enum table t, const struct key *k, bool before, MDB_val *found,
     MDB_val *v)
 {
 	MDB_txn *txn = store_reader(s);
@@ -311,13 +292,41 @@ bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_v
 		found->mv_size = k->n;
 		found->mv_data = (void *)(uintptr_t)k->b;
 		rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
-		if (rc == 0 || rc == MDB_NOTFOUND)
+		if (before && (rc == 0 || rc == MDB_NOTFOUND))
 			rc = mdb_cursor_get(c, found, v, rc == 0 ? MDB_PREV : MDB_LAST);
 		mdb_cursor_close(c);
 	}
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		store_failed(s, rc, "seek");
 	return rc == 0;
+}
+
+bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v)
+{
+	return seek(s, t, k, false, found, v);
+}
+
+bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
+    MDB_val *v)
+{
+	return seek(s, t, k, true, found, v);
+}
+
+/* The first row of a table whose keys are key_due()'s. */
+bool due_first(struct store *s, enum table t, uint64_t now_ms, struct due *out, uint64_t *next_ms)
+{
+	struct key k = key_due(0, 0, 0);
+	MDB_val found, v;
+
+	*next_ms = UINT64_MAX;
+	if (!table_seek(s, t, &k, &found, &v))
+		return false;
+	const uint8_t *p = found.mv_data;
+	*out = (struct due){ key_get64(p), key_get32(p + 8), key_get64(p + 12) };
+	if (out->time_ms <= now_ms)
+		return true;
+	*next_ms = out->time_ms;
+	return false;
 }
 
 uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_t n,

@@ -136,6 +136,13 @@ class Poison(Case):
     def test_it_is_the_first_batch_of_all(self):
         self.run_with(3, 64, [0])
 
+    def test_ten_thousand_others_are_not_harmed(self):
+        self.broker.stop()
+        self.broker = self.start_broker(SETTINGS.replace("{", "{ queue_capacity = 20000"),
+                                        circuit_failure_threshold=1000)
+        self.alpha = self.module(self.broker, "ALPHA")
+        self.run_with(4, 64, [5000], count=10001)
+
     def test_several_that_kill(self):
         self.run_with(3, 64, [20, 21, 150])
 

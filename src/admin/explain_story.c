@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admin/explain.h"
+#include "base/datetime.h"
 #include "wire/decode.h"
 
 static const struct report_column columns[] = {
@@ -32,10 +33,36 @@ static const struct report_column error_columns[] = {
 	{ .name = "message" },
 };
 
+/* For people, a sentence a line: who did what, with which attempt, and what that led to. */
+static void say_event(struct admin_job *job, const struct journal_line *l, const char *event)
+{
+	char when[DATETIME_TEXT_LEN + 1], who[INSTANCE_NAME_MAX] = "", wait[64] = "", code[64] = "";
+	char attempt[64] = "", text[1024];
+
+	datetime_format(l->at_us, when);
+	if (l->instance != 0)
+		core_instance_name(job->admin->core, l->instance, who, sizeof(who));
+	if (l->attempt != 0)
+		snprintf(attempt, sizeof(attempt), ", attempt %u, lease %llu", l->attempt,
+			 (unsigned long long)l->lease);
+	if (l->code != INT_NONE && l->code < ERROR_CODE_COUNT)
+		snprintf(code, sizeof(code), ", %s", error_code_info(l->code)->name);
+	if (l->delay_ms != 0)
+		report_write_duration((int64_t)l->delay_ms, wait, sizeof(wait));
+	snprintf(text, sizeof(text), "%.12s  %-14s %s%s%s%s%s%s%.*s", when + 11, event, who, attempt,
+		 code, *wait ? ", then waits " : "", wait, l->text_len > 0 ? ": " : "",
+		 (int)l->text_len, l->text);
+	report_text(&job->report, NULL, text);
+}
+
 static void put_event(struct admin_job *job, const struct journal_line *l, const char *event)
 {
 	struct report *r = &job->report;
 
+	if (!r->json) {
+		say_event(job, l, event);
+		return;
+	}
 	report_row(r);
 	look_time(r, NULL, l->at_us);
 	report_text(r, NULL, event);
@@ -125,7 +152,10 @@ static void begin_events(struct admin_job *job, const struct batch_view *v)
 	const struct explain_origin o = explain_origin(v);
 	const bool made_here = v->batch != NULL && v->batch->has_parent;
 
-	report_table(&job->report, "story", columns, sizeof(columns) / sizeof(columns[0]));
+	if (job->report.json)
+		report_table(&job->report, "story", columns, sizeof(columns) / sizeof(columns[0]));
+	else
+		report_list(&job->report, "story");
 	put_event(job, &(struct journal_line){ .at_us = o.received_at_us,
 		.instance = v->batch != NULL ? v->batch->series : o.source },
 		made_here ? "parent received" : "received");

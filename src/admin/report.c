@@ -434,7 +434,7 @@ void report_time(struct report *r, const char *name, int64_t us)
 }
 
 /* The largest unit of which there is at least one, and the next one: "2h 5min". */
-static void write_duration(int64_t ms, char *out, size_t size)
+void report_write_duration(int64_t ms, char *out, size_t size)
 {
 	static const struct { const char *name; int64_t worth; } units[] = {
 		{ "d", 86400000 }, { "h", 3600000 }, { "min", 60000 }, { "s", 1000 }, { "ms", 1 },
@@ -461,7 +461,7 @@ void report_duration(struct report *r, const char *name, int64_t ms)
 		report_number(r, name, ms);
 		return;
 	}
-	write_duration(ms, text, sizeof(text));
+	report_write_duration(ms, text, sizeof(text));
 	put_value(r, name, text);
 }
 

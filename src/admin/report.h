@@ -79,6 +79,8 @@ void report_none(struct report *r, const char *name);
 /* Microseconds since 1970; 0 is no value. */
 void report_time(struct report *r, const char *name, int64_t us);
 void report_duration(struct report *r, const char *name, int64_t ms);
+/* "1m 30s", as people are shown it. */
+void report_write_duration(int64_t ms, char *out, size_t size);
 void report_size(struct report *r, const char *name, int64_t bytes);
 void report_bool(struct report *r, const char *name, bool value);
 

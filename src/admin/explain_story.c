@@ -43,14 +43,14 @@ static void say_event(struct admin_job *job, const struct journal_line *l, const
 	if (l->instance != 0)
 		core_instance_name(job->admin->core, l->instance, who, sizeof(who));
 	if (l->attempt != 0)
-		snprintf(attempt, sizeof(attempt), ", attempt %u, lease %llu", l->attempt,
-			 (unsigned long long)l->lease);
+		snprintf(attempt, sizeof(attempt), "%sattempt %u, lease %llu", *who ? ", " : "",
+			 l->attempt, (unsigned long long)l->lease);
 	if (l->code != INT_NONE && l->code < ERROR_CODE_COUNT)
 		snprintf(code, sizeof(code), ", %s", error_code_info(l->code)->name);
 	if (l->delay_ms != 0)
 		report_write_duration((int64_t)l->delay_ms, wait, sizeof(wait));
-	snprintf(text, sizeof(text), "%.12s  %-14s %s%s%s%s%s%s%.*s", when + 11, event, who, attempt,
-		 code, *wait ? ", then waits " : "", wait, l->text_len > 0 ? ": " : "",
+	snprintf(text, sizeof(text), "%.10s %.12s  %-14s %s%s%s%s%s%s%.*s", when, when + 11, event,
+		 who, attempt, code, *wait ? ", then waits " : "", wait, l->text_len > 0 ? ": " : "",
 		 (int)l->text_len, l->text);
 	report_text(&job->report, NULL, text);
 }

@@ -154,8 +154,6 @@ struct search {
 	struct uuid at;
 	uint64_t after;
 	bool gave_up;			/* too many correlation_ids have the same first 8 bytes */
-	bool may_begin;			/* some have them */
-	uint64_t first_alias;		/* the first row there is, 0 none */
 	uint32_t text_hash;
 	unsigned tried;
 	uint64_t looked;		/* bytes */
@@ -164,7 +162,8 @@ struct search {
 };
 /*
  * A batch_id, a message_id, a whole correlation_id and its first 8 bytes are always found. Of a
- * longer beginning only so many are looked at, and s->gave_up says that there were more.
+ * longer beginning only so many are looked at, and s->gave_up says that there were more. A text
+ * shorter than those 8 bytes is slow in a store that is in no cache: all aliases have to be read.
  *
  * One step. Calls `found` for each batch, which returns false to stop. False when the search is at
  * its end; s->looked above RECORD_SEARCH_BYTES says that it gave up.

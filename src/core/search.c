@@ -18,7 +18,6 @@ enum stage {
 };
 
 #define IDENTITIES_PER_STEP 64
-#define ALIAS_ROWS_PER_STEP 512
 #define ROWS_PER_STEP 256
 #define OLD_ROWS_MAX 65536		/* looked at for what has no alias any more */
 #define CANDIDATES_MAX 32768		/* whose beginning is the same and who are looked at */
@@ -183,7 +182,6 @@ static bool on_alias(void *arg, const struct alias *a)
 
 	if (!is_wanted(s, r))
 		return true;
-	s->may_begin |= may_correlate(s, a);
 	if (has_text(&a->message_id, s->text) || correlates(t, r, a))
 		tell_alias(t, r, a);
 	return !t->stopped;
@@ -192,13 +190,10 @@ static bool on_alias(void *arg, const struct alias *a)
 static bool search_aliases(struct step *t)
 {
 	struct search *s = t->search;
-	bool first = s->after == 0;
+	const struct alias_query q = alias_query_of(s->text, false);
 
 	s->text_hash = crc32c(0, s->text, strlen(s->text));
-	bool more = store_alias_scan(t->core->store, &s->after, first ? 1 : ALIAS_ROWS_PER_STEP,
-	    on_alias, t);
-	if (first && more)
-		s->first_alias = s->after;
+	bool more = store_alias_scan(t->core->store, &q, &s->after, ALIAS_ROWS_MAX, on_alias, t);
 	if (!more)
 		s->after = 0;
 	return !more;
@@ -216,16 +211,17 @@ static bool on_beginning(void *arg, const struct alias *a)
 	return !t->stopped;
 }
 
-/* Only when nothing was found so far, and there are candidates. */
+/* Only when nothing was found so far. */
 static bool search_beginnings(struct step *t)
 {
 	struct search *s = t->search;
+	const struct alias_query q = alias_query_of(s->text, true);
 
 	s->gave_up = s->tried >= CANDIDATES_MAX;
-	if ((s->found && s->after == 0) || !s->may_begin || s->gave_up ||
-	    strlen(s->text) <= sizeof ((struct alias *)0)->correlation)
+	if ((s->found && s->after == 0) || s->gave_up || strlen(s->text) <= ALIAS_FILTERED)
 		return true;
-	return !store_alias_scan(t->core->store, &s->after, CANDIDATE_ROWS_PER_STEP, on_beginning, t);
+	return !store_alias_scan(t->core->store, &q, &s->after, CANDIDATE_ROWS_PER_STEP,
+	    on_beginning, t);
 }
 
 static bool on_old(void *arg, const struct batch_view *v)
@@ -250,7 +246,7 @@ static bool search_old(struct step *t)
 
 	bool begins = s->cursor.route == 0 && !s->cursor.dead_after && !s->cursor.at.id;
 
-	if (s->first_alias == 1 || (s->found && begins) ||
+	if (store_alias_first(t->core->store) == 1 || (s->found && begins) ||
 	    s->tried >= CANDIDATES_MAX + OLD_ROWS_MAX)
 		return true;
 	core_select(t->core, &all, &s->cursor, ROWS_PER_STEP, on_old, t);

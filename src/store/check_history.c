@@ -163,11 +163,27 @@ static int check_confirm_record(struct check *c, const uint8_t *key, const MDB_v
 
 static int check_alias(struct check *c, const uint8_t *key, const MDB_val *v)
 {
+	unsigned long long first = key_get64(key);
+
 	c->tally->aliases++;
 	c->alias_bytes += row_cost(8, v->mv_size);
-	return alias_row_is_whole(v) ? 0
-	    : store_disagree(c, "the aliases from batch %llu on are unreadable",
-		  (unsigned long long)key_get64(key));
+	if (!alias_row_is_whole(v))
+		return store_disagree(c, "the aliases from batch %llu on are unreadable", first);
+	return alias_filter_has(c->store, first, v) ? 0
+	    : store_disagree(c, "no filter has the aliases from batch %llu on", first);
+}
+
+static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long last = key_get64(key);
+
+	c->tally->alias_filters++;
+	c->alias_bytes += row_cost(8, v->mv_size);
+	if (!alias_filter_is_whole(v))
+		return store_disagree(c, "the filter of aliases up to batch %llu is unreadable",
+		    last);
+	return store_has_row(c, TABLE_ALIAS, key_id(last)) ? 0
+	    : store_disagree(c, "the aliases of batch %llu, a filter's last, are not there", last);
 }
 
 int store_check_history(struct check *c)
@@ -180,7 +196,8 @@ int store_check_history(struct check *c)
 	    (rc = store_walk(c, TABLE_JOURNAL, check_line)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM, check_confirmation)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM_DUE, check_confirm_due)) == 0 &&
-	    (rc = store_walk(c, TABLE_CONFIRM_RECORD, check_confirm_record)) == 0)
+	    (rc = store_walk(c, TABLE_CONFIRM_RECORD, check_confirm_record)) == 0 &&
+	    (rc = store_walk(c, TABLE_ALIAS_FILTER, check_alias_filter)) == 0)
 		rc = store_walk(c, TABLE_ALIAS, check_alias);
 	return rc;
 }

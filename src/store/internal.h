@@ -11,8 +11,11 @@ enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
 	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_NOTICE,
 	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
-	TABLE_ACTION, TABLE_CONTROL, TABLE_COUNT,
+	TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_COUNT,
 };
+
+/* A row of alias_filter fills two pages, without their head. */
+#define ALIAS_FILTER_BYTES (8192 - 16)
 
 /* What the meta record holds beside the format: saved with each turn that changed it. */
 struct meta {
@@ -44,8 +47,12 @@ struct store {
 		size_t count_before;		/* the intake, to go back to */
 		uint64_t first_id, newest_id, newest_before;
 		uint64_t last_key;		/* of the latest row written, 0 none yet */
-		uint64_t announced;		/* a scan has asked for the pages up to this row, */
-		uint64_t ahead;			/* so many rows before it read them */
+		struct alias_filter {		/* the next row of alias_filter */
+			uint8_t bytes[ALIAS_FILTER_BYTES];
+			size_t n;
+			uint64_t last_id;
+			uint64_t damaged;	/* the latest that was logged as such */
+		} filter;
 	} aliases;
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
@@ -136,6 +143,11 @@ void alias_flush(struct store *s);
 void alias_intake_begin(struct store *s);
 void alias_intake_abort(struct store *s);
 bool alias_row_is_whole(const MDB_val *v);
+/* alias_filter.c: what is not written yet, when the store is opened. 0, ERR_IO. */
+int alias_filter_load(struct store *s) MUST_CHECK;
+bool alias_filter_is_whole(const MDB_val *v);
+/* A filter has this row of aliases, which is whole. */
+bool alias_filter_has(struct store *s, uint64_t id, const MDB_val *row);
 
 /* What a small row costs of the budget of history, in pages that are two thirds full. */
 uint64_t row_cost(size_t key, size_t value);

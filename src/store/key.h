@@ -18,6 +18,7 @@
  *	confirm_record     id(8) hash(8)
  *	identity           route(4) batch_id(16)
  *	alias              first id(8)
+ *	alias_filter       last first id(8)
  *	sequence           route(4) instance(4)
  *	action             number(8)
  *	instance, route, control  number(4)

@@ -1,6 +1,7 @@
 /* store.c - the turn's transaction, the intake inside it, and the tables' operations */
 #include "store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ int store_open(const struct store_options *o, struct store **out, char *why, siz
 	int rc = store_file_open(s, o, why, size);
 	if (rc == 0)
 		rc = store_meta_load(s, why, size);
+	if (rc == 0 && (rc = alias_filter_load(s)) != 0)
+		snprintf(why, size, "the aliases in %s cannot be read", o->path);
 	if (rc != 0) {
 		store_close(s);
 		return rc;

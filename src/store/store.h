@@ -33,6 +33,7 @@
  *	confirm_record id, hash           -> what came of one record, while parts are missing
  *	identity  route, batch_id         -> where it is now: id, or source and notice
  *	alias     first id                -> the correlation and message ids of what one turn took
+ *	alias_filter first id of the last -> of many rows of aliases, what a search looks at first
  *	sequence  route, instance         -> one above the highest sequence_number taken
  *	action    number                  -> struct action
  *	control   route                   -> struct route_control
@@ -342,7 +343,8 @@ void store_confirm_record_put(struct store *s, uint64_t id, uint64_t hash, uint8
 
 /*
  * One row a turn for all that the turn took, written by store_commit(): an append, whatever the ids
- * are. Rows go when all their batches are older than history keeps and out of custody.
+ * are; and a row of the filter for each eight KiB of what it has of them. Rows go when all their
+ * batches are older than history keeps and out of custody.
  */
 struct alias {
 	uint32_t route;
@@ -358,16 +360,32 @@ struct alias {
 void store_alias_add(struct store *s, uint64_t id, uint32_t route, const struct uuid *batch_id,
     const struct uuid *message_id, const char *correlation, size_t n);
 /*
- * Calls f for the aliases of the next rows above *after (0: from the start), at most `rows` rows;
- * *after gets where it got to. False when there are no more. f returns false to stop (the answer is
+ * What is searched for: aliases whose message_id begins with the text, or whose correlation_id it
+ * is; with `beginnings` those whose correlation_id may begin with it. A text shorter than
+ * ALIAS_FILTERED bytes is in no filter: then every row is read.
+ */
+#define ALIAS_FILTERED (sizeof ((struct alias *)0)->correlation)
+struct alias_query {
+	bool all, by_id, by_whole, by_beginning;
+	uint8_t id[4];			/* the first bytes of the message_id */
+	uint16_t whole, beginning;	/* hashes of the correlation_id, of its first 8 bytes */
+};
+struct alias_query alias_query_of(const char *text, bool beginnings);
+/*
+ * Goes on above *after (0: from the start), which gets where it got to, for some rows of the
+ * filter. Calls f for all aliases of those rows in which one may match, of at most `rows` (up to
+ * ALIAS_ROWS_MAX): f decides. False when there are no more. f returns false to stop (the answer is
  * true then), and changes nothing in the store. What this turn has taken is not there yet.
  */
-bool store_alias_scan(struct store *s, uint64_t *after, unsigned rows,
+#define ALIAS_ROWS_MAX 512
+bool store_alias_scan(struct store *s, const struct alias_query *q, uint64_t *after, unsigned rows,
     bool (*f)(void *arg, const struct alias *a), void *arg);
+/* The first row there is: 0 none. */
+uint64_t store_alias_first(struct store *s);
 /* Forgets at most `rows` of the oldest rows whose newest id is below `id`. True when there may be
  * more. */
 bool store_alias_trim(struct store *s, uint64_t id, unsigned rows);
-/* Bytes of aliases; part of store_history_bytes(). */
+/* Bytes of aliases and their filters; part of store_history_bytes(). */
 uint64_t store_alias_bytes(const struct store *s);
 
 /* Commits since the store was opened: turns that changed something. */

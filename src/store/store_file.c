@@ -47,6 +47,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_CONFIRM_DUE] = "confirm_due",
 	[TABLE_CONFIRM_RECORD] = "confirm_record",
 	[TABLE_ALIAS] = "alias",
+	[TABLE_ALIAS_FILTER] = "alias_filter",
 	[TABLE_ACTION] = "action",
 	[TABLE_CONTROL] = "control",
 };

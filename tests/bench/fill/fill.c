@@ -134,7 +134,7 @@ static struct frame *make_batch(struct uuid *batch_id, struct uuid *message_id, 
 
 	make_id(&b.batch_id);
 	make_id(&e.message_id);
-	snprintf(correlation, size, "order %08" PRIu64 " of %" PRIx64, fill.made,
+	snprintf(correlation, size, "%08" PRIu64 " of order %" PRIx64, fill.made,
 	    rng_next(&fill.rng));
 	e.correlation_id = span_of(correlation);
 	sha256(b.records.p, b.records.n, b.checksum);

@@ -36,14 +36,29 @@ static bool see(void *arg, const struct alias *a)
 	return ++seen->count != seen->most;
 }
 
-static unsigned count_aliases(struct store *s)
+static const struct alias_query everything = { .all = true };
+
+static unsigned count_found(struct store *s, const struct alias_query *q)
 {
 	struct seen seen = { 0 };
 	uint64_t after = 0;
 
-	while (store_alias_scan(s, &after, 2, see, &seen))
+	while (store_alias_scan(s, q, &after, 2, see, &seen))
 		;
 	return seen.count;
+}
+
+static unsigned count_aliases(struct store *s)
+{
+	return count_found(s, &everything);
+}
+
+/* In how many rows of one alias each. */
+static unsigned count_rows(struct store *s, const char *text, bool beginnings)
+{
+	const struct alias_query q = alias_query_of(text, beginnings);
+
+	return count_found(s, &q);
 }
 
 static void a_turn_s_aliases_are_one_row(void **state)
@@ -58,8 +73,7 @@ static void a_turn_s_aliases_are_one_row(void **state)
 	assert_int_equal(t.aliases, 1);
 	assert_true(store_alias_bytes(s) > 0);
 	assert_int_equal(store_history_bytes(s), store_alias_bytes(s));
-	assert_true(store_alias_scan(s, &after, 1, see, &seen));
-	assert_false(store_alias_scan(s, &after, 1, see, &seen));
+	assert_false(store_alias_scan(s, &everything, &after, 1, see, &seen));
 	assert_int_equal(seen.count, 2);
 	assert_int_equal(seen.last.route, ROUTE);
 	assert_true(uuid_equal(&seen.last.batch_id, &b.batch_id));
@@ -150,7 +164,7 @@ static void a_scan_stops_where_it_is_told(void **state)
 	for (unsigned n = 0; n < 5; n++)
 		take(s, "x");
 	committed(s);
-	assert_true(store_alias_scan(s, &after, 10, see, &seen));
+	assert_true(store_alias_scan(s, &everything, &after, 10, see, &seen));
 	assert_int_equal(seen.count, 2);
 }
 
@@ -183,24 +197,193 @@ static void the_oldest_rows_are_trimmed(void **state)
 	assert_int_equal(store_history_bytes(f->store), 0);
 }
 
+static void damage(struct store *s, enum table t, uint64_t id)
+{
+	struct key k = key_id(id);
+	uint8_t bytes[ALIAS_FILTER_BYTES];
+	MDB_val v;
+
+	assert_true(table_get(s, t, &k, &v));
+	memcpy(bytes, v.mv_data, v.mv_size);
+	bytes[v.mv_size / 2] ^= 1;
+	table_put(s, t, &k, bytes, v.mv_size);
+}
+
 static void a_damaged_row_is_skipped_and_trimmed(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->store;
 	struct batch b = take(s, "x");
-	struct key k = key_id(b.id);
-	uint8_t bytes[256];
-	MDB_val v;
 
 	committed(s);
-	assert_true(table_get(s, TABLE_ALIAS, &k, &v));
-	memcpy(bytes, v.mv_data, v.mv_size);
-	bytes[20] ^= 1;
-	table_put(s, TABLE_ALIAS, &k, bytes, v.mv_size);
+	damage(s, TABLE_ALIAS, b.id);
 	assert_int_equal(count_aliases(s), 0);
 	assert_false(store_alias_trim(s, b.id, 10));
 	assert_false(store_alias_trim(s, b.id + 1, 10));
 	assert_int_equal(committed(s).aliases, 0);
 	assert_int_equal(store_alias_bytes(s), 0);
+}
+
+/* id_of() differs in the last bytes: these do in the first. */
+static void take_named(struct store *s, uint8_t first, const char *correlation)
+{
+	struct batch b = add_batch(s);
+	struct uuid message_id = { { first, 0xbc, 0xde, 0xf0, 0x12 } };
+
+	store_alias_add(s, b.id, ROUTE, &b.batch_id, &message_id, correlation,
+	    strlen(correlation));
+	committed(s);
+}
+
+static void a_search_reads_only_rows_that_may_match(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+
+	take_named(s, 0x0a, "invoice 7");
+	take_named(s, 0x1a, "invoice 8");
+	take_named(s, 0x1a, "delivery");
+	assert_int_equal(count_rows(s, "invoice 7", false), 1);
+	assert_int_equal(count_rows(s, "invoice 7", true), 2);
+	assert_int_equal(count_rows(s, "invoice", false), 3);	/* in no filter */
+	assert_int_equal(count_rows(s, "delivery", false), 1);
+	assert_int_equal(count_rows(s, "deliver ", false), 0);
+	assert_int_equal(count_rows(s, "0abcdef0", false), 1);
+	assert_int_equal(count_rows(s, "1ABCDEF0-12", false), 2);
+	assert_int_equal(count_rows(s, "1abcdef1-12", false), 0);
+	assert_int_equal(count_rows(s, "1abcdef0-12", true), 0);
+	assert_int_equal(count_rows(s, "1abcdef of something longer than an id", false), 0);
+}
+
+static void eight_bytes_are_a_beginning(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+
+	take_named(s, 0x0a, "invoice 7");
+	take_named(s, 0x1a, "something");
+	assert_int_equal(count_rows(s, "invoice ", false), 1);
+}
+
+/* Until a row of the filter is written: the key of it. */
+static uint64_t fill_filter(struct store *s)
+{
+	struct key begin = key_id(0);
+	uint64_t last = 0;
+	MDB_val found, v;
+
+	while (!table_seek(s, TABLE_ALIAS_FILTER, &begin, &found, &v)) {
+		char text[32];
+		struct batch b = add_batch(s);
+
+		snprintf(text, sizeof text, "batch number %llu", (unsigned long long)b.id);
+		add_alias(s, b.id, text);
+		assert_int_equal(store_commit(s), 0);
+		last = b.id;
+	}
+	assert_int_equal(key_get64(found.mv_data), last - 1);
+	store_read_end(s);
+	return last - 1;
+}
+
+static void many_rows_share_a_filter(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last = fill_filter(f->store);
+	char text[32];
+
+	assert_true(last > 400);
+	assert_int_equal(committed(f->store).alias_filters, 1);
+	for (uint64_t id = 1; id <= last + 1; id++) {
+		snprintf(text, sizeof text, "batch number %llu", (unsigned long long)id);
+		assert_in_range(count_rows(f->store, text, false), 1, 2);
+	}
+	assert_in_range(count_rows(f->store, "batch number 0", false), 0, 1);
+	assert_int_equal(count_aliases(f->store), last + 1);
+}
+
+/* What no row of the filter has yet is found, and written in its turn. */
+static void a_restart_keeps_what_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+
+	take_named(f->store, 0x0a, "invoice 7");
+	store_close(f->store);
+	fixture_open(f);
+	assert_false(store_is_in_turn(f->store));
+	assert_int_equal(count_rows(f->store, "invoice 7", false), 1);
+	assert_int_equal(count_rows(f->store, "invoice 8", false), 0);
+	uint64_t last = fill_filter(f->store);
+	store_close(f->store);
+	fixture_open(f);
+	assert_int_equal(count_rows(f->store, "invoice 7", false), 1);
+	assert_int_equal(committed(f->store).alias_filters, 1);
+	assert_int_equal(count_aliases(f->store), last + 1);
+}
+
+static void a_store_without_a_filter_gets_it(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last = fill_filter(f->store);
+	struct key k = key_id(last);
+	MDB_val v;
+
+	assert_true(table_get(f->store, TABLE_ALIAS_FILTER, &k, &v));
+	f->store->meta.alias_bytes -= row_cost(k.n, v.mv_size);
+	table_del(f->store, TABLE_ALIAS_FILTER, &k);
+	assert_int_equal(store_commit(f->store), 0);
+	store_close(f->store);
+	fixture_open(f);
+	assert_int_equal(committed(f->store).alias_filters, 1);
+}
+
+static void a_filter_goes_with_its_last_row(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t last = fill_filter(s);
+
+	assert_false(store_alias_trim(s, last, 1000));
+	assert_int_equal(committed(s).alias_filters, 1);
+	assert_int_equal(count_aliases(s), 2);
+	assert_int_equal(store_alias_first(s), last);
+	assert_false(store_alias_trim(s, last + 1, 1000));
+	assert_int_equal(committed(s).alias_filters, 0);
+	assert_int_equal(count_aliases(s), 1);
+	assert_false(store_alias_trim(s, last + 2, 1000));
+	assert_int_equal(store_alias_bytes(s), 0);
+	/* What was only in memory does not come back. */
+	fill_filter(s);
+	assert_int_equal(committed(s).alias_filters, 1);
+	assert_false(store_alias_trim(s, UINT64_MAX, 2000));
+	assert_int_equal(committed(s).alias_filters, 0);
+	assert_int_equal(store_alias_bytes(s), 0);
+}
+
+static void a_damaged_filter_filters_nothing(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t last = fill_filter(s);
+	char why[256] = "";
+	struct store_tally t;
+
+	assert_int_equal(count_rows(s, "nothing is called so", true), 0);
+	damage(s, TABLE_ALIAS_FILTER, last);
+	assert_int_equal(count_rows(s, "nothing is called so", true), last);
+	assert_int_equal(store_check(s, &t, why, sizeof why), ERR_CORRUPT);
+	assert_true(strstr(why, "is unreadable") != NULL);
+	store_alias_trim(s, UINT64_MAX, 1000);
+	assert_int_equal(committed(s).alias_filters, 0);
+	assert_int_equal(store_alias_bytes(s), 0);
+}
+
+static void the_check_misses_what_no_filter_has(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t last = fill_filter(s);
+	struct key k = key_id(last);
+	char why[256] = "";
+	struct store_tally t;
+
+	table_del(s, TABLE_ALIAS_FILTER, &k);
+	assert_int_equal(store_check(s, &t, why, sizeof why), ERR_CORRUPT);
+	assert_string_equal(why, "no filter has the aliases from batch 1 on");
 }
 
 int main(void)
@@ -215,6 +398,14 @@ int main(void)
 		STORE_TEST(a_scan_stops_where_it_is_told),
 		STORE_TEST(the_oldest_rows_are_trimmed),
 		STORE_TEST(a_damaged_row_is_skipped_and_trimmed),
+		STORE_TEST(a_search_reads_only_rows_that_may_match),
+		STORE_TEST(eight_bytes_are_a_beginning),
+		STORE_TEST(many_rows_share_a_filter),
+		STORE_TEST(a_restart_keeps_what_is_not_written),
+		STORE_TEST(a_store_without_a_filter_gets_it),
+		STORE_TEST(a_filter_goes_with_its_last_row),
+		STORE_TEST(a_damaged_filter_filters_nothing),
+		STORE_TEST(the_check_misses_what_no_filter_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,6 @@
  * whether there are more. A letter that was kept beside the end of its batch has no identity of its
  * own: while history knows the end it is found through it, later only among the letters.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,36 +12,6 @@
 #include "admin/selection.h"
 
 #define LETTERS_PER_STEP 1000
-
-/* The least id that begins with the text; false when none can. */
-static bool least_with(const char *text, struct uuid *u)
-{
-	char whole[UUID_TEXT_LEN + 1] = "00000000-0000-0000-0000-000000000000";
-	const size_t n = strlen(text);
-
-	if (n == 0 || n > UUID_TEXT_LEN)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (whole[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return false;
-		whole[i] = text[i];
-	}
-	return uuid_parse(whole, UUID_TEXT_LEN, u);
-}
-
-static bool has_text(const struct uuid *u, const char *text)
-{
-	char whole[UUID_TEXT_LEN + 1];
-
-	uuid_format(u, whole);
-	return strncasecmp(whole, text, strlen(text)) == 0;
-}
-
-static void rise(struct uuid *u)
-{
-	for (size_t i = sizeof(u->b); i-- > 0 && ++u->b[i] == 0;)
-		;
-}
 
 static bool is_same(const struct target *a, const struct target *b)
 {
@@ -84,18 +53,18 @@ static void look_at_route(struct core *core, struct target_search *t, const char
 	struct identity where;
 	struct uuid at;
 
-	if (!least_with(text, &at))
+	if (!uuid_least(text, &at))
 		return;
 	while (t->found < 2 &&
 	       store_identity_next(core_store(core), number, &at, &where) == 0 &&
-	       has_text(&at, text)) {
+	       uuid_begins(&at, text)) {
 		found.batch_id = at;
 		found.id = where.id;
 		found.state = where.kind == IDENTITY_DEAD ? BATCH_DEAD : BATCH_READY;
 		if (where.kind == IDENTITY_ENDED)
 			resolve_end(core, t, &where, number, &found);
 		add(t, &found);
-		rise(&at);
+		uuid_rise(&at);
 	}
 }
 
@@ -108,7 +77,7 @@ static bool on_letter(void *arg, const struct batch_view *v)
 {
 	struct letter_visit *l = arg;
 
-	if (has_text(&v->batch->batch_id, l->text))
+	if (uuid_begins(&v->batch->batch_id, l->text))
 		add(l->search, &(struct target){ v->route, v->batch->batch_id, BATCH_DEAD,
 		    v->batch->id });
 	return l->search->found < 2;
@@ -132,7 +101,7 @@ bool target_search_step(struct core *core, struct target_search *t, const char *
 			look_at_route(core, t, text, r);
 		return t->found < 2;
 	}
-	if (t->state != BATCH_DEAD || is_answered(t) || !least_with(text, &ignored))
+	if (t->state != BATCH_DEAD || is_answered(t) || !uuid_least(text, &ignored))
 		return false;
 	if (!t->in_letters) {
 		t->has_ended = t->found > 0;
@@ -163,7 +132,7 @@ bool target_search_end(const struct target_search *t, const char *text, struct t
 {
 	struct uuid ignored;
 
-	if (!least_with(text, &ignored))
+	if (!uuid_least(text, &ignored))
 		snprintf(why, size, "\"%.36s\" is no batch_id and not the beginning of one", text);
 	else if (t->found == 0 && t->has_ended)
 		snprintf(why, size, "batch %.36s is no dead letter: it has ended", text);

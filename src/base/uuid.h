@@ -22,5 +22,11 @@ void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1]);
  */
 void uuid_make(struct uuid *u, uint64_t ms, const uint8_t random[16]);
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
+/* What a person types: the beginning of an id's text, in either case. */
+/* The least id that begins with the text; false when none can, or it is empty. */
+bool uuid_least(const char *text, struct uuid *u);
+bool uuid_begins(const struct uuid *u, const char *text);
+/* The next higher id. */
+void uuid_rise(struct uuid *u);
 
 #endif

@@ -1,5 +1,4 @@
 /* search.c - finding a batch by what a person has: an id, or the beginning of one */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -45,51 +44,6 @@ static bool is_wanted(const struct search *s, const struct route *r)
 
 /* --- by batch_id ----------------------------------------------------------------------------- */
 
-/* The least id that begins with the text; false when none can. */
-static bool least_with(const char *text, struct uuid *u)
-{
-	char whole[UUID_TEXT_LEN + 1] = "00000000-0000-0000-0000-000000000000";
-	size_t n = strlen(text);
-
-	if (n > UUID_TEXT_LEN)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (whole[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return false;
-		whole[i] = text[i];
-	}
-	return uuid_parse(whole, UUID_TEXT_LEN, u);
-}
-
-/* Of a million ids nearly none begins so: what tells most of them apart is looked at first. */
-static bool may_have_text(const struct uuid *u, const char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t n = 0; n < 4 && text[n]; n++) {
-		unsigned digit = n % 2 ? u->b[n / 2] & 15u : u->b[n / 2] >> 4;
-		if (tolower((unsigned char)text[n]) != digits[digit])
-			return false;
-	}
-	return true;
-}
-
-static bool has_text(const struct uuid *u, const char *text)
-{
-	char whole[UUID_TEXT_LEN + 1];
-
-	if (!may_have_text(u, text))
-		return false;
-	uuid_format(u, whole);
-	return strncasecmp(whole, text, strlen(text)) == 0;
-}
-
-static void rise(struct uuid *u)
-{
-	for (size_t i = sizeof u->b; i-- > 0 && ++u->b[i] == 0;)
-		;
-}
-
 /* True when the route has no more of them. */
 static bool search_route(struct step *t, struct route *r)
 {
@@ -98,10 +52,10 @@ static bool search_route(struct step *t, struct route *r)
 	for (unsigned n = 0; n < IDENTITIES_PER_STEP && !t->stopped; n++) {
 		struct identity where;
 		if (store_identity_next(t->core->store, r->number, &s->at, &where) != 0 ||
-		    !has_text(&s->at, s->text))
+		    !uuid_begins(&s->at, s->text))
 			return true;
 		tell(t, r, &s->at);
-		rise(&s->at);
+		uuid_rise(&s->at);
 	}
 	return false;
 }
@@ -111,11 +65,11 @@ static bool search_batch_id(struct step *t)
 	struct search *s = t->search;
 	static const struct uuid none;
 
-	if (s->route == t->core->settings.route_count || !least_with(s->text, &(struct uuid){ { 0 } }))
+	if (s->route == t->core->settings.route_count || !uuid_least(s->text, &(struct uuid){ { 0 } }))
 		return true;
 	struct route *r = &t->core->routes[s->route];
 	if (uuid_equal(&s->at, &none))
-		least_with(s->text, &s->at);
+		uuid_least(s->text, &s->at);
 	if (!is_wanted(s, r) || search_route(t, r)) {
 		s->route++;
 		s->at = none;
@@ -182,7 +136,7 @@ static bool on_alias(void *arg, const struct alias *a)
 
 	if (!is_wanted(s, r))
 		return true;
-	if (has_text(&a->message_id, s->text) || correlates(t, r, a))
+	if (uuid_begins(&a->message_id, s->text) || correlates(t, r, a))
 		tell_alias(t, r, a);
 	return !t->stopped;
 }

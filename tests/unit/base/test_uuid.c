@@ -80,9 +80,35 @@ static void made_ids_sort_by_their_time(void **state)
 	}
 }
 
+/* What a person types of an id. */
+static void a_beginning_finds_its_ids(void **state)
+{
+	struct uuid u, least;
+
+	(void)state;
+	assert_true(uuid_parse("7c1e4b0a-0000-4000-8000-000000000001", UUID_TEXT_LEN, &u));
+	assert_true(uuid_begins(&u, "7"));
+	assert_true(uuid_begins(&u, "7C1E4B0A-00"));
+	assert_false(uuid_begins(&u, "7c1e4b0b"));
+	assert_false(uuid_begins(&u, "7c1f"));
+	assert_true(uuid_least("7c1e4b0a-0", &least));
+	assert_true(memcmp(least.b, u.b, sizeof u.b) < 0);
+	assert_true(uuid_least("F", &least));
+	assert_int_equal(least.b[0], 0xf0);
+	assert_false(uuid_least("", &least));
+	assert_false(uuid_least("7c1e4b0a0", &least));
+	assert_false(uuid_least("g", &least));
+	uuid_rise(&u);
+	assert_int_equal(u.b[15], 2);
+	memset(u.b, 0xff, sizeof u.b);
+	uuid_rise(&u);
+	assert_int_equal(u.b[0], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_beginning_finds_its_ids),
 		cmocka_unit_test(either_case_is_read_and_lower_case_written),
 		cmocka_unit_test(anything_else_is_refused_and_changes_nothing),
 		cmocka_unit_test(a_made_id_is_version_4_and_begins_with_its_time),

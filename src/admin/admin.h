@@ -9,13 +9,13 @@
 #include "base/limit.h"
 
 /*
- * A turn as the operators see it: admin_set_time(), admin_receive() (requests are taken in, and each
- * command that runs does one bounded piece of work, in the open transaction), admin_expire(); then,
- * after the commit, admin_settle() (answers go to the sockets) and admin_reap(). No answer leaves
- * before what it tells of is durable.
+ * A turn as the operators see it: admin_set_time(), admin_receive() (requests are taken in, and
+ * each command that runs does one bounded piece of work, in the open transaction), admin_expire();
+ * then, after the commit, admin_settle() (answers go to the sockets) and admin_reap(). No answer
+ * leaves before what it tells of is durable.
  *
- * Whoever the socket's mode lets in is a peer like any other: whatever it sends or does not read, it
- * cannot hold up the turn, nor grow anything beyond the limits below.
+ * Whoever the socket's mode lets in is a peer like any other: whatever it sends or does not read,
+ * it cannot hold up the turn, nor grow anything beyond the limits below.
  */
 struct admin;
 struct core;

@@ -50,8 +50,8 @@ static void say_event(struct admin_job *job, const struct journal_line *l, const
 	if (l->delay_ms != 0)
 		report_write_duration((int64_t)l->delay_ms, wait, sizeof(wait));
 	snprintf(text, sizeof(text), "%.10s %.12s  %-14s %s%s%s%s%s%s%.*s", when, when + 11, event,
-		 who, attempt, code, *wait ? ", then waits " : "", wait, l->text_len > 0 ? ": " : "",
-		 (int)l->text_len, l->text);
+		 who, attempt, code, *wait ? ", then waits " : "", wait,
+		 l->text_len > 0 ? ": " : "", (int)l->text_len, l->text);
 	report_text(&job->report, NULL, text);
 }
 

@@ -1,4 +1,5 @@
-/* internal.h - what the files of this room share: all operators, one of them, a command that runs */
+/* internal.h - what the files of this room share: all operators, one of them, a command that runs
+ */
 #ifndef HANDOFF_ADMIN_INTERNAL_H
 #define HANDOFF_ADMIN_INTERNAL_H
 
@@ -74,7 +75,7 @@ struct admin_job {
 	enum admin_code code;
 	bool wants_yes;			/* only the word yes is missing */
 	bool changes;			/* the log has a line of it */
-	uint64_t wake_ms;		/* custody clock: no step before, save when the peer is gone */
+	uint64_t wake_ms; /* custody clock: no step before, save when the peer is gone */
 	void *state;			/* owned */
 };
 
@@ -94,7 +95,7 @@ struct admin_client {
 	bool dead;			/* freed at the end of the turn */
 	struct buf in;
 	struct buf out;
-	struct buf import_frame;	/* of a dead letter that comes in parts (cmd_dead_import.c) */
+	struct buf import_frame; /* of a dead letter that comes in parts (cmd_dead_import.c) */
 	struct buf import_errors;
 	uint64_t imported;
 	bool inside_line;		/* the last byte of `out` ever written was no newline */
@@ -154,7 +155,8 @@ enum admin_role users_role(const struct admin *a, uint32_t uid);
 const char *users_name(const struct admin *a, uint32_t uid);
 
 /* --- job.c: from a request to its answer ------------------------------------------------------ */
-/* Takes over the line, a string. The job does its first step; NULL when it is at its end already. */
+/* Takes over the line, a string. The job does its first step; NULL when it is at its end already.
+ */
 struct admin_job *job_begin(struct admin_client *c, char *line, size_t len);
 /* The next step; false when it was the last, and the job is gone. */
 bool job_step(struct admin_job *job);

@@ -36,7 +36,8 @@ static const char *quote_words(const struct request *r)
 	size_t at = 0;
 
 	for (size_t i = 0; i < r->count && at < sizeof(text) - 1; i++) {
-		int n = snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? " " : "", r->words[i]);
+		int n = snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? " " : "",
+				 r->words[i]);
 
 		at += n > 0 ? (size_t)n : 0;
 	}
@@ -91,8 +92,10 @@ static bool check(struct admin_job *job)
 			return false;
 		if (c->destructive && !job->request.yes) {
 			job->wants_yes = true;
-			return job_fail(job, ADMIN_USAGE, "what %s does cannot be undone: say yes to "
-					"it (handoffctl --yes)", c->words);
+			return job_fail(job, ADMIN_USAGE,
+					"what %s does cannot be undone: say yes to "
+					"it (handoffctl --yes)",
+					c->words);
 		}
 		job->changes = !c->quiet;
 		if (job->changes)

@@ -81,10 +81,13 @@ static bool begin(struct admin_job *job, struct operation_run *run)
 	    !job_number(job, "--rate", RATE_MAX, &run->rate))
 		return false;
 	if (!run->by_id && !all && !selection_is_given(job))
-		return job_fail(job, ADMIN_USAGE, "say which %s: batch_ids, what they have in common "
-				"(--route NAME, …), or --all", words[run->operation].what);
+		return job_fail(job, ADMIN_USAGE,
+				"say which %s: batch_ids, what they have in common "
+				"(--route NAME, …), or --all",
+				words[run->operation].what);
 	if (all && (run->by_id || selection_is_given(job)))
-		return job_fail(job, ADMIN_USAGE, "--all is all there are: without ids, and without "
+		return job_fail(job, ADMIN_USAGE,
+				"--all is all there are: without ids, and without "
 				"what narrows it");
 	if (run->by_id && route == NULL && selection_is_given(job))
 		return job_fail(job, ADMIN_USAGE, "ids are enough: only --route goes with them");
@@ -162,8 +165,10 @@ static bool count(struct admin_job *job, struct operation_run *run)
 				words[run->operation].what);
 	report_number(&job->report, "selected", (int64_t)run->counted);
 	job->wants_yes = true;
-	return job_fail(job, ADMIN_USAGE, "%" PRIu64 " dead letter%s would be gone for ever: say yes "
-			"to it (handoffctl --yes)", run->counted, run->counted == 1 ? "" : "s");
+	return job_fail(job, ADMIN_USAGE,
+			"%" PRIu64 " dead letter%s would be gone for ever: say yes "
+			"to it (handoffctl --yes)",
+			run->counted, run->counted == 1 ? "" : "s");
 }
 
 /* --- one batch, one page ---------------------------------------------------------------------- */
@@ -289,8 +294,8 @@ static void say_progress(struct admin_job *job, struct operation_run *run)
 	    job->admin->now_ms < run->progress_ms + PROGRESS_MS)
 		return;
 	run->progress_ms = job->admin->now_ms;
-	snprintf(text, sizeof(text), "%s %" PRIu64 " so far%s", words[run->operation].past, run->done,
-		 run->blocked ? ", waits for room" : "");
+	snprintf(text, sizeof(text), "%s %" PRIu64 " so far%s", words[run->operation].past,
+		 run->done, run->blocked ? ", waits for room" : "");
 	report_sentence(&job->report, text);
 }
 

@@ -26,7 +26,8 @@ bool selection_is_given(const struct admin_job *job);
 /* The route of that name; NULL, and the job has failed, when there is none. */
 const struct route *selection_route(struct admin_job *job, const char *name);
 
-/* "1500ms", "90s", "15min" or "15m", "2h", "7d"; a bare number is seconds. False when it is none. */
+/* "1500ms", "90s", "15min" or "15m", "2h", "7d"; a bare number is seconds. False when it is none.
+ */
 bool duration_parse(const char *text, uint64_t *ms);
 /* A decimal number from 1 to `max`. */
 bool number_parse(const char *text, uint64_t max, uint64_t *value);
@@ -37,7 +38,7 @@ bool number_parse(const char *text, uint64_t max, uint64_t *value);
 struct target {
 	const struct route *route;
 	struct uuid batch_id;
-	enum batch_state state;		/* READY: in custody, whatever its state there; DEAD; ENDED */
+	enum batch_state state; /* READY: in custody, whatever its state there; DEAD; ENDED */
 	uint64_t id;			/* the store's */
 };
 /*

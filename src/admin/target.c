@@ -137,7 +137,8 @@ bool target_search_end(const struct target_search *t, const char *text, struct t
 	else if (t->found == 0 && t->has_ended)
 		snprintf(why, size, "batch %.36s is no dead letter: it has ended", text);
 	else if (t->found == 0 && t->state == BATCH_DEAD)
-		snprintf(why, size, "there is no dead letter whose batch_id begins with %.36s", text);
+		snprintf(why, size, "there is no dead letter whose batch_id begins with %.36s",
+			 text);
 	else if (t->found == 0)
 		snprintf(why, size, "there is no batch whose batch_id begins with %.36s", text);
 	else if (t->found > 1)

@@ -15,8 +15,8 @@ void base64_encode(struct buf *out, const void *p, size_t n)
 	if (to == NULL)
 		return;
 	for (; n > 0; from += 3, n -= n < 3 ? n : 3) {
-		const unsigned bits = (unsigned)from[0] << 16 | (n > 1 ? (unsigned)from[1] << 8 : 0) |
-				      (n > 2 ? from[2] : 0u);
+		const unsigned bits = (unsigned)from[0] << 16 |
+				      (n > 1 ? (unsigned)from[1] << 8 : 0) | (n > 2 ? from[2] : 0u);
 
 		to[at++] = (uint8_t)alphabet[bits >> 18];
 		to[at++] = (uint8_t)alphabet[bits >> 12 & 63];

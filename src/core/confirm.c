@@ -133,8 +133,8 @@ static void describe(const struct confirmed *b, const struct instance *i, struct
 }
 
 /*
- * All of it has been told. When all was delivered, its records need not be remembered one by one: of
- * the others there may be better news, and a repeat of the bad is none.
+ * All of it has been told. When all was delivered, its records need not be remembered one by one:
+ * of the others there may be better news, and a repeat of the bad is none.
  */
 static void complete(struct core *c, const struct confirmation *was, struct confirmation *k)
 {

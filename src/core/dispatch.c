@@ -22,8 +22,9 @@ static bool route_is_open(const struct core *c, const struct route *r)
 
 static bool may_have_more(const struct core *c, const struct instance *i, const struct route *r)
 {
-	return i->peer && !flow_is_paused(c, i, r) && !i->draining && i->held_count < i->max_in_flight &&
-	    i != i->module->host && !(i->module->suspect && i->module->suspect->holder == i);
+	return i->peer && !flow_is_paused(c, i, r) && !i->draining &&
+	       i->held_count < i->max_in_flight && i != i->module->host &&
+	       !(i->module->suspect && i->module->suspect->holder == i);
 }
 
 /* The instance with the most free credit; `failed` (0 none) only when there is no other. */
@@ -135,7 +136,8 @@ static struct instance *idle_instance(const struct core *c, const struct route *
 	struct instance *best = NULL, *last = NULL, *i;
 
 	TAILQ_FOREACH(i, &r->target->connected, connected) {
-		if (i->draining || flow_is_paused(c, i, r) || i->max_in_flight == 0 || i->held_count > 0)
+		if (i->draining || flow_is_paused(c, i, r) || i->max_in_flight == 0 ||
+		    i->held_count > 0)
 			continue;
 		if (i->record.number == failed)
 			last = i;

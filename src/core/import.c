@@ -94,8 +94,9 @@ enum operated core_import(struct core *c, const struct import *in, const struct 
 		return refuse(why, size, OPERATED_NEVER, "no route leads from its source_module to "
 		    "its target_module here");
 	if (!is_whole(&m->batch))
-		return refuse(why, size, OPERATED_NEVER, "its records do not match their checksum or "
-		    "record_count");
+		return refuse(why, size, OPERATED_NEVER,
+			      "its records do not match their checksum or "
+			      "record_count");
 	store_identity_get(c->store, r->number, &m->batch.batch_id, &known);
 	if (known.kind != IDENTITY_NONE)
 		return refuse(why, size, OPERATED_NOTHING, "its batch_id is known on this route "

@@ -42,7 +42,7 @@ struct instance_view {
 	const struct batch *oldest;	/* of what it holds, NULL none */
 	int64_t oldest_since_us;	/* when that was delivered; 0: before a restart */
 	uint64_t live;			/* batches of its in custody */
-	uint64_t seen, owed;		/* notices: confirmed up to; the newest it is owed, 0 none */
+	uint64_t seen, owed; /* notices: confirmed up to; the newest it is owed, 0 none */
 	uint64_t last_used_ms;		/* custody clock */
 };
 /* The next instance of the next module, by number; 0 begins. False: there are no more. */
@@ -97,7 +97,7 @@ struct batch_view {
 	uint64_t until_ms;		/* custody clock: when that changes by itself; 0 unknown */
 	bool received;			/* ASSIGNED: the target has said RECEIVED */
 	int64_t assigned_at_us;		/* ASSIGNED: since when; 0: before a restart */
-	uint64_t ahead;			/* QUEUED: at least so many go before it (counted up to 1000) */
+	uint64_t ahead; /* QUEUED: at least so many go before it (counted up to 1000) */
 	const struct confirmation *confirmation; /* NULL: none */
 };
 
@@ -108,7 +108,7 @@ bool core_view_batch(struct core *c, const struct route *r, const struct uuid *b
 /* Which batches a command is about. All that is set has to be so; texts may be beginnings. */
 struct selection {
 	const struct route *route;	/* NULL: all */
-	unsigned states;		/* bits 1 << enum batch_state of READY … DEAD; 0: all of them */
+	unsigned states; /* bits 1 << enum batch_state of READY … DEAD; 0: all of them */
 	bool held;			/* only those that a person holds */
 	bool suspect;
 	enum reason reason;		/* REASON_NONE: any */

@@ -115,10 +115,12 @@ static enum operated check_redrive(struct hands_on *o, const struct batch *dead,
 		    "can be exported or purged, not delivered");
 	if (e->error_code == INT_STORE_002 || dead->payload_bytes == 0 ||
 	    store_payload_get(o->core->store, dead->id, true, &p, &n) != 0)
-		return say(o, OPERATED_NEVER, "its stored bytes do not match their checksum: it can "
-		    "be exported or purged, not delivered");
+		return say(o, OPERATED_NEVER,
+			   "its stored bytes do not match their checksum: it can "
+			   "be exported or purged, not delivered");
 	if (dead->payload_bytes > r->settings.queue_capacity_bytes)
-		return say(o, OPERATED_NEVER, "it is larger than queue_capacity_bytes of its route");
+		return say(o, OPERATED_NEVER,
+			   "it is larger than queue_capacity_bytes of its route");
 	if (route_depth(r) >= r->settings.queue_capacity ||
 	    r->counters.bytes + dead->payload_bytes > r->settings.queue_capacity_bytes)
 		return say(o, OPERATED_NO_ROOM, "route %s is full: redrive the rest when it has "

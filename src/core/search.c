@@ -65,7 +65,8 @@ static bool search_batch_id(struct step *t)
 	struct search *s = t->search;
 	static const struct uuid none;
 
-	if (s->route == t->core->settings.route_count || !uuid_least(s->text, &(struct uuid){ { 0 } }))
+	if (s->route == t->core->settings.route_count ||
+	    !uuid_least(s->text, &(struct uuid){ { 0 } }))
 		return true;
 	struct route *r = &t->core->routes[s->route];
 	if (uuid_equal(&s->at, &none))
@@ -105,8 +106,8 @@ static bool may_correlate(const struct search *s, const struct alias *a)
 {
 	size_t n = strlen(s->text);
 
-	return memcmp(a->correlation, s->text, n < sizeof a->correlation ? n : sizeof a->correlation)
-	    == 0;
+	return memcmp(a->correlation, s->text,
+		      n < sizeof a->correlation ? n : sizeof a->correlation) == 0;
 }
 
 /* A whole correlation_id, or a beginning of which an alias shows everything. */

@@ -193,7 +193,8 @@ static int check_directory(int directory, const char *path, char *why, size_t si
 	if (fstat(directory, &st) != 0)
 		return say_errno(why, size, path, "its directory cannot be looked at");
 	if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
-		return say(why, size, path, "everybody can write in its directory: chmod o-w it, or "
+		return say(why, size, path,
+			   "everybody can write in its directory: chmod o-w it, or "
 			   "give another path");
 	return 0;
 }

@@ -8,8 +8,9 @@
 
 /*
  * The saved time + what has passed since, by the system's clock since boot, in milliseconds. Due
- * times are on it: a wall clock that jumps, between runs or while we run, changes nothing, and waits
- * outlive a restart. Across a reboot nobody knows how long it took: the clock stands still then.
+ * times are on it: a wall clock that jumps, between runs or while we run, changes nothing, and
+ * waits outlive a restart. Across a reboot nobody knows how long it took: the clock stands still
+ * then.
  *
  * Beside it goes the time that is held against peers: it stands still while we do nothing for them
  * (a slow flush, a process that is stopped), so that our own stalls make nobody late.

@@ -73,7 +73,8 @@ static void check_store(struct loader *l)
 			     "of store.size = %s: lower them or raise it", store);
 	if (c->max_assembly_bytes < c->max_frame_bytes)
 		config_fault(l, place_of(l, "", "max_assembly_bytes"),
-			     "max_assembly_bytes must hold one frame of max_frame_bytes = %s", frame);
+			     "max_assembly_bytes must hold one frame of max_frame_bytes = %s",
+			     frame);
 	if (c->dedupe_minimum_ms > c->outcome_retention_ms)
 		config_fault(l, place_of(l, "", "dedupe_minimum"),
 			     "dedupe_minimum is longer than outcome_retention: lower the one or "

@@ -24,7 +24,8 @@
 
 #define CONFIG_FILE_MAX_BYTES (1024 * 1024)
 
-/* libConfuse calls nothing for an empty list: only where its default went, tells that it is there. */
+/* libConfuse calls nothing for an empty list: only where its default went, tells that it is there.
+ */
 #define NO_LIST "{\"\"}"
 
 static struct loader *reading;
@@ -322,7 +323,8 @@ void config_file_read(struct loader *l)
 		reading = l;
 		cfg_set_error_function(cfg, on_error);
 		if (cfg_parse_buf(cfg, text) != CFG_SUCCESS && l->faults == 0)
-			config_fault(l, (struct place){ .line = cfg->line }, "cannot be understood");
+			config_fault(l, (struct place){ .line = cfg->line },
+				     "cannot be understood");
 		l->config->admin_operators.given = list_is_given(cfg, "operators");
 		l->config->admin_readers.given = list_is_given(cfg, "readers");
 		reading = NULL;

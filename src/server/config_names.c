@@ -63,7 +63,8 @@ static bool is_name(const char *name, const char *first, const char *rest, size_
 {
 	size_t len = strlen(name);
 
-	return len >= 1 && len <= max && strchr(first, name[0]) != NULL && strspn(name, rest) == len;
+	return len >= 1 && len <= max && strchr(first, name[0]) != NULL &&
+	       strspn(name, rest) == len;
 }
 
 int config_module_find(const struct config *c, const char *name)
@@ -162,7 +163,8 @@ void config_identity_add(struct loader *l, struct config_module *m, const char *
 	const char *colon = strchr(identity, ':');
 
 	if ((strncmp(identity, "URI:", 4) != 0 && strncmp(identity, "DNS:", 4) != 0 &&
-	     strncmp(identity, "CN:", 3) != 0) || colon == NULL || colon[1] == '\0' || len > CONFIG_IDENTITY_MAX) {
+	     strncmp(identity, "CN:", 3) != 0) ||
+	    colon == NULL || colon[1] == '\0' || len > CONFIG_IDENTITY_MAX) {
 		config_fault(l, where, "identity %s must be \"URI:…\", \"DNS:…\" or \"CN:…\", "
 			     "at most %d bytes", shown, CONFIG_IDENTITY_MAX);
 	} else if (own_name(identity) != NULL && strcasecmp(own_name(identity), m->name) != 0) {

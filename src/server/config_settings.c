@@ -115,7 +115,8 @@ _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX,
 const struct setting *setting_find(const char *section, const char *name)
 {
 	for (size_t i = 0; i < setting_count; i++)
-		if (strcmp(settings[i].section, section) == 0 && strcmp(settings[i].name, name) == 0)
+		if (strcmp(settings[i].section, section) == 0 &&
+		    strcmp(settings[i].name, name) == 0)
 			return &settings[i];
 	return NULL;
 }

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-#define NOBODY_UID 65534	/* what a user namespace shows of every user that it does not know */
+#define NOBODY_UID 65534 /* what a user namespace shows of every user that it does not know */
 
 /* False when there is no such user; *why then says more, if there is more to say. */
 static bool find_user(const char *name, uint32_t *uid, const char **why)

@@ -71,7 +71,8 @@ static void add_setting(struct limits *l, size_t *names, const struct setting *s
 
 	if (!is_limit(s, &limit->unit))
 		return;
-	snprintf(name, sizeof(l->names[0]), "%s%s%s", section, *section != '\0' ? "." : "", s->name);
+	snprintf(name, sizeof(l->names[0]), "%s%s%s", section, *section != '\0' ? "." : "",
+		 s->name);
 	limit->name = name;
 	memcpy(&limit->value, (const char *)base + s->offset, sizeof(limit->value));
 	l->count++;

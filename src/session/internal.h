@@ -16,9 +16,8 @@
 #define FRAME_BYTES_PER_MS 64		/* so slow a peer may be */
 #define PEER_BYTES_PER_TURN (1024 * 1024)
 #define TURN_BYTES (16 * 1024 * 1024)
-#define ANSWER_BYTES_MAX                                                                           \
-	(4 * 1024 * 1024) /* answers that a peer has not read, beside a notice as long as a frame may
-	                   * be; then it is disconnected */
+/* Answers that a peer has not read, beside a notice as long as a frame may be; then it is cut. */
+#define ANSWER_BYTES_MAX (4 * 1024 * 1024)
 #define NOTICE_BYTES_MAX (256 * 1024)	/* outcomes wait in the store beyond this */
 #define KEPT_BYTES_MAX (64 * 1024 * 1024)	/* frames kept in memory until they are sent on */
 #define ADDRESS_MAX 63

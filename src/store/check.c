@@ -145,11 +145,13 @@ static int check_queued(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (!n || key[4] >= QUEUE_CLASS_COUNT || batch_decode(v->mv_data, v->mv_size, &b) != 0)
 		return store_disagree(c, "batch %llu has an unreadable record", id);
 	if (b.id != id || b.route != key_get32(key) || !is_of_class(&b, key[4]))
-		return store_disagree(c, "batch %llu stands in the queue's class %u as %s", id, key[4],
-		    batch_state_name(b.state));
+		return store_disagree(c, "batch %llu stands in the queue's class %u as %s", id,
+				      key[4], batch_state_name(b.state));
 	if (!has_payload(c, b.id, b.payload_bytes))
-		return store_disagree(c, "batch %llu has no payload of %u bytes", id, b.payload_bytes);
-	if (b.state == BATCH_WAITING && !store_has_row(c, TABLE_DUE, key_due(b.due_ms, b.route, b.id)))
+		return store_disagree(c, "batch %llu has no payload of %u bytes", id,
+				      b.payload_bytes);
+	if (b.state == BATCH_WAITING &&
+	    !store_has_row(c, TABLE_DUE, key_due(b.due_ms, b.route, b.id)))
 		return store_disagree(c, "batch %llu waits and is never due", id);
 	if (b.ordered && !store_has_row(c, TABLE_SERIES, key_series(b.route, b.series, b.id)))
 		return store_disagree(c, "batch %llu is ordered and in no series", id);
@@ -274,8 +276,9 @@ static bool check_balance(struct check *c, const char *name, const struct route_
 		store_disagree(c, "on route %s %llu batches came and %llu are accounted for", name,
 		    (unsigned long long)came, (unsigned long long)went);
 	else if (n->derived_total != accounted)
-		store_disagree(c, "on route %s %llu letters were derived and %llu are accounted for",
-		    name, (unsigned long long)n->derived_total, (unsigned long long)accounted);
+		store_disagree(
+			c, "on route %s %llu letters were derived and %llu are accounted for", name,
+			(unsigned long long)n->derived_total, (unsigned long long)accounted);
 	return c->why[0] == '\0';
 }
 

@@ -37,7 +37,8 @@ static int check_ended(struct check *c, const uint8_t *key, const MDB_val *v)
 		return store_disagree(c, "history row %llu says it is %llu of instance %u", notice,
 		    (unsigned long long)e.notice, e.source);
 	if (!identity_agrees(c, &e))
-		return store_disagree(c, "the identity of history row %llu leads elsewhere", notice);
+		return store_disagree(c, "the identity of history row %llu leads elsewhere",
+				      notice);
 	if (e.journalled || e.confirming)
 		store_ids_add(&c->journalled, e.id);
 	c->tally->history_bytes += history_cost(v->mv_size);
@@ -67,7 +68,8 @@ static int check_identity(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (where.kind == IDENTITY_LIVE &&
 	    (store_batch_find(c->store, route, where.id, &b) == 0 || is_lost(c, route, where.id)))
 		return 0;
-	if (where.kind == IDENTITY_DEAD && store_has_row(c, TABLE_DEAD, key_route_id(route, where.id)))
+	if (where.kind == IDENTITY_DEAD &&
+	    store_has_row(c, TABLE_DEAD, key_route_id(route, where.id)))
 		return 0;
 	if (where.kind == IDENTITY_ENDED &&
 	    store_has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
@@ -155,8 +157,9 @@ static int check_confirm_record(struct check *c, const uint8_t *key, const MDB_v
 
 	c->tally->history_bytes += row_cost(16, v->mv_size);
 	if (id != c->latest && !store_ids_has(&c->confirmed, id))
-		return store_disagree(c, "records of batch %llu are confirmed, and the batch is not",
-		    (unsigned long long)id);
+		return store_disagree(c,
+				      "records of batch %llu are confirmed, and the batch is not",
+				      (unsigned long long)id);
 	c->latest = id;
 	return 0;
 }

@@ -164,7 +164,8 @@ void store_instance_walk(struct store *s, bool (*f)(void *arg, const struct inst
 	while (table_seek(s, TABLE_INSTANCE, &k, &found, &v)) {
 		uint32_t number = key_get32(found.mv_data);
 		if (instance_decode(v.mv_data, v.mv_size, &i) != 0)
-			log_error("stored instance does not match its checksum", "number=%u", number);
+			log_error("stored instance does not match its checksum", "number=%u",
+				  number);
 		else if (!f(arg, &i))
 			return;
 		if (number == UINT32_MAX)

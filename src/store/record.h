@@ -42,7 +42,7 @@ struct batch {
 	uint32_t attempt;		/* of its latest delivery, from 1; 0 before the first */
 	uint32_t attempts_before;	/* attempts before the latest redrive: not of this budget */
 	uint32_t redrives;		/* how often it was redriven */
-	uint32_t series;		/* instance that sent it first: its place in an ordered route */
+	uint32_t series; /* instance that sent it first: its place in an ordered route */
 	uint64_t lease;			/* of its latest delivery, 0 before the first */
 	uint64_t due_ms;		/* custody clock; when WAITING */
 	int64_t received_at_us;		/* wall clock, for display */
@@ -61,7 +61,7 @@ struct batch {
 	bool held;			/* by a person: it is not delivered until released */
 	bool ordered;			/* on an ordered route: it has a row in its series */
 	bool journalled;		/* there are lines in the journal under its id */
-	bool derived;			/* a letter that the broker made of a batch that has ended */
+	bool derived; /* a letter that the broker made of a batch that has ended */
 	bool has_parent;		/* derived from this one's rejected records: */
 	struct uuid parent;		/* the parent's batch_id */
 	uint16_t correlation_len;
@@ -203,7 +203,7 @@ struct confirmation {
 	uint32_t source;		/* instance to be told */
 	uint32_t holder;		/* instance that processed it; 0 while EARLY */
 	uint64_t notice;		/* its row of history (with source); 0 while EARLY */
-	uint64_t due_ms;		/* custody clock: when it becomes AMBIGUOUS; 0 while EARLY */
+	uint64_t due_ms; /* custody clock: when it becomes AMBIGUOUS; 0 while EARLY */
 	uint64_t record_count;
 	uint64_t delivered, failed, dlq;	/* distinct records so far */
 	struct uuid batch_id;

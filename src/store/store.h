@@ -261,7 +261,8 @@ int store_ready_first(struct store *s, uint32_t route, enum ready_class class,
  */
 int store_due_first(struct store *s, uint64_t now_ms, struct batch *b,
     uint64_t *next_ms) MUST_CHECK;
-/* The first ASSIGNED batch of a route with an id above `after`: a restart takes all of them back. */
+/* The first ASSIGNED batch of a route with an id above `after`: a restart takes all of them
+ * back. */
 int store_assigned_next(struct store *s, uint32_t route, uint64_t after,
     struct batch *b) MUST_CHECK;
 /* A damaged record leaves queue, due and series; a bare dead letter keeps the payload. */

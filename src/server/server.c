@@ -130,6 +130,7 @@ static int recover(struct server *s)
 
 	rng_system(&seed, sizeof seed);
 	clock_start(&t->clock, store_clock_ms(t->store), &boot, datetime_now_us() / 1000);
+	t->awake_ms = clock_monotonic_ms();
 	boot = clock_boot(&t->clock);
 	store_set_boot(t->store, &boot);
 	t->core = core_create(t->store, &session_peer_ops, &s->settings->core, t->clock.now_ms,

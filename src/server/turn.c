@@ -40,6 +40,14 @@ static void turn_take(struct turn *t)
 	t->more = core_turn_close(t->core);
 }
 
+/* Work of ours that took long, a flush above all, is nobody's lateness. */
+static void read_clock(struct turn *t)
+{
+	clock_stalled(&t->clock, t->awake_ms);
+	t->awake_ms = clock_monotonic_ms();
+	clock_read(&t->clock);
+}
+
 static bool turn_end(struct turn *t)
 {
 	uint64_t commits = store_commits(t->store);
@@ -50,7 +58,7 @@ static bool turn_end(struct turn *t)
 	if (store_commits(t->store) != commits)
 		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
 		    (long long)(clock_monotonic_us() - began_us));
-	clock_read(&t->clock);
+	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
 	if (t->admin)
@@ -91,14 +99,19 @@ static int64_t set_timer(struct turn *t)
 	return clock_monotonic_ms() + (int64_t)wait_ms;
 }
 
-/* Whoever is woken too late was stopped: since when, is not known. */
+/*
+ * All time outside ev_run() is our own; whoever is woken too late was stopped: since when, is not
+ * known.
+ */
 static void sleep_until_ready(struct turn *t, bool pending)
 {
-	int64_t due_ms = pending ? INT64_MAX : set_timer(t);
-	int64_t began_ms = clock_monotonic_ms();
+	read_clock(t);
+	int64_t began_ms = t->awake_ms;
+	int64_t due_ms = pending ? began_ms : set_timer(t);
 
 	ev_run(t->loop, pending ? EVRUN_NOWAIT : EVRUN_ONCE);
-	if (due_ms != INT64_MAX && clock_monotonic_ms() > due_ms + CLOCK_STALL_MS)
+	t->awake_ms = clock_monotonic_ms();
+	if (due_ms != INT64_MAX && t->awake_ms > due_ms + CLOCK_STALL_MS)
 		clock_stalled(&t->clock, began_ms);
 }
 
@@ -106,11 +119,9 @@ bool turn_run(struct turn *t)
 {
 	sleep_until_ready(t, t->more || core_has_pending(t->core) ||
 	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)));
-	int64_t began_ms = clock_monotonic_ms();
 	turn_take(t);
 	if (!turn_end(t))
 		return false;
-	clock_stalled(&t->clock, began_ms);
 	ev_now_update(t->loop);
 	return true;
 }

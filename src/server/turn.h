@@ -20,6 +20,7 @@ struct turn {
 	struct admin *admin;		/* NULL: no operator's socket */
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
+	int64_t awake_ms;		/* clock_monotonic_ms(): until then all time is accounted */
 	bool more;			/* the latest turn left work: do not sleep */
 };
 

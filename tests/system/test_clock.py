@@ -16,31 +16,48 @@ from case import Case
 from broker import Broker
 from certificates import Authority
 
-PRELOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload", "wall_clock.c")
+PRELOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
 HOUR = 3600
 YEAR = 365 * 24 * HOUR
 JUMPS = {"ten years on": 10 * YEAR, "ten years back": -10 * YEAR, "an hour back": -HOUR}
 STALL_SECONDS = 5.0
 
 
-class WallClock:
-    """The wall clock of the programs that run with `environment`."""
+class Preload:
+    """A library under the programs that run with `environment`, and what it shares with us."""
 
-    def __init__(self, directory):
-        library = os.path.join(directory, "wall_clock.so")
+    def __init__(self, directory, name):
+        library = os.path.join(directory, name + ".so")
         if not os.path.exists(library):
             subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-Wall", "-Wextra",
-                            "-Werror", "-O1", "-shared", "-fPIC", "-o", library, PRELOAD],
-                           check=True)
-        descriptor, path = tempfile.mkstemp(prefix="wall-clock-", dir=directory)
+                            "-Werror", "-O1", "-shared", "-fPIC", "-o", library,
+                            os.path.join(PRELOAD, name + ".c")], check=True)
+        descriptor, path = tempfile.mkstemp(prefix=name + "-", dir=directory)
         with open(descriptor, "r+b") as file:
             file.write(bytes(mmap.PAGESIZE))
             file.flush()
             self.shared = mmap.mmap(file.fileno(), mmap.PAGESIZE)
         self.environment = {
-            "LD_PRELOAD": library, "WALL_CLOCK": path,
+            "LD_PRELOAD": library, name.upper(): path,
             # A sanitizer's runtime insists on coming first.
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
+class SlowDisk(Preload):
+    """Flushes of the programs that run with `environment` take so long."""
+
+    def __init__(self, directory):
+        super().__init__(directory, "slow_disk")
+
+    def delay(self, seconds):
+        self.shared[0:8] = struct.pack("=q", int(1000 * seconds))
+
+
+class WallClock(Preload):
+    """The wall clock of the programs that run with `environment`."""
+
+    def __init__(self, directory):
+        super().__init__(directory, "wall_clock")
 
     def shift(self, seconds):
         self.shared[0:8] = struct.pack("=q", seconds)
@@ -338,3 +355,28 @@ class Stall(Case):
             client.barrier()
             client.expect_none("GOODBYE")
         self.assert_nobody_was_judged(*self.delivered(1))
+
+
+class SlowFlush(Case):
+    """A flush that takes some seconds is our own stall, and no deadline's time."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = SlowDisk(self.directory)
+        self.broker = self.start_broker('route "alpha-beta" { ack_timeout_ms = 2000 }',
+                                        environment=self.disk.environment)
+        self.alpha, self.beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+
+    def test_what_is_answered_right_after_it_was_in_time(self):
+        deliveries = [self.beta.delivery(self.alpha.hand_over()) for _ in range(3)]
+        self.disk.delay(STALL_SECONDS)
+        begun = time.monotonic()
+        batch = self.alpha.send(self.alpha.batch())
+        self.alpha.answer_to(batch, seconds=4 * STALL_SECONDS)
+        self.assertGreaterEqual(time.monotonic() - begun, STALL_SECONDS)
+        self.disk.delay(0)
+        for delivery in deliveries:
+            self.assertFalse(self.beta.finish(delivery).get("duplicate"))
+            self.assertEqual(self.alpha.outcome(delivery).status, "PROCESSED")
+        self.beta.expect_none("ERROR_NOTIFICATION", 0.5,
+                              where=lambda m: m.code == "INT_DELIVERY_001")

@@ -206,7 +206,8 @@ bool core_confirm(struct core *c, struct instance *i, const struct message *m,
 	if (k->result_count > b.record_count)
 		return refuse(f, "delivery_results", "no more results than the batch has records",
 		    &k->batch_id);
-	if (!store_has_room(c->store, frame->len, 0)) {
+	/* for the message in the mailbox, and a row for each record */
+	if (!store_has_room(c->store, 2 * frame->len, 0)) {
 		store_nudge(c->store);
 		fault_set(f, INT_STORE_001, "", "room in the store: confirm again later");
 		return false;

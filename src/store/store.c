@@ -246,7 +246,7 @@ void table_put(struct store *s, enum table t, const struct key *k, const void *p
 	if (!txn)
 		return;
 	s->operations++;
-	s->pages_used += PAGES_PER_CHANGE;
+	s->pages_used += n / s->page_size + PAGES_PER_CHANGE;
 	int rc = mdb_put(txn, s->tables[t], &key, &value, 0);
 	if (rc != 0)
 		store_failed(s, rc, "put");

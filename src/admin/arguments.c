@@ -1,8 +1,9 @@
 /* arguments.c - what follows a command's words, checked against its row of the table */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/internal.h"
+#include "admin/selection.h"
 
 /* The next word of a row's list; *len 0 at the end. Moves *at behind it. */
 static const char *next_word(const char **at, size_t *len)
@@ -106,4 +107,13 @@ const char *job_option(const struct admin_job *job, const char *name)
 	const int place = option_find(job->command, name, strlen(name), &ignored);
 
 	return place < 0 ? NULL : job->options[place];
+}
+
+bool job_number(struct admin_job *job, const char *option, uint64_t max, uint64_t *value)
+{
+	const char *text = job_option(job, option);
+
+	if (text == NULL || number_parse(text, max, value))
+		return true;
+	return job_fail(job, ADMIN_USAGE, "%s is a number from 1 to %" PRIu64, option, max);
 }

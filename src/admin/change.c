@@ -37,12 +37,3 @@ void job_words(const struct admin_job *job, char *out, size_t size)
 		at += n > 0 ? (size_t)n : 0;
 	}
 }
-
-bool job_number(struct admin_job *job, const char *option, uint64_t max, uint64_t *value)
-{
-	const char *text = job_option(job, option);
-
-	if (text == NULL || number_parse(text, max, value))
-		return true;
-	return job_fail(job, ADMIN_USAGE, "%s is a number from 1 to %" PRIu64, option, max);
-}

@@ -13,9 +13,6 @@ void job_wait(struct admin_job *job, uint64_t ms);
 bool job_is_left(const struct admin_job *job);
 /* The request's words, for the list of what persons did; cut to fit. */
 void job_words(const struct admin_job *job, char *out, size_t size);
-/* The value of an option that takes a number from 1; `value` stays when it was not given. False:
- * the job has failed. */
-bool job_number(struct admin_job *job, const char *option, uint64_t max, uint64_t *value);
 
 #define JOB_POLL_MS 100			/* how often a waiting command looks */
 

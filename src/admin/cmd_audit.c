@@ -271,7 +271,7 @@ static bool end(struct admin_job *job, const struct audit *s)
 bool cmd_audit(struct admin_job *job)
 {
 	const bool quick = job_option(job, "--quick") != NULL;
-	struct audit *s = look_state(job, sizeof(*s));
+	struct audit *s = job_state(job, sizeof(*s));
 	struct core *core = job->admin->core;
 	enum verdict verdict = NOT_WALKED;
 	const struct route *route;

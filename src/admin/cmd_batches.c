@@ -69,7 +69,8 @@ static bool begin(struct admin_job *job, struct batches *s)
 {
 	s->begun = true;
 	s->limit = UINT64_MAX;
-	if (!selection_take(job, 0, &s->selection) || !look_number(job, "--limit", &s->limit))
+	if (!selection_take(job, 0, &s->selection) ||
+	    !job_number(job, "--limit", UINT32_MAX, &s->limit))
 		return false;
 	report_table(&job->report, "batches", columns, sizeof(columns) / sizeof(columns[0]));
 	return true;
@@ -77,7 +78,7 @@ static bool begin(struct admin_job *job, struct batches *s)
 
 bool cmd_batches(struct admin_job *job)
 {
-	struct batches *s = look_state(job, sizeof(*s));
+	struct batches *s = job_state(job, sizeof(*s));
 
 	if (!s->begun && !begin(job, s))
 		return false;

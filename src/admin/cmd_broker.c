@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "admin/change.h"
-#include "base/mem.h"
 
 bool cmd_kick(struct admin_job *job)
 {
@@ -54,7 +53,7 @@ bool cmd_drain(struct admin_job *job)
 	const struct hand hand = job_hand(job, who);
 
 	if (job->state == NULL) {
-		job->state = xcalloc(1, sizeof(struct drain));
+		job_state(job, sizeof(struct drain));
 		if (!on && !core_is_draining(core))
 			return job_fail(job, ADMIN_NOTHING, "the broker is not draining");
 		core_set_draining(core, on, &hand);

@@ -59,7 +59,7 @@ struct clients {
 bool cmd_clients(struct admin_job *job)
 {
 	const bool all = job_option(job, "--all") != NULL;
-	struct clients *s = look_state(job, sizeof(*s));
+	struct clients *s = job_state(job, sizeof(*s));
 	struct instance_view v;
 
 	if (!s->begun)

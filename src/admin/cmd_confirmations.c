@@ -96,7 +96,7 @@ static bool look_at_next(struct admin_job *job, struct confirmations *s, const s
 
 bool cmd_confirmations(struct admin_job *job)
 {
-	struct confirmations *s = look_state(job, sizeof(*s));
+	struct confirmations *s = job_state(job, sizeof(*s));
 	struct core *core = job->admin->core;
 
 	if (!s->begun && !begin(job, s))

@@ -6,7 +6,6 @@
 
 #include "admin/change.h"
 #include "admin/letter.h"
-#include "base/mem.h"
 
 #define ROWS_PER_STEP 1000
 #define LISTED_PER_STEP 64		/* each at most some 600 bytes */
@@ -84,7 +83,7 @@ static bool on_listed(void *arg, const struct batch_view *v)
 
 static bool begin_list(struct admin_job *job)
 {
-	struct list *l = job->state = xcalloc(1, sizeof(*l));
+	struct list *l = job_state(job, sizeof(*l));
 
 	l->job = job;
 	l->limit = LIMIT_DEFAULT;
@@ -254,7 +253,7 @@ bool cmd_dead_group(struct admin_job *job)
 	struct grouping *g = job->state;
 
 	if (g == NULL) {
-		g = job->state = xcalloc(1, sizeof(*g));
+		g = job_state(job, sizeof(*g));
 		return selection_take(job, 1u << BATCH_DEAD, &g->selection) && take_by(job, g);
 	}
 	core_select(job->admin->core, &g->selection, &g->cursor, ROWS_PER_STEP, on_grouped, g);

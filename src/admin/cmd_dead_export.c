@@ -12,8 +12,8 @@
 
 #include "admin/change.h"
 #include "admin/letter.h"
+#include "admin/look.h"
 #include "base/base64.h"
-#include "base/mem.h"
 
 #define ROWS_PER_STEP 1000
 #define ERRORS_SHOWN 8			/* decoded, for people; all of them are in the base64 */
@@ -111,14 +111,6 @@ static bool letter(struct admin_job *job, const struct export *x, struct batch *
 	    == 0;
 }
 
-static void put_id(struct report *r, const char *name, const struct uuid *u, bool given)
-{
-	char text[UUID_TEXT_LEN + 1];
-
-	uuid_format(u, text);
-	report_text(r, name, given ? text : NULL);
-}
-
 static void put_base64(struct admin_job *job, const char *name, const void *p, size_t n)
 {
 	put(job, ",\"");
@@ -139,7 +131,7 @@ static void put_head(struct admin_job *job, struct export *x, const struct batch
 	report_begin(r, job->report.out, true);
 	report_number(r, "handoff_dead_letter", 1);
 	report_text(r, "route", s->name);
-	put_id(r, "batch_id", &b->batch_id, true);
+	look_uuid(r, "batch_id", &b->batch_id);
 	core_instance_name(job->admin->core, b->source, name, sizeof(name));
 	report_text(r, "source", name);
 	report_text(r, "target", s->target);
@@ -150,7 +142,7 @@ static void put_head(struct admin_job *job, struct export *x, const struct batch
 	report_time(r, "received_at", b->received_at_us);
 	report_time(r, "dead_at", e->ended_at_us);
 	report_bool(r, "derived", b->derived);
-	put_id(r, "parent", &b->parent, b->has_parent);
+	look_uuid(r, "parent", b->has_parent ? &b->parent : NULL);
 	put_base64(job, "errors", e->errors, e->errors_len);
 }
 
@@ -258,10 +250,8 @@ static bool go_on_with_letter(struct admin_job *job, struct export *x)
 
 bool cmd_dead_export(struct admin_job *job)
 {
-	struct export *x = job->state;
+	struct export *x = job_state(job, sizeof(*x));
 
-	if (x == NULL)
-		x = job->state = xcalloc(1, sizeof(*x));
 	if (job_is_left(job))
 		return false;
 	switch (x->stage) {

@@ -4,10 +4,8 @@
 
 #include "admin/change.h"
 #include "admin/letter.h"
-#include "base/mem.h"
+#include "admin/story.h"
 
-#define ERRORS_PER_STEP 8
-#define LINES_PER_STEP 16
 #define IDS_PER_STEP 64
 #define IDS_MAX 1000			/* record ids that are shown */
 
@@ -51,22 +49,6 @@ static bool find(struct admin_job *job, struct show *s)
 
 /* --- the head --------------------------------------------------------------------------------- */
 
-static void put_id(struct report *r, const char *name, const struct uuid *u, bool given)
-{
-	char text[UUID_TEXT_LEN + 1];
-
-	uuid_format(u, text);
-	report_text(r, name, given ? text : NULL);
-}
-
-static void put_instance(struct admin_job *job, const char *name, uint32_t number)
-{
-	char text[INSTANCE_NAME_MAX];
-
-	core_instance_name(job->admin->core, number, text, sizeof(text));
-	report_text(&job->report, name, number != 0 ? text : NULL);
-}
-
 static void put_checksum(struct report *r, const struct batch *b)
 {
 	char text[2 * sizeof(b->checksum) + 1];
@@ -83,8 +65,8 @@ static void put_reasons(struct report *r, const struct batch *b, const struct en
 	report_number(r, "errors_count", e->error_count);
 	report_number(r, "attempts", b->attempt);
 	report_number(r, "redrives", b->redrives);
-	report_time(r, "received_at", b->received_at_us);
-	report_time(r, "dead_at", e->ended_at_us);
+	look_time(r, "received_at", b->received_at_us);
+	look_time(r, "dead_at", e->ended_at_us);
 }
 
 /* What only the stored frame knows. */
@@ -99,8 +81,8 @@ static void put_frame(struct admin_job *job, const struct batch *b)
 
 	if (sound)
 		frame_header_ids(p, n, &ids);
-	put_id(r, "message_id", &ids.message_id, ids.has_message_id);
-	report_time(r, "created_at", ids.has_created_at ? ids.created_at_us : 0);
+	look_uuid(r, "message_id", ids.has_message_id ? &ids.message_id : NULL);
+	look_time(r, "created_at", ids.has_created_at ? ids.created_at_us : 0);
 	report_bool(r, "damaged", !sound);
 }
 
@@ -109,13 +91,13 @@ static void put_head(struct admin_job *job, const struct show *s, const struct b
 {
 	struct report *r = &job->report;
 
-	put_id(r, "batch_id", &b->batch_id, true);
+	look_uuid(r, "batch_id", &b->batch_id);
 	report_text(r, "route", route_settings(s->target.route)->name);
 	report_text(r, "kind", letter_kind(b));
-	put_id(r, "parent_batch_id", &b->parent, b->has_parent);
+	look_uuid(r, "parent_batch_id", b->has_parent ? &b->parent : NULL);
 	put_reasons(r, b, e);
-	put_instance(job, "source", b->source);
-	put_instance(job, "holder", b->holder);
+	look_instance(r, "source", job->admin->core, b->source);
+	look_instance(r, "holder", job->admin->core, b->holder);
 	report_bytes_as_text(r, "correlation_id", b->correlation_len > 0 ? b->correlation : NULL,
 			     b->correlation_len);
 	put_frame(job, b);
@@ -129,74 +111,20 @@ static void put_head(struct admin_job *job, const struct show *s, const struct b
 
 /* --- what may be long ------------------------------------------------------------------------- */
 
-static const struct report_column error_columns[] = {
-	{ .name = "code", .width = 20 }, { .name = "severity", .width = 8 },
-	{ .name = "recoverability", .width = 14 }, { .name = "scope", .width = 8 },
-	{ .name = "record_id", .width = 16 }, { .name = "field", .width = 16 },
-	{ .name = "expected", .width = 16 }, { .name = "actual", .width = 16 },
-	{ .name = "message" },
-};
-
-static void put_span(struct report *r, struct span text)
-{
-	text = letter_cut(text);
-	report_bytes_as_text(r, NULL, text.p, text.n);
-}
-
 static bool put_errors(struct admin_job *job, struct show *s, const struct ended *e)
 {
-	struct report *r = &job->report;
 	struct stored_error error;
 
 	if (s->at == 0)
-		report_table(r, "errors", error_columns,
-			     sizeof(error_columns) / sizeof(error_columns[0]));
-	for (unsigned n = 0; n < ERRORS_PER_STEP; n++) {
-		if (!stored_error_next(e->errors, e->errors_len, &s->at, &error)) {
-			report_close(r);
-			s->at = 0;
-			return false;
-		}
-		report_row(r);
-		put_span(r, error.code);
-		put_span(r, error.severity);
-		put_span(r, error.recoverability);
-		put_span(r, error.scope);
-		put_span(r, error.record_id);
-		put_span(r, error.field_name);
-		put_span(r, error.expected_value);
-		put_span(r, error.actual_value);
-		put_span(r, error.message);
-		report_close(r);
+		story_errors_begin(&job->report);
+	while (stored_error_next(e->errors, e->errors_len, &s->at, &error)) {
+		story_error(&job->report, &error);
+		if (look_is_full(job))
+			return true;
 	}
-	return true;
-}
-
-static const struct report_column line_columns[] = {
-	{ .name = "at", .width = 20 }, { .name = "event", .width = 16 },
-	{ .name = "attempt", .width = 7, .right = true },
-	{ .name = "lease", .width = 8, .right = true }, { .name = "instance", .width = 16 },
-	{ .name = "wait_ms", .width = 8, .right = true }, { .name = "code", .width = 16 },
-	{ .name = "text" },
-};
-
-static void put_line(struct admin_job *job, const struct journal_line *line)
-{
-	struct report *r = &job->report;
-	const bool coded = line->code != INT_NONE && line->code < ERROR_CODE_COUNT;
-	char name[INSTANCE_NAME_MAX];
-
-	core_instance_name(job->admin->core, line->instance, name, sizeof(name));
-	report_row(r);
-	report_time(r, NULL, line->at_us);
-	report_text(r, NULL, journal_event_name(line->event));
-	report_number(r, NULL, line->attempt);
-	report_number(r, NULL, (int64_t)line->lease);
-	report_text(r, NULL, line->instance != 0 ? name : NULL);
-	report_duration(r, NULL, (int64_t)line->delay_ms);
-	report_text(r, NULL, coded ? error_code_info((enum error_code)line->code)->name : NULL);
-	report_bytes_as_text(r, NULL, line->text_len > 0 ? line->text : NULL, line->text_len);
-	report_close(r);
+	report_close(&job->report);
+	s->at = 0;
+	return false;
 }
 
 static bool put_journal(struct admin_job *job, struct show *s)
@@ -204,16 +132,14 @@ static bool put_journal(struct admin_job *job, struct show *s)
 	struct journal_line line;
 
 	if (s->line == 0)
-		report_table(&job->report, "journal", line_columns,
-			     sizeof(line_columns) / sizeof(line_columns[0]));
-	for (unsigned n = 0; n < LINES_PER_STEP; n++) {
-		if (store_journal_next(job->admin->store, s->target.id, &s->line, &line) != 0) {
-			report_close(&job->report);
-			return false;
-		}
-		put_line(job, &line);
+		story_begin(&job->report, "journal");
+	while (store_journal_next(job->admin->store, s->target.id, &s->line, &line) == 0) {
+		story_line(&job->report, job->admin->core, &line, journal_event_name(line.event));
+		if (look_is_full(job))
+			return true;
 	}
-	return true;
+	report_close(&job->report);
+	return false;
 }
 
 static bool records_of(struct admin_job *job, const struct batch *b, struct span *out)
@@ -251,12 +177,10 @@ static bool put_records(struct admin_job *job, struct show *s, const struct batc
 
 bool cmd_dead_show(struct admin_job *job)
 {
-	struct show *s = job->state;
+	struct show *s = job_state(job, sizeof(*s));
 	struct batch b;
 	struct ended e;
 
-	if (s == NULL)
-		s = job->state = xcalloc(1, sizeof(*s));
 	if (s->stage == STAGE_FIND)
 		return find(job, s);
 	if (!letter(job, s, &b, &e))

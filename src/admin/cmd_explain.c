@@ -179,7 +179,7 @@ static bool nothing_found(struct admin_job *job, const struct explain *s)
 
 bool cmd_explain(struct admin_job *job)
 {
-	struct explain *s = look_state(job, sizeof(*s));
+	struct explain *s = job_state(job, sizeof(*s));
 
 	if (s->stage == EXPLAIN_BEGIN && !begin(job, s))
 		return false;

@@ -39,12 +39,12 @@ static void put_row(struct admin_job *job, const struct action *a)
 
 bool cmd_journal(struct admin_job *job)
 {
-	struct journal *s = look_state(job, sizeof(*s));
+	struct journal *s = job_state(job, sizeof(*s));
 	struct action a;
 
 	if (!s->begun) {
 		*s = (struct journal){ true, UINT64_MAX, LINES_DEFAULT };
-		if (!look_number(job, "--limit", &s->left))
+		if (!job_number(job, "--limit", UINT32_MAX, &s->left))
 			return false;
 		report_table(&job->report, "journal", columns,
 			     sizeof(columns) / sizeof(columns[0]));

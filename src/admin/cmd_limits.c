@@ -32,7 +32,7 @@ bool cmd_limits(struct admin_job *job)
 {
 	const struct admin_settings *s = &job->admin->settings;
 	const size_t count = s->limit_count + admin_limit_count;
-	size_t *at = job->state;
+	size_t *at = job_state(job, sizeof(*at));
 
 	if (*at == 0)
 		report_table(&job->report, "limits", columns, sizeof(columns) / sizeof(columns[0]));

@@ -81,7 +81,7 @@ struct routes {
 
 static bool list_routes(struct admin_job *job)
 {
-	struct routes *s = look_state(job, sizeof(*s));
+	struct routes *s = job_state(job, sizeof(*s));
 	struct core *core = job->admin->core;
 	const size_t count = core_route_count(core);
 	struct route_view v;

@@ -1,6 +1,5 @@
 /* cmd_settle.c - confirmations settle: what was reconciled by hand is awaited no longer */
 #include "admin/change.h"
-#include "base/mem.h"
 
 /* The confirmation stands under the batch's own number, whatever the batch has become. */
 bool cmd_confirmations_settle(struct admin_job *job)
@@ -12,7 +11,7 @@ bool cmd_confirmations_settle(struct admin_job *job)
 	struct target t;
 
 	if (search == NULL) {
-		search = job->state = xcalloc(1, sizeof(*search));
+		search = job_state(job, sizeof(*search));
 		if (!selection_take(job, 0, &s))
 			return false;
 		search->only = s.route;

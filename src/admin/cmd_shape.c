@@ -155,7 +155,7 @@ static void put_row(struct report *r, const struct shape_row *row)
 
 bool cmd_shape(struct admin_job *job)
 {
-	struct shape *s = look_state(job, sizeof(*s));
+	struct shape *s = job_state(job, sizeof(*s));
 	static const struct selection all;
 
 	if (!s->begun && !begin(job, s))

@@ -190,7 +190,7 @@ static void put_problems_of_broker(struct admin_job *job)
 
 bool cmd_status(struct admin_job *job)
 {
-	struct status *s = look_state(job, sizeof(*s));
+	struct status *s = job_state(job, sizeof(*s));
 	struct core *core = job->admin->core;
 	struct route_view v;
 

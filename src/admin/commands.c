@@ -69,7 +69,7 @@ static const struct command commands[] = {
 	  .help = "list what persons did, the newest first" },
 	{ .words = "kick", .role = ROLE_CHANGE, .step = cmd_kick, .arguments = "MODULE/INSTANCE",
 	  .help = "end an instance's connection, at no cost to what it holds" },
-	{ .words = "limits", .role = ROLE_LOOK, .step = cmd_limits, .state_size = sizeof(size_t),
+	{ .words = "limits", .role = ROLE_LOOK, .step = cmd_limits,
 	  .help = "list all limits, from the configuration and fixed ones" },
 	{ .words = "log-level", .role = ROLE_CHANGE, .reads_without_arguments = true,
 	  .step = cmd_log_level, .arguments = "[LEVEL]",

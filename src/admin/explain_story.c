@@ -8,80 +8,11 @@
 #include <string.h>
 
 #include "admin/explain.h"
-#include "base/datetime.h"
-#include "wire/decode.h"
-
-static const struct report_column columns[] = {
-	{ .name = "at", .width = 23 },
-	{ .name = "event", .width = 16 },
-	{ .name = "instance", .width = 14 },
-	{ .name = "attempt", .width = 7, .right = true },
-	{ .name = "lease", .width = 6, .right = true },
-	{ .name = "code", .width = 16 },
-	{ .name = "wait_ms", .width = 9, .right = true },
-	{ .name = "text" },
-};
-
-static const struct report_column error_columns[] = {
-	{ .name = "code", .width = 18 },
-	{ .name = "recoverability", .width = 14 },
-	{ .name = "scope", .width = 6 },
-	{ .name = "record_id", .width = 16 },
-	{ .name = "field", .width = 12 },
-	{ .name = "expected", .width = 12 },
-	{ .name = "actual", .width = 12 },
-	{ .name = "message" },
-};
-
-/* For people, a sentence a line: who did what, with which attempt, and what that led to. */
-static void say_event(struct admin_job *job, const struct journal_line *l, const char *event)
-{
-	char when[DATETIME_TEXT_LEN + 1], who[INSTANCE_NAME_MAX] = "", wait[64] = "", code[64] = "";
-	char attempt[64] = "", text[1024];
-
-	datetime_format(l->at_us, when);
-	if (l->instance != 0)
-		core_instance_name(job->admin->core, l->instance, who, sizeof(who));
-	if (l->attempt != 0)
-		snprintf(attempt, sizeof(attempt), "%sattempt %u, lease %llu", *who ? ", " : "",
-			 l->attempt, (unsigned long long)l->lease);
-	if (l->code != INT_NONE && l->code < ERROR_CODE_COUNT)
-		snprintf(code, sizeof(code), ", %s", error_code_info(l->code)->name);
-	if (l->delay_ms != 0)
-		report_write_duration((int64_t)l->delay_ms, wait, sizeof(wait));
-	snprintf(text, sizeof(text), "%.10s %.12s  %-14s %s%s%s%s%s%s%.*s", when, when + 11, event,
-		 who, attempt, code, *wait ? ", then waits " : "", wait,
-		 l->text_len > 0 ? ": " : "", (int)l->text_len, l->text);
-	report_text(&job->report, NULL, text);
-}
+#include "admin/story.h"
 
 static void put_event(struct admin_job *job, const struct journal_line *l, const char *event)
 {
-	struct report *r = &job->report;
-
-	if (!r->json) {
-		say_event(job, l, event);
-		return;
-	}
-	report_row(r);
-	look_time(r, NULL, l->at_us);
-	report_text(r, NULL, event);
-	look_instance(r, NULL, job->admin->core, l->instance);
-	if (l->attempt != 0)
-		report_number(r, NULL, l->attempt);
-	else
-		report_none(r, NULL);
-	if (l->lease != 0)
-		report_number(r, NULL, (int64_t)l->lease);
-	else
-		report_none(r, NULL);
-	look_code(r, NULL, l->code);
-	if (l->delay_ms != 0)
-		report_duration(r, NULL, (int64_t)l->delay_ms);
-	else
-		report_none(r, NULL);
-	report_bytes_as_text(r, NULL, l->text_len > 0 ? l->text : NULL, l->text_len);
-	report_close(r);
+	story_line(&job->report, job->admin->core, l, event);
 }
 
 /* --- who it is -------------------------------------------------------------------------------- */
@@ -152,10 +83,7 @@ static void begin_events(struct admin_job *job, const struct batch_view *v)
 	const struct explain_origin o = explain_origin(v);
 	const bool made_here = v->batch != NULL && v->batch->has_parent;
 
-	if (job->report.json)
-		report_table(&job->report, "story", columns, sizeof(columns) / sizeof(columns[0]));
-	else
-		report_list(&job->report, "story");
+	story_begin(&job->report, "story");
 	put_event(job, &(struct journal_line){ .at_us = o.received_at_us,
 		.instance = v->batch != NULL ? v->batch->series : o.source },
 		made_here ? "parent received" : "received");
@@ -217,20 +145,6 @@ static void put_now(struct admin_job *job, const struct explain *s, const struct
 
 /* --- what its target said --------------------------------------------------------------------- */
 
-static void put_error(struct report *r, const struct stored_error *e)
-{
-	report_row(r);
-	look_text(r, NULL, e->code);
-	look_text(r, NULL, e->recoverability);
-	look_text(r, NULL, e->scope);
-	look_text(r, NULL, e->record_id);
-	look_text(r, NULL, e->field_name);
-	look_text(r, NULL, e->expected_value);
-	look_text(r, NULL, e->actual_value);
-	look_text(r, NULL, e->message);
-	report_close(r);
-}
-
 static bool put_errors(struct admin_job *job, struct explain *s, const struct batch_view *v)
 {
 	struct stored_error one;
@@ -238,10 +152,9 @@ static bool put_errors(struct admin_job *job, struct explain *s, const struct ba
 	if (v->end == NULL || v->end->error_count == 0)
 		return true;
 	if (s->error == 0)
-		report_table(&job->report, "errors", error_columns,
-			     sizeof(error_columns) / sizeof(error_columns[0]));
+		story_errors_begin(&job->report);
 	while (stored_error_next(v->end->errors, v->end->errors_len, &s->error, &one)) {
-		put_error(&job->report, &one);
+		story_error(&job->report, &one);
 		if (look_is_full(job))
 			return false;
 	}

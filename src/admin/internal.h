@@ -37,7 +37,7 @@ struct admin_job;
  *
  * step() is called once a turn while there is room for its answer. It does a bounded piece of work,
  * writes at most ADMIN_STEP_BYTES_MAX to the report, and returns true when it has to be called
- * again. What it has to remember is in job->state, `state_size` zero bytes at first.
+ * again. What it has to remember is in job_state().
  */
 struct command {
 	const char *words;		/* "dead list" */
@@ -48,7 +48,6 @@ struct command {
 	const char *arguments;
 	const char *options;
 	const char *help;		/* one line */
-	size_t state_size;
 	bool (*step)(struct admin_job *job);
 };
 
@@ -167,6 +166,14 @@ __attribute__((format(printf, 3, 4)))
 bool job_fail(struct admin_job *job, enum admin_code code, const char *fmt, ...);
 /* The value of "--name"; "" for an option without value, NULL when it was not given. */
 const char *job_option(const struct admin_job *job, const char *name);
+/* The value of an option that takes a number from 1; `value` stays when it was not given. False:
+ * the job has failed. */
+bool job_number(struct admin_job *job, const char *option, uint64_t max, uint64_t *value);
+/*
+ * The command's memory from step to step: `size` zero bytes at its first call, flat, since it is
+ * freed without a word when the operator goes away.
+ */
+void *job_state(struct admin_job *job, size_t size);
 /* That the operator may change things; false, and the job has failed, when he may not. */
 bool job_may_change(struct admin_job *job);
 

@@ -101,9 +101,14 @@ static bool check(struct admin_job *job)
 		if (job->changes)
 			log_change(job);
 	}
-	if (c->state_size > 0)
-		job->state = xcalloc(1, c->state_size);
 	return true;
+}
+
+void *job_state(struct admin_job *job, size_t size)
+{
+	if (job->state == NULL)
+		job->state = xcalloc(1, size);
+	return job->state;
 }
 
 /* Hands on what was written since the last time; false when that was more than a step may write. */

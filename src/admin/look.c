@@ -1,32 +1,14 @@
-/* look.c - what the commands that look share: memory, room for a step, values as they are shown */
+/* look.c - what the commands that look share: room for a step, values as they are shown */
 #include "admin/look.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/selection.h"
 #include "base/datetime.h"
-#include "base/mem.h"
-
-void *look_state(struct admin_job *job, size_t size)
-{
-	if (job->state == NULL)
-		job->state = xcalloc(1, size);
-	return job->state;
-}
 
 bool look_is_full(const struct admin_job *job)
 {
 	return job->report.out->len >= LOOK_BYTES_PER_STEP;
-}
-
-bool look_number(struct admin_job *job, const char *option, uint64_t *value)
-{
-	const char *text = job_option(job, option);
-
-	if (text == NULL || number_parse(text, INT64_MAX / 10, value))
-		return true;
-	return job_fail(job, ADMIN_USAGE, "%s takes a number from 1 on", option);
 }
 
 void look_time(struct report *r, const char *name, int64_t us)
@@ -46,8 +28,9 @@ void look_uuid(struct report *r, const char *name, const struct uuid *id)
 {
 	char text[UUID_TEXT_LEN + 1];
 
-	uuid_format(id, text);
-	report_text(r, name, text);
+	if (id != NULL)
+		uuid_format(id, text);
+	report_text(r, name, id != NULL ? text : NULL);
 }
 
 void look_instance(struct report *r, const char *name, struct core *core, uint32_t number)

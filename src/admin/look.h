@@ -1,4 +1,4 @@
-/* look.h - what the commands that look share: memory, room for a step, values as they are shown */
+/* look.h - what the commands that look share: room for a step, values as they are shown */
 #ifndef HANDOFF_ADMIN_LOOK_H
 #define HANDOFF_ADMIN_LOOK_H
 
@@ -13,19 +13,11 @@
 #define LOOK_ROWS_PER_STEP 500
 #define LOOK_BYTES_PER_STEP (ADMIN_STEP_BYTES_MAX - 16 * 1024)
 
-/*
- * The command's memory from step to step: `size` zero bytes at its first call, flat, since it is
- * freed without a word when the operator goes away.
- */
-void *look_state(struct admin_job *job, size_t size);
 /* This step has written enough. */
 bool look_is_full(const struct admin_job *job);
-/* The value of a number option, from 1 on; *value stays what it is when it was not given. False:
- * the job has failed. */
-bool look_number(struct admin_job *job, const char *option, uint64_t *value);
-
 /* Milliseconds for people, whole for programs. 0 is no value. */
 void look_time(struct report *r, const char *name, int64_t us);
+/* No value for NULL. */
 void look_uuid(struct report *r, const char *name, const struct uuid *id);
 /* "BETA/b7"; no value for 0. */
 void look_instance(struct report *r, const char *name, struct core *core, uint32_t number);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "admin/change.h"
-#include "base/mem.h"
 
 #define PAGE_BATCHES 256		/* changed in one turn */
 #define PAGE_ROWS 1000			/* looked at */
@@ -362,10 +361,8 @@ static bool run_step(struct admin_job *job, struct operation_run *run)
 
 bool operation_step(struct admin_job *job, enum operation operation)
 {
-	struct operation_run *run = job->state;
+	struct operation_run *run = job_state(job, sizeof(*run));
 
-	if (run == NULL)
-		run = job->state = xcalloc(1, sizeof(*run));
 	run->operation = operation;
 	if (job_is_left(job) && run->stage != STAGE_RUN)
 		return false;

@@ -30,7 +30,7 @@ static unsigned steps;		/* of all commands, since the beginning of the test */
 
 static bool cmd_count(struct admin_job *job)
 {
-	unsigned *at = job->state;
+	unsigned *at = job_state(job, sizeof(*at));
 
 	steps++;
 	report_number(&job->report, "step", ++*at);
@@ -75,7 +75,7 @@ static bool cmd_fail(struct admin_job *job)
 
 static const struct command rows[] = {
 	{ .words = "count", .role = ROLE_LOOK, .step = cmd_count, .arguments = "NUMBER",
-	  .state_size = sizeof(unsigned), .help = "count" },
+	  .help = "count" },
 	{ .words = "dead echo", .role = ROLE_LOOK, .step = cmd_echo, .arguments = "[WORD]...",
 	  .options = "--name NAME --all", .help = "echo" },
 	{ .words = "dead purge", .role = ROLE_CHANGE, .destructive = true, .step = cmd_echo,

@@ -177,6 +177,9 @@ check-san:
 	+@$(MAKE) --no-print-directory check BUILD=$(BUILD)/san SANITIZE=address,undefined \
 		CFLAGS='-O1 -g' HANDOFF_TEST_PATIENCE=3
 
+# What proves more than these tests do is built and run by a fragment beside it: tests/PROOF.md.
+include $(wildcard tests/*/proof.mk)
+
 # --- Static analysis ---------------------------------------------------------------------------
 
 ANALYSED := $(MAIN) $(ROOMS) $(TOOL) $(CTL)

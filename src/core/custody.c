@@ -383,7 +383,7 @@ static bool insert(struct offer *o, struct batch *b, struct instance *to)
 {
 	struct core *c = o->core;
 
-	store_intake_begin(c->store);
+	store_intake_begin(c->store, o->frame->len);
 	fill(o, b);
 	if (to)
 		dispatch_prepare(c, b, to);

@@ -71,7 +71,7 @@ static bool insert(struct core *c, const struct import *in, struct route *r, str
 	snprintf(text, sizeof text, "%s%s%s", h->who, *h->reason ? ": " : "", h->reason);
 	/* before the intake: one that is given up takes the numbers back that it gave out */
 	b->source = b->series = instance_of_broker(c, r->source)->record.number;
-	store_intake_begin(c->store);
+	store_intake_begin(c->store, STORE_INTAKE_CHILD);
 	fill_batch(c, in, r, b);
 	journal_note(c, b, &(struct note){ JOURNAL_IMPORTED, 0, 0, INT_NONE, text });
 	fill_end(c, in, b, &e);

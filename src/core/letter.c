@@ -107,7 +107,7 @@ static bool insert(struct core *c, struct route *r, const struct batch *letter,
 {
 	if (!store_has_room(c->store, frame->len, 0))
 		return false;
-	store_intake_begin(c->store);
+	store_intake_begin(c->store, STORE_INTAKE_CHILD);
 	store_dead_insert(c->store, letter, e, buf_bytes(frame), frame->len);
 	if (store_intake_end(c->store) != 0)
 		return false;

@@ -165,7 +165,7 @@ static bool move_to_end(struct hands_on *o, const struct batch *dead, struct bat
 
 	if (!store_has_room(store, dead->payload_bytes, 0))
 		return false;
-	store_intake_begin(store);
+	store_intake_begin(store, STORE_INTAKE_CHILD);
 	b->id = store_next_id(store);
 	store_dead_redrive(store, dead, b);
 	return store_intake_end(store) == 0;

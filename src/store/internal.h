@@ -55,6 +55,7 @@ struct store {
 		} filter;
 	} aliases;
 	uint64_t pages_free;		/* usable in this turn, when it began */
+	uint64_t pages_never_used;	/* of them, those behind all that was ever written */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
 	uint64_t commits;
 	uint64_t operations;
@@ -163,9 +164,9 @@ void store_file_close(struct store *s);
 int store_meta_load(struct store *s, char *why, size_t size) MUST_CHECK;
 void store_meta_save(struct store *s);
 /*
- * Pages that the next write transaction may use: never used ones, and those freed two commits ago
+ * Counts the pages that the next write transaction may use: never used ones, and those freed two commits ago
  * or earlier. Reads, so it comes before that transaction is begun.
  */
-uint64_t store_pages_free(struct store *s);
+void store_count_pages(struct store *s);
 
 #endif

@@ -11,6 +11,8 @@
 
 /* Pages that one change may dirty at most: a path of each tree that it touches. */
 #define PAGES_PER_CHANGE 4
+/* Free pages, beside its own, that let an intake go without a transaction of its own. */
+#define INTAKE_SPARE_PAGES 256
 /* The reserve for ends: a sixteenth of the store. */
 #define RESERVE_SHARE 16
 
@@ -69,8 +71,7 @@ MDB_txn *store_writer(struct store *s)
 	if (s->intake)
 		return s->intake;
 	if (!s->turn) {
-		s->pages_free = store_pages_free(s);
-		s->pages_used = 0;
+		store_count_pages(s);
 		store_read_end(s);
 		int rc = mdb_txn_begin(s->env, NULL, 0, &s->turn);
 		if (rc != 0) {
@@ -144,12 +145,31 @@ void store_nudge(struct store *s)
 	store_meta_save(s);
 }
 
+static uint64_t payload_pages(const struct store *s, uint64_t n)
+{
+	return (n + 64) / s->page_size + 1;
+}
+
 /* --- intake --------------------------------------------------------------------------------- */
 
-void store_intake_begin(struct store *s)
+/*
+ * Whether MDB_MAP_FULL cannot happen. A value of one page is put on any free page; a longer one
+ * needs neighbours, and those are sure only in the part of the file that was never used.
+ */
+static bool pages_are_certain(const struct store *s, size_t n)
+{
+	uint64_t pages = payload_pages(s, n);
+	uint64_t there = pages == 1 ? s->pages_free : s->pages_never_used;
+
+	return s->pages_used + pages + INTAKE_SPARE_PAGES <= there;
+}
+
+void store_intake_begin(struct store *s, size_t n)
 {
 	MDB_txn *turn = store_writer(s);
 
+	if (turn && n != STORE_INTAKE_CHILD && pages_are_certain(s, n))
+		return;
 	alias_intake_begin(s);
 	s->before_intake = s->meta;
 	s->intake_full = false;
@@ -163,7 +183,7 @@ void store_intake_begin(struct store *s)
 int store_intake_end(struct store *s)
 {
 	if (!s->intake)
-		return ERR_IO;
+		return s->failure == 0 ? 0 : ERR_IO;
 	if (s->intake_full) {
 		store_intake_abort(s);
 		return ERR_FULL;
@@ -192,11 +212,6 @@ void store_intake_abort(struct store *s)
 }
 
 /* --- room ----------------------------------------------------------------------------------- */
-
-static uint64_t payload_pages(const struct store *s, uint64_t n)
-{
-	return (n + 64) / s->page_size + 1;
-}
 
 uint64_t store_reserve_bytes(const struct store *s)
 {

@@ -69,11 +69,16 @@ void store_read_end(struct store *s);
 bool store_has_failed(const struct store *s);
 
 /*
- * Intake as a child transaction (design.md section 2). store_intake_end() returns 0, or ERR_FULL
- * when there was no room: the batch is then gone without a trace and the turn lives.
+ * An intake is refused alone: what is put between these two is there as a whole, or gone without a
+ * trace while the turn lives. `n` are the bytes of the largest value that will be put. Where the
+ * pages for it are certainly there, the changes go straight into the turn's transaction; else into
+ * a child of it (after MDB_MAP_FULL every call on the same transaction fails), which costs as much
+ * as the rest of a small batch. store_intake_end() returns 0, or ERR_FULL when there was no room.
  */
-void store_intake_begin(struct store *s);
+void store_intake_begin(struct store *s, size_t n);
 int store_intake_end(struct store *s) MUST_CHECK;
+/* Gives up an intake that is a child: begun with STORE_INTAKE_CHILD. */
+#define STORE_INTAKE_CHILD SIZE_MAX
 void store_intake_abort(struct store *s);
 
 /*

@@ -367,12 +367,14 @@ static uint64_t pages_reusable(struct store *s, uint64_t enough)
 	return pages;
 }
 
-uint64_t store_pages_free(struct store *s)
+void store_count_pages(struct store *s)
 {
 	uint64_t all = s->size / s->page_size;
 	MDB_envinfo info;
 
 	mdb_env_info(s->env, &info);
-	uint64_t never_used = all - info.me_last_pgno - 1;
-	return never_used >= all / 2 ? never_used : never_used + pages_reusable(s, all / 2);
+	s->pages_free = s->pages_never_used = all - info.me_last_pgno - 1;
+	if (s->pages_free < all / 2)
+		s->pages_free += pages_reusable(s, all / 2);
+	s->pages_used = 0;
 }

@@ -111,7 +111,7 @@ static inline void insert(struct store *s, const struct batch *b)
 {
 	size_t n;
 
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	const uint8_t *p = payload_of(b->id, &n);
 	store_batch_insert(s, b, p, n);
 	assert_int_equal(store_intake_end(s), 0);

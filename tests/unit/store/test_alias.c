@@ -15,7 +15,7 @@ static struct batch take(struct store *s, const char *correlation)
 	struct batch b = new_batch(s);
 	size_t n;
 
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	const uint8_t *p = payload_of(b.id, &n);
 	store_batch_insert(s, &b, p, n);
 	add_alias(s, b.id, correlation);
@@ -113,13 +113,13 @@ static void an_aborted_intake_leaves_no_alias(void **state)
 	struct store *s = ((struct fixture *)*state)->store;
 
 	take(s, "kept");
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	add_alias(s, store_next_id(s), "gone");
 	store_intake_abort(s);
 	take(s, "kept as well");
 	committed(s);
 	assert_int_equal(count_aliases(s), 2);
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	add_alias(s, store_next_id(s), "gone");
 	store_intake_abort(s);
 	assert_int_equal(committed(s).aliases, 1);
@@ -134,7 +134,7 @@ static void a_full_buffer_is_written_at_once(void **state)
 		add_alias(s, store_next_id(s), "x");
 	for (unsigned n = 0; n < 700; n++)
 		take(s, "y");
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	for (unsigned n = 0; n < 700; n++)
 		add_alias(s, store_next_id(s), "z");
 	store_intake_abort(s);

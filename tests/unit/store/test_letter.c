@@ -21,7 +21,7 @@ static struct batch redrive(struct store *s, const struct batch *dead, uint64_t 
 	b.state = BATCH_READY;
 	b.id = id;
 	b.redrives++;
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	store_dead_redrive(s, dead, &b);
 	assert_int_equal(store_intake_end(s), 0);
 	return b;
@@ -227,7 +227,7 @@ static void letters_come_from_elsewhere(void **state)
 
 	b.derived = b.has_parent = true;
 	b.parent = parent.batch_id;
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	const uint8_t *p = payload_of(b.id, &n);
 	store_dead_insert(s, &b, &told, p, n);
 	assert_int_equal(store_intake_end(s), 0);
@@ -257,7 +257,7 @@ static void a_refused_redrive_leaves_the_letter(void **state)
 
 	committed(s);
 	uint64_t bytes = store_history_bytes(s);
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	b.id = store_next_id(s);
 	b.state = BATCH_READY;
 	store_dead_redrive(s, &dead, &b);
@@ -273,7 +273,7 @@ static struct batch add_large(struct store *s, size_t n)
 	uint8_t *p = calloc(1, n);
 
 	b.payload_bytes = (uint32_t)n;
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	store_batch_insert(s, &b, p, n);
 	assert_int_equal(store_intake_end(s), 0);
 	free(p);
@@ -290,7 +290,7 @@ static void a_redrive_that_finds_no_room_is_refused(void **state)
 	bury(s, &b);
 	add_large(s, 24u << 20);
 	committed(s);
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	moved.id = store_next_id(s);
 	store_dead_redrive(s, &b, &moved);
 	assert_int_equal(store_intake_end(s), ERR_FULL);

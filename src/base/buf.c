@@ -46,7 +46,7 @@ static size_t buf_capacity(const struct buf *b, size_t need)
 	return cap;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+uint8_t *buf_make_room(struct buf *b, size_t n)
 {
 	const size_t ceiling = b->max > 0 ? b->max : SIZE_MAX;
 	uint8_t *data;
@@ -58,8 +58,6 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		b->failed = true;
 		return NULL;
 	}
-	if (b->data != NULL && n <= b->cap - b->off - b->len)
-		return b->data + b->off + b->len;
 	if (b->data != NULL && b->off > 0) {
 		memmove(b->data, b->data + b->off, b->len);
 		b->off = 0;
@@ -82,19 +80,6 @@ void buf_grow(struct buf *b, size_t n)
 	if (b->failed)
 		return;
 	assert(n <= b->cap - b->off - b->len);
-	b->len += n;
-}
-
-void buf_put(struct buf *b, const void *p, size_t n)
-{
-	uint8_t *to;
-
-	if (n == 0)
-		return;
-	to = buf_reserve(b, n);
-	if (to == NULL)
-		return;
-	memcpy(to, p, n);
 	b->len += n;
 }
 

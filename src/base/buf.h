@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -28,13 +29,34 @@ void buf_clear(struct buf *b);			/* forgets bytes and failure, keeps the memory 
 /*
  * Room for `n` more bytes, contiguous; NULL and failed when refused. buf_grow() makes them valid.
  */
-uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
+static inline uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
 void buf_grow(struct buf *b, size_t n);
-void buf_put(struct buf *b, const void *p, size_t n);
+static inline void buf_put(struct buf *b, const void *p, size_t n);
 void buf_take(struct buf *b, size_t n);		/* drops n bytes from the front */
 static inline uint8_t *buf_bytes(const struct buf *b)
 {
 	return b->data + b->off;
+}
+
+/* buf_reserve() where the room is not there yet. */
+uint8_t *buf_make_room(struct buf *b, size_t n) MUST_CHECK;
+
+static inline uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+	const bool is_there = !b->failed && b->data != NULL && n <= b->cap - b->off - b->len &&
+			      (b->max == 0 || n <= b->max - b->len);
+
+	return is_there ? b->data + b->off + b->len : buf_make_room(b, n);
+}
+
+static inline void buf_put(struct buf *b, const void *p, size_t n)
+{
+	uint8_t *to = n > 0 ? buf_reserve(b, n) : NULL;
+
+	if (to == NULL)
+		return;
+	memcpy(to, p, n);
+	b->len += n;
 }
 
 #endif

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_dash_place(size_t i)
-{
-	return i == 8 || i == 13 || i == 18 || i == 23;
-}
+/* Where the two digits of each byte stand; there are dashes between them. */
+static const uint8_t byte_places[16] = {
+	0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34,
+};
 
 /*
  * What a hex digit is worth, and one more; 0 where there is none. A table, for no branch is taken.
@@ -21,41 +21,32 @@ static const uint8_t digit_values[256] = {
 
 bool uuid_parse(const char *s, size_t len, struct uuid *u)
 {
-	struct uuid read = { 0 };
-	size_t digits = 0;
+	struct uuid read;
+	bool good = len == UUID_TEXT_LEN && s[8] == '-' && s[13] == '-' && s[18] == '-' &&
+		    s[23] == '-';
 
-	if (len != UUID_TEXT_LEN)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		uint8_t value;
+	for (size_t i = 0; good && i < sizeof(read.b); i++) {
+		const uint8_t high = digit_values[(uint8_t)s[byte_places[i]]];
+		const uint8_t low = digit_values[(uint8_t)s[byte_places[i] + 1]];
 
-		if (is_dash_place(i)) {
-			if (s[i] != '-')
-				return false;
-			continue;
-		}
-		value = digit_values[(uint8_t)s[i]];
-		if (value == 0)
-			return false;
-		read.b[digits / 2] = (uint8_t)((read.b[digits / 2] << 4) | (value - 1));
-		digits++;
+		good = high != 0 && low != 0;
+		read.b[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
-	*u = read;
-	return true;
+	if (good)
+		*u = read;
+	return good;
 }
 
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t at = 0;
 
 	for (size_t i = 0; i < sizeof(u->b); i++) {
-		if (is_dash_place(at))
-			out[at++] = '-';
-		out[at++] = hex[u->b[i] >> 4];
-		out[at++] = hex[u->b[i] & 15];
+		out[byte_places[i]] = hex[u->b[i] >> 4];
+		out[byte_places[i] + 1] = hex[u->b[i] & 15];
 	}
-	out[at] = '\0';
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[UUID_TEXT_LEN] = '\0';
 }
 
 void uuid_make(struct uuid *u, uint64_t ms, const uint8_t random[16])

@@ -19,16 +19,14 @@
 #include "base/mem.h"
 #include "wire/text.h"
 
-#define ZONE_CHUNK_BYTES 16384
-
 struct decoder *decoder_create(enum decode_side side)
 {
 	struct decoder *d = xcalloc(1, sizeof(*d));
 
 	d->side = side;
-	if (!msgpack_zone_init(&d->zone, ZONE_CHUNK_BYTES) ||
-	    !span_set_init(&d->keys, MAP_KEYS_MAX))
-		fatalx("out of memory: a decoder of %d bytes refused", ZONE_CHUNK_BYTES);
+	/* So that an ordinary message asks for none. */
+	if (!span_set_init(&d->keys, MAP_KEYS_MAX) || arena_take(&d->lists, 1) == NULL)
+		fatalx("out of memory: a decoder's set of %d keys refused", MAP_KEYS_MAX);
 	return d;
 }
 
@@ -36,7 +34,7 @@ void decoder_destroy(struct decoder *d)
 {
 	if (d == NULL)
 		return;
-	msgpack_zone_destroy(&d->zone);
+	arena_finish(&d->lists);
 	span_set_finish(&d->keys);
 	free(d);
 }
@@ -116,17 +114,15 @@ static bool read_header(struct decoder *d, const struct item *map, struct messag
 {
 	const uint8_t *at = map->p + map->head.size;
 	const uint8_t *end = map->p + map->n;
-	struct item key, header;
-	bool is_first;
+	struct item key;
 
 	path_push_key(d, span_of("header"));
-	if (!item_find(map, "header", &header))
-		return refuse(d, "missing", "a map, under the first key");
-	is_first = item_take(&at, end, &key) && key.head.type == MP_STR &&
-	    span_is(item_text(&key), "header");
-	if (!is_first)
-		return refuse(d, "another key before it", "the first key");
-	if (!shape_read(d, &header, &header_shape, h))
+	if (map->head.count == 0 || !item_take(&at, end, &key) || key.head.type != MP_STR ||
+	    !span_is(item_text(&key), "header"))
+		return item_find(map, "header", &key)
+		    ? refuse(d, "another key before it", "the first key")
+		    : refuse(d, "missing", "a map, under the first key");
+	if (!item_open(at, end, &d->header) || !shape_read(d, &d->header, &header_shape, h))
 		return false;
 	path_pop(d);
 	h->type = message_type_parse(h->type_text);
@@ -209,7 +205,8 @@ int message_decode(struct decoder *d, const uint8_t *body, size_t n, struct mess
 
 	memset(m, 0, sizeof(*m));
 	f->code = INT_NONE;
-	msgpack_zone_clear(&d->zone);
+	arena_clear(&d->lists);
+	d->header.p = NULL;
 	d->depth = 0;
 	d->fault = f;
 	if (read_message(d, &map, m))

@@ -27,7 +27,7 @@ struct decoder *decoder_create(enum decode_side side);
 void decoder_destroy(struct decoder *d);
 
 /*
- * Checks the n bytes of a frame's body (mpcheck first, then msgpack-c decodes what passed) against
+ * Checks the n bytes of a frame's body against
  * protocol.md sections 2 to 5 and fills *m. Spans point into the body, lists into the decoder: good
  * until its next call. Unknown keys are walked, not judged.
  *

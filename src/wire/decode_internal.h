@@ -5,13 +5,14 @@
  *	decode_tables.c  what the maps of the protocol page look like: shapes, tables of fields
  *	decode_shape.c   a map is walked against its shape
  *	decode_list.c    the same for lists, and for maps whose keys are content
- *	decode_value.c   one value that is no container, by msgpack-c
+ *	decode_value.c   one value that is no container
  *	decode_item.c    finding items in bytes that mpcheck has passed
  *	decode_ids.c     what stored bytes say to a person, without judging
  *	decode_fault.c   saying where a fault is, what was expected, what was found
  *
- * Containers are walked here, not by msgpack-c: it would build a tree of a size that a stranger
- * chooses, and it refuses nesting that the protocol allows. So it is given single values only.
+ * Each byte is looked at twice: when the frame is walked, which nothing gets past that is not well
+ * formed, and when what is known of it is read. No tree is built: its size would be a stranger's
+ * choice.
  */
 #ifndef HANDOFF_WIRE_DECODE_INTERNAL_H
 #define HANDOFF_WIRE_DECODE_INTERNAL_H
@@ -20,8 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <msgpack.h>
-
+#include "base/arena.h"
 #include "wire/decode.h"
 #include "wire/mpcheck.h"
 #include "wire/spanset.h"
@@ -54,7 +54,7 @@ enum field_kind {
 struct decoder;
 
 struct field {
-	const char *name;
+	struct span name;
 	enum field_kind kind;
 	bool optional;			/* may be absent or nil */
 	size_t into;			/* the value; 0: checked only */
@@ -84,15 +84,6 @@ struct path_step {
 	size_t position;
 };
 
-struct decoder {
-	enum decode_side side;
-	msgpack_zone zone;		/* the lists of the message */
-	struct span_set keys;		/* of the one map whose keys are compared just now */
-	struct path_step path[PATH_STEPS_MAX];
-	unsigned depth;
-	struct fault *fault;		/* the caller's */
-};
-
 /* One item of a frame. */
 struct item {
 	const uint8_t *p;
@@ -100,10 +91,29 @@ struct item {
 	struct mp_head head;
 };
 
-/* The item at *p, which moves behind it; false when the bytes up to `end` are none. */
+struct decoder {
+	enum decode_side side;
+	struct arena lists;		/* of the message */
+	struct item header;		/* of the frame's map, once it was read */
+	struct span_set keys;		/* of the one map whose keys are compared just now */
+	struct path_step path[PATH_STEPS_MAX];
+	unsigned depth;
+	struct fault *fault;		/* the caller's */
+};
+
+/*
+ * The item at p; false when the bytes up to `end` are none. A container is not walked: its n are
+ * all those bytes, until whoever reads it, or item_close(), has found its end.
+ */
+bool item_open(const uint8_t *p, const uint8_t *end, struct item *v);
+bool item_close(struct item *v);
+/* Both; *p moves behind it. */
 bool item_take(const uint8_t **p, const uint8_t *end, struct item *v);
 /* A str's, bin's or ext's content. */
-struct span item_text(const struct item *v);
+static inline struct span item_text(const struct item *v)
+{
+	return (struct span){ (const char *)v->p + v->head.size, (size_t)v->head.count };
+}
 /* The value of a key of a map, unjudged; false when `map` is no map or has no such key. */
 bool item_find(const struct item *map, const char *key, struct item *v);
 /* The string under a key of a map; its p is NULL when there is none. */
@@ -123,18 +133,21 @@ bool refuse_value(struct decoder *d, const struct item *v, const struct field *f
 /* "nil", "a boolean", "an integer", … */
 const char *item_type_text(const struct item *v);
 
-/* Reads a map into the struct at `base`; false with the fault when it does not have the shape. */
-bool shape_read(struct decoder *d, const struct item *map, const struct shape *shape, void *base);
+/*
+ * Reads a map that is open into the struct at `base`, and sets its n; false with the fault when it
+ * does not have the shape.
+ */
+bool shape_read(struct decoder *d, struct item *map, const struct shape *shape, void *base);
 /* The parts of it that other maps share: number of keys, their type, none twice. */
 bool check_map(struct decoder *d, const struct item *map);
 bool check_key(struct decoder *d, const struct item *key, size_t position);
 bool check_keys_differ(struct decoder *d, const struct item *map);
 
-/* One value of the kind that the name says. */
-bool list_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
-bool integers_read(struct decoder *d, const struct item *v, const struct field *f, void *base);
-bool strings_read(struct decoder *d, const struct item *v, const struct field *f);
-bool counts_read(struct decoder *d, const struct item *v, const struct field *f);
+/* One value of the kind that the name says, as shape_read(). */
+bool list_read(struct decoder *d, struct item *v, const struct field *f, void *base);
+bool integers_read(struct decoder *d, struct item *v, const struct field *f, void *base);
+bool strings_read(struct decoder *d, struct item *v, const struct field *f);
+bool counts_read(struct decoder *d, struct item *v, const struct field *f);
 /* Whether `completes`, a list of struct message_ack, names each lease once (section 8). */
 bool leases_differ(struct decoder *d, const void *list, size_t n);
 /* Whether `delivery_results`, a list of struct message_record_delivery, names each record once. */

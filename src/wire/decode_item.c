@@ -1,28 +1,34 @@
 /* decode_item.c - finding items in the bytes of a frame */
 #include "wire/decode_internal.h"
 
-bool item_take(const uint8_t **p, const uint8_t *end, struct item *v)
+bool item_open(const uint8_t *p, const uint8_t *end, struct item *v)
 {
-	size_t n = (size_t)(end - *p);
-	enum mp_verdict verdict;
-
-	if (mp_head_read(*p, n, &v->head) != MP_OK)
+	v->p = p;
+	v->n = (size_t)(end - p);
+	if (mp_head_read(p, v->n, &v->head) != MP_OK)
 		return false;
-	v->n = mp_scalar_size(&v->head);
-	if (mp_is_container(&v->head)) {
-		/* Nesting was judged when the frame was walked: what is too deep is passed over. */
-		verdict = mp_item_walk(*p, n, 1, &v->n, NULL);
-		if (verdict != MP_OK && verdict != MP_TOO_DEEP)
-			return false;
-	}
-	v->p = *p;
-	*p += v->n;
+	if (!mp_is_container(&v->head))
+		v->n = mp_scalar_size(&v->head);
 	return true;
 }
 
-struct span item_text(const struct item *v)
+bool item_close(struct item *v)
 {
-	return (struct span){ (const char *)v->p + v->head.size, (size_t)v->head.count };
+	enum mp_verdict verdict;
+
+	if (!mp_is_container(&v->head))
+		return true;
+	/* Nesting was judged when the frame was walked: what is too deep is passed over. */
+	verdict = mp_item_walk(v->p, v->n, 1, &v->n, NULL);
+	return verdict == MP_OK || verdict == MP_TOO_DEEP;
+}
+
+bool item_take(const uint8_t **p, const uint8_t *end, struct item *v)
+{
+	if (!item_open(*p, end, v) || !item_close(v))
+		return false;
+	*p += v->n;
+	return true;
 }
 
 bool item_find(const struct item *map, const char *key, struct item *v)

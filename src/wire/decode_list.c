@@ -8,7 +8,7 @@
 
 #define LIST_FIRST_ITEMS 4
 
-/* Structs in the zone, as many as have passed. */
+/* Structs in the arena, as many as have passed. */
 struct list {
 	char *items;
 	size_t n;
@@ -17,14 +17,14 @@ struct list {
 
 /*
  * The place of one more struct, zeroed; NULL when memory is refused. Memory grows with what has
- * passed, never by what a list's head announces. What is outgrown stays in the zone until the next
+ * passed, never by what a list's head announces. What is outgrown stays in the arena until the next
  * message.
  */
 static void *list_add(struct decoder *d, struct list *l, size_t size)
 {
 	if (l->n == l->room) {
 		size_t room = l->room > 0 ? l->room * 2 : LIST_FIRST_ITEMS;
-		char *items = room < SIZE_MAX / size ? msgpack_zone_malloc(&d->zone, room * size)
+		char *items = room < SIZE_MAX / size ? arena_take(&d->lists, room * size)
 						     : NULL;
 
 		if (items == NULL)
@@ -42,7 +42,7 @@ static bool refuse_memory(struct decoder *d)
 	return refuse(d, "more than there is memory for", "a shorter list");
 }
 
-bool list_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+bool list_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	const uint8_t *at = v->p + v->head.size;
 	const uint8_t *end = v->p + v->n;
@@ -54,22 +54,24 @@ bool list_read(struct decoder *d, const struct item *v, const struct field *f, v
 		return refuse_value(d, v, f);
 	if (v->head.count < f->min)
 		return refuse(d, "nothing in it", "a list, not empty");
-	for (size_t i = 0; item_take(&at, end, &element); i++) {
+	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = list_add(d, &list, f->shape->size);
 
 		path_push_position(d, i);
 		if (place == NULL)
 			return refuse_memory(d);
-		if (!shape_read(d, &element, f->shape, place))
+		if (!item_open(at, end, &element) || !shape_read(d, &element, f->shape, place))
 			return false;
+		at += element.n;
 		path_pop(d);
 	}
+	v->n = (size_t)(at - v->p);
 	memcpy(member(base, f->into), &list.items, sizeof(list.items));
 	*count = list.n;
 	return f->agree == NULL || f->agree(d, list.items, list.n);
 }
 
-bool integers_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+bool integers_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	static const struct field integer = { .kind = FIELD_INTEGER, .into = 1 };
 	const uint8_t *at = v->p + v->head.size;
@@ -85,7 +87,7 @@ bool integers_read(struct decoder *d, const struct item *v, const struct field *
 		snprintf(found, sizeof(found), "%" PRIu64 " of them", v->head.count);
 		return refuse(d, found, "a list of at most %" PRIu64 " integers", f->max);
 	}
-	for (size_t i = 0; item_take(&at, end, &element); i++) {
+	for (size_t i = 0; i < v->head.count && item_take(&at, end, &element); i++) {
 		void *place = list_add(d, &list, sizeof(uint64_t));
 
 		path_push_position(d, i);
@@ -95,12 +97,13 @@ bool integers_read(struct decoder *d, const struct item *v, const struct field *
 			return false;
 		path_pop(d);
 	}
+	v->n = (size_t)(at - v->p);
 	memcpy(member(base, f->into), &list.items, sizeof(list.items));
 	*count = list.n;
 	return true;
 }
 
-bool strings_read(struct decoder *d, const struct item *v, const struct field *f)
+bool strings_read(struct decoder *d, struct item *v, const struct field *f)
 {
 	static const struct field string = { .kind = FIELD_STRING };
 	const uint8_t *at = v->p + v->head.size;
@@ -109,16 +112,17 @@ bool strings_read(struct decoder *d, const struct item *v, const struct field *f
 
 	if (v->head.type != MP_ARRAY)
 		return refuse_value(d, v, f);
-	for (size_t i = 0; item_take(&at, end, &element); i++) {
+	for (size_t i = 0; i < v->head.count && item_take(&at, end, &element); i++) {
 		path_push_position(d, i);
 		if (!value_read(d, &element, &string, NULL))
 			return false;
 		path_pop(d);
 	}
+	v->n = (size_t)(at - v->p);
 	return true;
 }
 
-bool counts_read(struct decoder *d, const struct item *v, const struct field *f)
+bool counts_read(struct decoder *d, struct item *v, const struct field *f)
 {
 	static const struct field integer = { .kind = FIELD_INTEGER };
 	const uint8_t *at = v->p + v->head.size;
@@ -129,7 +133,8 @@ bool counts_read(struct decoder *d, const struct item *v, const struct field *f)
 		return refuse_value(d, v, f);
 	if (!check_map(d, v))
 		return false;
-	for (size_t i = 0; item_take(&at, end, &key) && item_take(&at, end, &value); i++) {
+	for (size_t i = 0; i < v->head.count && item_take(&at, end, &key) &&
+	    item_take(&at, end, &value); i++) {
 		if (!check_key(d, &key, i))
 			return false;
 		path_push_key(d, item_text(&key));
@@ -137,6 +142,7 @@ bool counts_read(struct decoder *d, const struct item *v, const struct field *f)
 			return false;
 		path_pop(d);
 	}
+	v->n = (size_t)(at - v->p);
 	return check_keys_differ(d, v);
 }
 
@@ -161,7 +167,7 @@ bool leases_differ(struct decoder *d, const void *list, size_t n)
 
 	if (n < 2)
 		return true;
-	places = msgpack_zone_malloc(&d->zone, n * sizeof(*places));
+	places = arena_take(&d->lists, n * sizeof(*places));
 	if (places == NULL)
 		return refuse_memory(d);
 	for (size_t i = 0; i < n; i++)

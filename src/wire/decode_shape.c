@@ -11,13 +11,13 @@ static const struct field *field_find(const struct shape *shape, struct span nam
 		size_t i = *next < shape->count ? *next : 0;
 
 		*next = i + 1;
-		if (span_is(name, shape->fields[i].name))
+		if (span_equal(name, shape->fields[i].name))
 			return &shape->fields[i];
 	}
 	return NULL;
 }
 
-static bool kind_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+static bool kind_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	switch (f->kind) {
 	case FIELD_MAP:
@@ -35,13 +35,22 @@ static bool kind_read(struct decoder *d, const struct item *v, const struct fiel
 	}
 }
 
-static bool field_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
+/* One that was read before is the header, the first of its map. */
+static bool pass_over(const struct decoder *d, struct item *v)
+{
+	if (v->p != d->header.p)
+		return item_close(v);
+	v->n = d->header.n;
+	return true;
+}
+
+static bool field_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	struct span *raw = member_or_null(base, f->raw);
 	bool *has = member_or_null(base, f->has);
 
 	if (f->kind == FIELD_READ_BEFORE)
-		return true;
+		return pass_over(d, v);
 	if (f->kind == FIELD_REFUSED)
 		return refuse_value(d, v, f);
 	if (f->optional && v->head.type == MP_NIL)
@@ -99,13 +108,29 @@ static bool check_complete(struct decoder *d, const struct shape *shape, uint64_
 
 		if (f->optional || (seen >> i & 1) != 0)
 			continue;
-		path_push_key(d, span_of(f->name));
+		path_push_key(d, f->name);
 		return refuse_value(d, NULL, f);
 	}
 	return true;
 }
 
-bool shape_read(struct decoder *d, const struct item *map, const struct shape *shape, void *base)
+/* One pair whose key is a field's; `seen` has a bit for each that was there. */
+static bool pair_read(struct decoder *d, const struct item *key, struct item *v,
+    const struct shape *shape, const struct field *f, uint64_t *seen, void *base)
+{
+	uint64_t bit = UINT64_C(1) << (f - shape->fields);
+
+	path_push_key(d, item_text(key));
+	if ((*seen & bit) != 0)
+		return refuse(d, "twice", "each key once");
+	*seen |= bit;
+	if (!field_read(d, v, f, base))
+		return false;
+	path_pop(d);
+	return true;
+}
+
+bool shape_read(struct decoder *d, struct item *map, const struct shape *shape, void *base)
 {
 	const uint8_t *at = map->p + map->head.size;
 	const uint8_t *end = map->p + map->n;
@@ -117,26 +142,22 @@ bool shape_read(struct decoder *d, const struct item *map, const struct shape *s
 
 	if (!check_map(d, map))
 		return false;
-	for (size_t i = 0; item_take(&at, end, &key) && item_take(&at, end, &v); i++) {
+	for (size_t i = 0; i < map->head.count; i++) {
 		const struct field *f;
-		uint64_t bit;
 
-		if (!check_key(d, &key, i))
+		if (!item_take(&at, end, &key) || !check_key(d, &key, i))
+			return false;
+		if (!item_open(at, end, &v))
 			return false;
 		f = field_find(shape, item_text(&key), &next);
-		if (f == NULL) {
+		if (f == NULL)
 			unknown++;
-			continue;
-		}
-		path_push_key(d, item_text(&key));
-		bit = UINT64_C(1) << (f - shape->fields);
-		if ((seen & bit) != 0)
-			return refuse(d, "twice", "each key once");
-		seen |= bit;
-		if (!field_read(d, &v, f, base))
+		if (f == NULL ? !item_close(&v)
+		              : !pair_read(d, &key, &v, shape, f, &seen, base))
 			return false;
-		path_pop(d);
+		at += v.n;
 	}
+	map->n = (size_t)(at - map->p);
 	/* What is known was seen above; two unknown keys may be the same one. */
 	if (unknown > 1 && !check_keys_differ(d, map))
 		return false;

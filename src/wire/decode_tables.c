@@ -4,7 +4,8 @@
 #include "wire/names.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define REQUIRED(text, type, ...) { .name = (text), .kind = FIELD_##type, __VA_ARGS__ }
+#define REQUIRED(text, type, ...)                                                                  \
+	{ .name = { (text), sizeof(text) - 1 }, .kind = FIELD_##type, __VA_ARGS__ }
 #define OPTIONAL(text, type, ...) REQUIRED(text, type, .optional = true, __VA_ARGS__)
 #define FIELDS(array) .fields = (array), .count = COUNT(array)
 

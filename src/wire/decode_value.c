@@ -1,4 +1,4 @@
-/* decode_value.c - one value that is no container: msgpack-c decodes, the protocol judges */
+/* decode_value.c - one value that is no container */
 #include "wire/decode_internal.h"
 
 #include <string.h>
@@ -7,16 +7,6 @@
 #include "base/digest.h"
 #include "wire/names.h"
 #include "wire/text.h"
-
-/* What msgpack-c makes of the item; never of a container, so that it asks for no memory. */
-static bool decode_scalar(struct decoder *d, const struct item *v, msgpack_object *o)
-{
-	size_t at = 0;
-
-	if (v->head.type == MP_ARRAY || v->head.type == MP_MAP)
-		return false;
-	return msgpack_unpack((const char *)v->p, v->n, &at, &d->zone, o) == MSGPACK_UNPACK_SUCCESS;
-}
 
 static bool is_upper(char c)
 {
@@ -158,30 +148,28 @@ static bool text_read(struct span text, const struct field *f, void *to)
 	}
 }
 
-static bool integer_read(const msgpack_object *o, const struct field *f, uint64_t *to)
+static bool integer_read(const struct mp_head *h, const struct field *f, uint64_t *to)
 {
-	if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER || o->via.u64 < f->min ||
-	    o->via.u64 > INT64_MAX)
+	if (h->type != MP_UINT || h->count < f->min || h->count > INT64_MAX)
 		return false;
 	if (to != NULL)
-		*to = o->via.u64;
+		*to = h->count;
 	return true;
 }
 
-static bool float_read(const msgpack_object *o, double *to)
+static bool float_read(const struct mp_head *h, double *to)
 {
 	double real;
 
-	switch (o->type) {
-	case MSGPACK_OBJECT_POSITIVE_INTEGER:
-		real = (double)o->via.u64;
+	switch (h->type) {
+	case MP_UINT:
+		real = (double)h->count;
 		break;
-	case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-		real = (double)o->via.i64;
+	case MP_INT:
+		real = (double)h->number;
 		break;
-	case MSGPACK_OBJECT_FLOAT32:
-	case MSGPACK_OBJECT_FLOAT64:
-		real = o->via.f64;
+	case MP_FLOAT:
+		real = h->real;
 		break;
 	default:
 		return false;
@@ -191,55 +179,41 @@ static bool float_read(const msgpack_object *o, double *to)
 	return true;
 }
 
-static bool boolean_read(const msgpack_object *o, bool *to)
+static bool boolean_read(const struct mp_head *h, bool *to)
 {
-	if (o->type != MSGPACK_OBJECT_BOOLEAN)
+	if (h->type != MP_BOOL)
 		return false;
 	if (to != NULL)
-		*to = o->via.boolean;
+		*to = h->number != 0;
 	return true;
 }
 
-/* What msgpack-c found; it gives no place to what is empty, and for us no place means absent. */
-static struct span content_of(const struct item *v, const char *p, size_t n)
+static bool bytes_read(const struct item *v, struct span *to)
 {
-	return n > 0 ? (struct span){ p, n } : item_text(v);
-}
-
-static bool bytes_read(const struct item *v, const msgpack_object *o, struct span *to)
-{
-	if (o->type != MSGPACK_OBJECT_BIN)
+	if (v->head.type != MP_BIN)
 		return false;
 	if (to != NULL)
-		*to = content_of(v, o->via.bin.ptr, o->via.bin.size);
+		*to = item_text(v);
 	return true;
+}
+
+static bool kind_read(const struct item *v, const struct field *f, void *to)
+{
+	switch (f->kind) {
+	case FIELD_INTEGER:
+		return integer_read(&v->head, f, to);
+	case FIELD_FLOAT:
+		return float_read(&v->head, to);
+	case FIELD_BOOLEAN:
+		return boolean_read(&v->head, to);
+	case FIELD_BYTES:
+		return bytes_read(v, to);
+	default:
+		return v->head.type == MP_STR && text_read(item_text(v), f, to);
+	}
 }
 
 bool value_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
 {
-	void *to = member_or_null(base, f->into);
-	msgpack_object o;
-	bool ok;
-
-	if (!decode_scalar(d, v, &o))
-		return refuse_value(d, v, f);
-	switch (f->kind) {
-	case FIELD_INTEGER:
-		ok = integer_read(&o, f, to);
-		break;
-	case FIELD_FLOAT:
-		ok = float_read(&o, to);
-		break;
-	case FIELD_BOOLEAN:
-		ok = boolean_read(&o, to);
-		break;
-	case FIELD_BYTES:
-		ok = bytes_read(v, &o, to);
-		break;
-	default:
-		ok = o.type == MSGPACK_OBJECT_STR &&
-		    text_read(content_of(v, o.via.str.ptr, o.via.str.size), f, to);
-		break;
-	}
-	return ok || refuse_value(d, v, f);
+	return kind_read(v, f, member_or_null(base, f->into)) || refuse_value(d, v, f);
 }

@@ -7,7 +7,7 @@
 #include "wire/pack.h"
 #include "wire/rewrite.h"
 
-/* How many bytes msgpack-c takes for the head of a map: its shortest form. */
+/* How many bytes pack_map() takes: the shortest form. */
 static size_t map_head_bytes(uint64_t pairs)
 {
 	if (pairs <= 15)

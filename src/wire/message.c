@@ -121,16 +121,6 @@ const struct error_code_info *error_code_info(enum error_code code)
 	return &codes[code];
 }
 
-bool span_is(struct span s, const char *text)
-{
-	return s.p != NULL && s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
-}
-
-struct span span_of(const char *text)
-{
-	return (struct span){ text, strlen(text) };
-}
-
 void fault_set(struct fault *f, enum error_code code, const char *field_name,
     const char *expected, ...)
 {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/uuid.h"
 
@@ -27,8 +28,19 @@ struct span {
 	size_t n;
 };
 
-bool span_is(struct span s, const char *text);
-struct span span_of(const char *text);
+static inline struct span span_of(const char *text)
+{
+	return (struct span){ text, strlen(text) };
+}
+static inline bool span_equal(struct span a, struct span b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+/* False for a span that is absent. */
+static inline bool span_is(struct span s, const char *text)
+{
+	return s.p != NULL && span_equal(s, span_of(text));
+}
 
 /* In the order of protocol.md section 4. */
 enum message_type {

@@ -77,29 +77,8 @@ static void head_set_float(struct mp_head *h, uint64_t raw, unsigned width)
 	}
 }
 
-/* The heads that are one byte with the count or the value in it. */
-static void head_read_fix(uint8_t byte, struct mp_head *h)
-{
-	if (byte <= 0x7f) {
-		h->type = MP_UINT;
-		h->count = byte;
-	} else if (byte <= 0x8f) {
-		h->type = MP_MAP;
-		h->count = byte & 0x0f;
-	} else if (byte <= 0x9f) {
-		h->type = MP_ARRAY;
-		h->count = byte & 0x0f;
-	} else if (byte <= 0xbf) {
-		h->type = MP_STR;
-		h->count = byte & 0x1f;
-	} else {
-		h->type = MP_INT;
-		h->number = (int64_t)byte - 0x100;
-	}
-}
-
-/* The heads 0xc0 to 0xdf, which forms[] tells about. */
-static enum mp_verdict head_read_form(const uint8_t *p, size_t n, struct mp_head *h)
+/* forms[] tells what they are. */
+enum mp_verdict mp_head_read_form(const uint8_t *p, size_t n, struct mp_head *h)
 {
 	const struct form *form = &forms[p[0] - 0xc0];
 	unsigned width = form->width;
@@ -107,7 +86,7 @@ static enum mp_verdict head_read_form(const uint8_t *p, size_t n, struct mp_head
 
 	if (p[0] == 0xc1)
 		return MP_RESERVED;
-	h->type = form->type;
+	*h = (struct mp_head){ .type = form->type };
 	h->size = 1 + (size_t)width + (h->type == MP_EXT);
 	if (n < h->size)
 		return MP_TRUNCATED;
@@ -128,22 +107,6 @@ static enum mp_verdict head_read_form(const uint8_t *p, size_t n, struct mp_head
 	default:
 		h->count = raw;
 		break;
-	}
-	return MP_OK;
-}
-
-enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
-{
-	if (n == 0)
-		return MP_TRUNCATED;
-	*h = (struct mp_head){ .size = 1 };
-	if (p[0] >= 0xc0 && p[0] <= 0xdf) {
-		enum mp_verdict verdict = head_read_form(p, n, h);
-
-		if (verdict != MP_OK)
-			return verdict;
-	} else {
-		head_read_fix(p[0], h);
 	}
 	if (h->type == MP_STR || h->type == MP_BIN || h->type == MP_EXT)
 		return h->count > n - h->size ? MP_TRUNCATED : MP_OK;

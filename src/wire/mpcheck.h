@@ -32,8 +32,41 @@ struct mp_head {
 	size_t size;		/* bytes of the head itself, without content */
 };
 
+/* The heads 0xc0 to 0xdf; n is not 0. */
+enum mp_verdict mp_head_read_form(const uint8_t *p, size_t n, struct mp_head *h);
+
+/* The heads that are one byte with the count or the value in it. */
+static inline void mp_head_read_fix(uint8_t byte, struct mp_head *h)
+{
+	*h = (struct mp_head){ .size = 1, .count = byte };
+	if (byte <= 0x7f) {
+		h->type = MP_UINT;
+	} else if (byte <= 0x8f) {
+		h->type = MP_MAP;
+		h->count = byte & 0x0f;
+	} else if (byte <= 0x9f) {
+		h->type = MP_ARRAY;
+		h->count = byte & 0x0f;
+	} else if (byte <= 0xbf) {
+		h->type = MP_STR;
+		h->count = byte & 0x1f;
+	} else {
+		h->type = MP_INT;
+		h->count = 0;
+		h->number = (int64_t)byte - 0x100;
+	}
+}
+
 /* Reads the head at p; MP_OK also guarantees that the content of str, bin and ext is there. */
-enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h);
+static inline enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
+{
+	if (n == 0)
+		return MP_TRUNCATED;
+	if (p[0] >= 0xc0 && p[0] <= 0xdf)
+		return mp_head_read_form(p, n, h);
+	mp_head_read_fix(p[0], h);
+	return h->type == MP_STR && h->count > n - 1 ? MP_TRUNCATED : MP_OK;
+}
 
 static inline bool mp_is_container(const struct mp_head *h)
 {

@@ -60,11 +60,11 @@ SAFETY := $(foreach flag,$(HARDENING),$(shell \
 SAFETY += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif
 
-# Debian 12 and 13 have msgpack-c under different names.
+# The tests' second opinion; Debian 12 and 13 have msgpack-c under different names.
 MSGPACK      := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 MSGPACK_LIBS := $(shell pkg-config --libs $(MSGPACK))
 TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto
-LIBS         := $(TLS_LIBS) $(MSGPACK_LIBS) -lgcrypt -lev -llmdb -lconfuse
+LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse
 
 COMPILE  = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -isystem $(DEPS)/include $(CPPFLAGS) \
 	   $(WARNINGS) $(SAFETY) -fPIC -ffunction-sections -fdata-sections $(CFLAGS)
@@ -117,7 +117,7 @@ $(BUILD)/allocations.so: tests/bench/allocations.c $(BUILD)/flags
 $(BUILD)/libhandoff.so: src/client/libhandoff.map $(call objects,$(LIBRARY))
 	$(call say,LINK) $(LINK) -shared -Wl,-soname,libhandoff.so.0,--version-script=$< \
 		-Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,-z,defs) \
-		-o $@ $(filter %.o,$^) $(TLS_LIBS) $(MSGPACK_LIBS) -lgcrypt
+		-o $@ $(filter %.o,$^) $(TLS_LIBS) -lgcrypt
 
 # A single object with mbedTLS inside, in which only the interface is visible.
 $(BUILD)/libhandoff.a: $(call objects,$(LIBRARY))
@@ -132,14 +132,14 @@ $(BUILD)/handoff.pc: always
 	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' \
 		'Name: handoff' 'Description: client library of the handoff batch broker' \
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lhandoff' \
-		'Libs.private: $(MSGPACK_LIBS) -lgcrypt' >$@
+		'Libs.private: -lgcrypt' >$@
 
 # --- Tests -------------------------------------------------------------------------------------
 
 $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(HELPERS)) $(BUILD)/rooms.a
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka \
-		-L$(DEPS)/lib -lstockgcm $(LIBS)
+		-L$(DEPS)/lib -lstockgcm $(MSGPACK_LIBS) $(LIBS)
 # The command's parts, without its main().
 $(filter $(BUILD)/tests/unit/tools/%,$(TESTS)): \
 	$(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
@@ -161,7 +161,7 @@ check-sim: $(BUILD)/sim
 # Modules that use libhandoff as anybody would.
 $(CLIB:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/%.o $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
-	$(call say,LINK) $(LINK) -pie -o $@ $^ $(MSGPACK_LIBS) -lgcrypt
+	$(call say,LINK) $(LINK) -pie -o $@ $^ -lgcrypt
 check-system: $(PROGRAMS) $(CLIB:%.c=$(BUILD)/%)
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFF=$(abspath $(BUILD)/handoff) \
 		HANDOFFCTL=$(abspath $(BUILD)/handoffctl) tests/system/run

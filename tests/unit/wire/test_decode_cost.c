@@ -1,8 +1,8 @@
 /*
  * test_decode_cost.c - what a stranger's frame may cost: time, memory, requests for memory
  *
- * Every request for memory is counted, ours and msgpack-c's: with the address sanitizer by its
- * hook, else by standing in front of the C library's functions.
+ * Every request for memory is counted, whoever makes it: with the address sanitizer by its hook,
+ * else by standing in front of the C library's functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,7 +8,9 @@
  *	3. the protocol's major version is ours, the message type is known;
  *	4. the fields of that type, and what may stand beside the header.
  *
- * After a fault the few things that a refusal names are looked for once more, wherever they are.
+ * What is in order is seen to be so by steps 2 to 4 alone: only what is not is walked by step 1,
+ * before them, so that its fault is told first. Then the few things that a refusal names are looked
+ * for once more, wherever they are.
  */
 #include "wire/decode_internal.h"
 
@@ -122,8 +124,10 @@ static bool read_header(struct decoder *d, const struct item *map, struct messag
 		return item_find(map, "header", &key)
 		    ? refuse(d, "another key before it", "the first key")
 		    : refuse(d, "missing", "a map, under the first key");
+	d->level = 1;
 	if (!item_open(at, end, &d->header) || !shape_read(d, &d->header, &header_shape, h))
 		return false;
+	d->level = 0;
 	path_pop(d);
 	h->type = message_type_parse(h->type_text);
 	return true;
@@ -152,10 +156,20 @@ static bool check_protocol(struct decoder *d, const struct item *map,
 	return true;
 }
 
+static void begin(struct decoder *d, struct message *m)
+{
+	memset(m, 0, sizeof(*m));
+	d->fault->code = INT_NONE;
+	arena_clear(&d->lists);
+	d->header.p = NULL;
+	d->level = 0;
+	d->depth = 0;
+}
+
+/* Steps 2 to 4, which look at all that step 1 looks at, and tell another fault first. */
 static bool read_message(struct decoder *d, struct item *map, struct message *m)
 {
-	if (!check_frame(d, map) || !read_header(d, map, &m->header) ||
-	    !check_protocol(d, map, &m->header))
+	if (!read_header(d, map, &m->header) || !check_protocol(d, map, &m->header))
 		return false;
 	if (m->header.type == MESSAGE_HELLO)
 		m->hello.mailbox = true;
@@ -203,13 +217,14 @@ int message_decode(struct decoder *d, const uint8_t *body, size_t n, struct mess
 {
 	struct item map = { .p = body, .n = n };
 
-	memset(m, 0, sizeof(*m));
-	f->code = INT_NONE;
-	arena_clear(&d->lists);
-	d->header.p = NULL;
-	d->depth = 0;
 	d->fault = f;
-	if (read_message(d, &map, m))
+	begin(d, m);
+	if (mp_head_read(body, n, &map.head) == MP_OK && map.head.type == MP_MAP &&
+	    read_message(d, &map, m) && map.n == n)
+		return 0;
+	map.n = n;
+	begin(d, m);
+	if (check_frame(d, &map) && read_message(d, &map, m))
 		return 0;
 	save_names(&map, m);
 	return ERR_PROTO;

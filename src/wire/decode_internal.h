@@ -10,9 +10,8 @@
  *	decode_ids.c     what stored bytes say to a person, without judging
  *	decode_fault.c   saying where a fault is, what was expected, what was found
  *
- * Each byte is looked at twice: when the frame is walked, which nothing gets past that is not well
- * formed, and when what is known of it is read. No tree is built: its size would be a stranger's
- * choice.
+ * No tree is built: its size would be a stranger's choice. What is known is read where it stands,
+ * what is not is walked; nothing is believed that is not there.
  */
 #ifndef HANDOFF_WIRE_DECODE_INTERNAL_H
 #define HANDOFF_WIRE_DECODE_INTERNAL_H
@@ -95,6 +94,7 @@ struct decoder {
 	enum decode_side side;
 	struct arena lists;		/* of the message */
 	struct item header;		/* of the frame's map, once it was read */
+	unsigned level;			/* nesting level of what is read; 1: the frame's map */
 	struct span_set keys;		/* of the one map whose keys are compared just now */
 	struct path_step path[PATH_STEPS_MAX];
 	unsigned depth;

@@ -54,6 +54,7 @@ bool list_read(struct decoder *d, struct item *v, const struct field *f, void *b
 		return refuse_value(d, v, f);
 	if (v->head.count < f->min)
 		return refuse(d, "nothing in it", "a list, not empty");
+	d->level++;
 	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = list_add(d, &list, f->shape->size);
 
@@ -65,6 +66,7 @@ bool list_read(struct decoder *d, struct item *v, const struct field *f, void *b
 		at += element.n;
 		path_pop(d);
 	}
+	d->level--;
 	v->n = (size_t)(at - v->p);
 	memcpy(member(base, f->into), &list.items, sizeof(list.items));
 	*count = list.n;
@@ -87,13 +89,13 @@ bool integers_read(struct decoder *d, struct item *v, const struct field *f, voi
 		snprintf(found, sizeof(found), "%" PRIu64 " of them", v->head.count);
 		return refuse(d, found, "a list of at most %" PRIu64 " integers", f->max);
 	}
-	for (size_t i = 0; i < v->head.count && item_take(&at, end, &element); i++) {
+	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = list_add(d, &list, sizeof(uint64_t));
 
 		path_push_position(d, i);
 		if (place == NULL)
 			return refuse_memory(d);
-		if (!value_read(d, &element, &integer, place))
+		if (!item_take(&at, end, &element) || !value_read(d, &element, &integer, place))
 			return false;
 		path_pop(d);
 	}
@@ -112,9 +114,9 @@ bool strings_read(struct decoder *d, struct item *v, const struct field *f)
 
 	if (v->head.type != MP_ARRAY)
 		return refuse_value(d, v, f);
-	for (size_t i = 0; i < v->head.count && item_take(&at, end, &element); i++) {
+	for (size_t i = 0; i < v->head.count; i++) {
 		path_push_position(d, i);
-		if (!value_read(d, &element, &string, NULL))
+		if (!item_take(&at, end, &element) || !value_read(d, &element, &string, NULL))
 			return false;
 		path_pop(d);
 	}
@@ -133,12 +135,11 @@ bool counts_read(struct decoder *d, struct item *v, const struct field *f)
 		return refuse_value(d, v, f);
 	if (!check_map(d, v))
 		return false;
-	for (size_t i = 0; i < v->head.count && item_take(&at, end, &key) &&
-	    item_take(&at, end, &value); i++) {
-		if (!check_key(d, &key, i))
+	for (size_t i = 0; i < v->head.count; i++) {
+		if (!item_take(&at, end, &key) || !check_key(d, &key, i))
 			return false;
 		path_push_key(d, item_text(&key));
-		if (!value_read(d, &value, &integer, NULL))
+		if (!item_take(&at, end, &value) || !value_read(d, &value, &integer, NULL))
 			return false;
 		path_pop(d);
 	}

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The field of this name. Fields mostly come in the table's order: the search begins at *next. */
 static const struct field *field_find(const struct shape *shape, struct span name, size_t *next)
@@ -15,6 +16,22 @@ static const struct field *field_find(const struct shape *shape, struct span nam
 			return &shape->fields[i];
 	}
 	return NULL;
+}
+
+/* The field whose turn it is, if its name in the shortest form is what stands at `at`: the key. */
+static const struct field *field_expected(const struct shape *shape, size_t next,
+    const uint8_t *at, const uint8_t *end, struct item *key)
+{
+	const struct field *f = &shape->fields[next];
+
+	if (next >= shape->count || f->name.n >= (size_t)(end - at) ||
+	    at[0] != (0xa0 | f->name.n) || memcmp(at + 1, f->name.p, f->name.n) != 0)
+		return NULL;
+	*key = (struct item){
+		.p = at, .n = 1 + f->name.n,
+		.head = { .type = MP_STR, .count = f->name.n, .size = 1 },
+	};
+	return f;
 }
 
 static bool kind_read(struct decoder *d, struct item *v, const struct field *f, void *base)
@@ -35,12 +52,13 @@ static bool kind_read(struct decoder *d, struct item *v, const struct field *f, 
 	}
 }
 
-/* One that was read before is the header, the first of its map. */
+/* A value that nobody reads. One that was read before is the header, the first of its map. */
 static bool pass_over(const struct decoder *d, struct item *v)
 {
-	if (v->p != d->header.p)
-		return item_close(v);
-	v->n = d->header.n;
+	if (v->p == d->header.p)
+		v->n = d->header.n;
+	else if (mp_is_container(&v->head))
+		return mp_item_walk(v->p, v->n, d->level + 1, &v->n, NULL) == MP_OK;
 	return true;
 }
 
@@ -114,54 +132,74 @@ static bool check_complete(struct decoder *d, const struct shape *shape, uint64_
 	return true;
 }
 
-/* One pair whose key is a field's; `seen` has a bit for each that was there. */
+/* How far the reading of a map has come. */
+struct reading {
+	uint64_t seen;		/* a bit for each field that was there */
+	size_t next;		/* the field that comes next, if its order is the table's */
+	unsigned unknown;	/* keys of no field */
+};
+
+/* One pair, whose key is a field's. */
 static bool pair_read(struct decoder *d, const struct item *key, struct item *v,
-    const struct shape *shape, const struct field *f, uint64_t *seen, void *base)
+    const struct shape *shape, const struct field *f, void *base, struct reading *r)
 {
-	uint64_t bit = UINT64_C(1) << (f - shape->fields);
+	const uint64_t bit = UINT64_C(1) << (f - shape->fields);
 
 	path_push_key(d, item_text(key));
-	if ((*seen & bit) != 0)
+	if ((r->seen & bit) != 0)
 		return refuse(d, "twice", "each key once");
-	*seen |= bit;
+	r->seen |= bit;
 	if (!field_read(d, v, f, base))
 		return false;
 	path_pop(d);
 	return true;
 }
 
+/* The pairs, from *at on. */
+static bool pairs_read(struct decoder *d, const struct item *map, const uint8_t **at,
+    const struct shape *shape, void *base, struct reading *r)
+{
+	const uint8_t *end = map->p + map->n;
+	struct item key, v;
+
+	for (size_t i = 0; i < map->head.count; i++) {
+		const struct field *f = field_expected(shape, r->next, *at, end, &key);
+
+		if (f == NULL) {
+			if (!item_take(at, end, &key) || !check_key(d, &key, i))
+				return false;
+			f = field_find(shape, item_text(&key), &r->next);
+		} else {
+			r->next++;
+			*at += key.n;
+		}
+		if (!item_open(*at, end, &v))
+			return false;
+		if (f == NULL ? !pass_over(d, &v) : !pair_read(d, &key, &v, shape, f, base, r))
+			return false;
+		r->unknown += f == NULL;
+		*at += v.n;
+	}
+	return true;
+}
+
 bool shape_read(struct decoder *d, struct item *map, const struct shape *shape, void *base)
 {
 	const uint8_t *at = map->p + map->head.size;
-	const uint8_t *end = map->p + map->n;
 	struct span *raw = member_or_null(base, shape->raw);
-	uint64_t seen = 0;
-	size_t next = 0;
-	unsigned unknown = 0;
-	struct item key, v;
+	struct reading r = { 0 };
 
 	if (!check_map(d, map))
 		return false;
-	for (size_t i = 0; i < map->head.count; i++) {
-		const struct field *f;
-
-		if (!item_take(&at, end, &key) || !check_key(d, &key, i))
-			return false;
-		if (!item_open(at, end, &v))
-			return false;
-		f = field_find(shape, item_text(&key), &next);
-		if (f == NULL)
-			unknown++;
-		if (f == NULL ? !item_close(&v)
-		              : !pair_read(d, &key, &v, shape, f, &seen, base))
-			return false;
-		at += v.n;
-	}
+	d->level++;
+	if (!pairs_read(d, map, &at, shape, base, &r))
+		return false;
+	d->level--;
 	map->n = (size_t)(at - map->p);
 	/* What is known was seen above; two unknown keys may be the same one. */
-	if (unknown > 1 && !check_keys_differ(d, map))
+	if (r.unknown > 1 && !check_keys_differ(d, map))
 		return false;
 	if (raw != NULL)
 		*raw = (struct span){ (const char *)map->p, map->n };
-	return check_complete(d, shape, seen);
+	return check_complete(d, shape, r.seen);
 }

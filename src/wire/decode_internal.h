@@ -43,8 +43,9 @@ enum field_kind {
 	FIELD_MAP,		/* the struct that shape is for; 0: goes on in this one */
 	FIELD_LIST,		/* pointer to const structs that shape is for; min 1: not empty */
 	FIELD_INTEGERS,		/* pointer to const uint64_t; at most max of them */
-	FIELD_STRINGS,		/* a list; checked, not kept */
+	FIELD_STRINGS,		/* a list; pointer to const struct span, or checked and not kept */
 	FIELD_COUNTS,		/* a map of string to integer; checked, not kept */
+	FIELD_WALKED,		/* a map, of which nothing is judged */
 };
 
 /* Where a member is, for `into`, `has`, `count` and `raw`: one more, since 0 means nowhere. */
@@ -146,7 +147,7 @@ bool check_keys_differ(struct decoder *d, const struct item *map);
 /* One value of the kind that the name says, as shape_read(). */
 bool list_read(struct decoder *d, struct item *v, const struct field *f, void *base);
 bool integers_read(struct decoder *d, struct item *v, const struct field *f, void *base);
-bool strings_read(struct decoder *d, struct item *v, const struct field *f);
+bool strings_read(struct decoder *d, struct item *v, const struct field *f, void *base);
 bool counts_read(struct decoder *d, struct item *v, const struct field *f);
 /* Whether `completes`, a list of struct message_ack, names each lease once (section 8). */
 bool leases_differ(struct decoder *d, const void *list, size_t n);

@@ -105,22 +105,33 @@ bool integers_read(struct decoder *d, struct item *v, const struct field *f, voi
 	return true;
 }
 
-bool strings_read(struct decoder *d, struct item *v, const struct field *f)
+bool strings_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
-	static const struct field string = { .kind = FIELD_STRING };
+	static const struct field kept = { .kind = FIELD_STRING, .into = 1 };
+	static const struct field checked = { .kind = FIELD_STRING };
+	const struct field *string = f->into > 0 ? &kept : &checked;
 	const uint8_t *at = v->p + v->head.size;
 	const uint8_t *end = v->p + v->n;
+	struct list list = { 0 };
 	struct item element;
 
 	if (v->head.type != MP_ARRAY)
 		return refuse_value(d, v, f);
 	for (size_t i = 0; i < v->head.count; i++) {
+		void *place = f->into > 0 ? list_add(d, &list, sizeof(struct span)) : NULL;
+
 		path_push_position(d, i);
-		if (!item_take(&at, end, &element) || !value_read(d, &element, &string, NULL))
+		if (f->into > 0 && place == NULL)
+			return refuse_memory(d);
+		if (!item_take(&at, end, &element) || !value_read(d, &element, string, place))
 			return false;
 		path_pop(d);
 	}
 	v->n = (size_t)(at - v->p);
+	if (f->into > 0) {
+		memcpy(member(base, f->into), &list.items, sizeof(list.items));
+		*(size_t *)member(base, f->count) = list.n;
+	}
 	return true;
 }
 

@@ -34,6 +34,16 @@ static const struct field *field_expected(const struct shape *shape, size_t next
 	return f;
 }
 
+/* A value that nobody reads. One that was read before is the header, the first of its map. */
+static bool pass_over(const struct decoder *d, struct item *v)
+{
+	if (v->p == d->header.p)
+		v->n = d->header.n;
+	else if (mp_is_container(&v->head))
+		return mp_item_walk(v->p, v->n, d->level + 1, &v->n, NULL) == MP_OK;
+	return true;
+}
+
 static bool kind_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	switch (f->kind) {
@@ -44,22 +54,14 @@ static bool kind_read(struct decoder *d, struct item *v, const struct field *f, 
 	case FIELD_INTEGERS:
 		return integers_read(d, v, f, base);
 	case FIELD_STRINGS:
-		return strings_read(d, v, f);
+		return strings_read(d, v, f, base);
 	case FIELD_COUNTS:
 		return counts_read(d, v, f);
+	case FIELD_WALKED:
+		return check_map(d, v) && pass_over(d, v);
 	default:
 		return value_read(d, v, f, base);
 	}
-}
-
-/* A value that nobody reads. One that was read before is the header, the first of its map. */
-static bool pass_over(const struct decoder *d, struct item *v)
-{
-	if (v->p == d->header.p)
-		v->n = d->header.n;
-	else if (mp_is_container(&v->head))
-		return mp_item_walk(v->p, v->n, d->level + 1, &v->n, NULL) == MP_OK;
-	return true;
 }
 
 static bool field_read(struct decoder *d, struct item *v, const struct field *f, void *base)

@@ -204,6 +204,56 @@ static const struct field confirmation_fields[] = {
 };
 static const struct shape confirmation_shape = { FIELDS(confirmation_fields) };
 
+static const struct field circuit_change_fields[] = {
+	COMMON_FIELDS,
+	REQUIRED("circuit_id", STRING, .into = INTO(message, circuit_change.circuit_id)),
+	REQUIRED("previous_state", ENUM, .into = INTO(message, circuit_change.previous_state),
+	    .names = circuit_state_names),
+	REQUIRED("new_state", ENUM, .into = INTO(message, circuit_change.new_state),
+	    .names = circuit_state_names),
+	REQUIRED("affected_modules", STRINGS,
+	    .into = INTO(message, circuit_change.affected_modules),
+	    .count = INTO(message, circuit_change.affected_count)),
+};
+static const struct shape circuit_change_shape = { FIELDS(circuit_change_fields) };
+
+static const struct field health_request_fields[] = {
+	COMMON_FIELDS,
+	REQUIRED("check_type", ENUM, .into = INTO(message, health_request.check_type),
+	    .names = check_type_names),
+};
+static const struct shape health_request_shape = { FIELDS(health_request_fields) };
+
+static const struct field component_health_fields[] = {
+	REQUIRED("component_name", STRING, .into = INTO(component_health, name)),
+	REQUIRED("status", ENUM, .into = INTO(component_health, status),
+	    .names = health_status_names),
+	REQUIRED("message", STRING, .into = INTO(component_health, message)),
+	REQUIRED("last_check", DATETIME, .into = INTO(component_health, checked_at_us)),
+};
+static const struct shape component_health_shape = {
+	FIELDS(component_health_fields), .size = sizeof(struct component_health),
+};
+
+#define HEALTH_RESPONSE_FIELDS                                                                     \
+	COMMON_FIELDS,                                                                             \
+	REQUIRED("status", ENUM, .into = INTO(message, health_response.status),                    \
+	    .names = health_status_names),                                                         \
+	REQUIRED("checks", LIST, .into = INTO(message, health_response.checks),                    \
+	    .count = INTO(message, health_response.check_count),                                   \
+	    .shape = &component_health_shape),                                                     \
+	REQUIRED("uptime_seconds", INTEGER,                                                        \
+	    .into = INTO(message, health_response.uptime_seconds))
+
+static const struct field health_from_module_fields[] = { HEALTH_RESPONSE_FIELDS };
+static const struct shape health_from_module_shape = { FIELDS(health_from_module_fields) };
+
+static const struct field health_from_broker_fields[] = {
+	HEALTH_RESPONSE_FIELDS,
+	OPTIONAL("pipeline", WALKED, .raw = INTO(message, health_response.pipeline)),
+};
+static const struct shape health_from_broker_shape = { FIELDS(health_from_broker_fields) };
+
 /* Section 5: BATCH_TRANSFER. Its parts are read into the one struct message_batch. */
 static const struct field metadata_fields[] = {
 	REQUIRED("batch_id", UUID, .into = INTO(message_batch, batch_id),
@@ -319,6 +369,12 @@ const struct shape *message_shape(enum message_type type, enum decode_side side)
 		return &backpressure_shape;
 	case MESSAGE_ERROR_NOTIFICATION:
 		return &error_notification_shape;
+	case MESSAGE_CIRCUIT_STATE_CHANGE:
+		return at_broker ? &other_shape : &circuit_change_shape;
+	case MESSAGE_HEALTH_CHECK_REQUEST:
+		return &health_request_shape;
+	case MESSAGE_HEALTH_CHECK_RESPONSE:
+		return at_broker ? &health_from_module_shape : &health_from_broker_shape;
 	default:
 		return &other_shape;
 	}

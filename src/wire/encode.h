@@ -104,6 +104,37 @@ void encode_backpressure(struct buf *out, const struct envelope *e,
 /* At least one result, no record twice; has_batch_id is not looked at. */
 void encode_confirmation(struct buf *out, const struct envelope *e,
     const struct message_confirmation *c);
+void encode_circuit_change(struct buf *out, const struct envelope *e,
+    const struct message_circuit_change *c);
+void encode_health_request(struct buf *out, const struct envelope *e, enum check_type type);
+
+/* ModuleHealth of PipelineHealthStatus (protocol.md section 11). */
+struct module_health_out {
+	struct span name;		/* the key of module_statuses */
+	enum health_status status;
+	const struct component_health *checks;
+	size_t check_count;
+	bool was_seen;			/* false: last_seen is nil */
+	int64_t last_seen_us;
+	uint64_t connected_instances;
+};
+struct pipeline_health_out {
+	enum health_status overall_status;
+	const struct module_health_out *modules;
+	size_t module_count;
+	uint64_t circuits_open;
+	double error_rate_1m;
+	double records_per_second;
+};
+struct health_response_out {
+	enum health_status status;
+	const struct component_health *checks;
+	size_t check_count;
+	uint64_t uptime_seconds;
+	const struct pipeline_health_out *pipeline;	/* NULL: left out */
+};
+void encode_health_response(struct buf *out, const struct envelope *e,
+    const struct health_response_out *h);
 /* One IntegrationError map, without a frame around it. */
 void encode_error(struct buf *out, const struct error_out *e);
 
@@ -118,6 +149,7 @@ struct delivery_out {
 	bool redelivered;
 	uint64_t lease;
 	int64_t received_at_us;
+	struct span error_summary;	/* BatchErrorSummary, encoded; p NULL: left out */
 };
 void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, size_t n,
     size_t *skip, const struct delivery_out *d);

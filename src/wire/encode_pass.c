@@ -46,12 +46,16 @@ void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, si
 
 	pack_init(&p, tail);
 	pack_text(&p, "delivery");
-	pack_map(&p, 5);
+	pack_map(&p, 5 + (size_t)(d->error_summary.p != NULL));
 	pack_key_span(&p, "route", d->route);
 	pack_key_integer(&p, "attempt", d->attempt);
 	pack_key_boolean(&p, "redelivered", d->redelivered);
 	pack_key_integer(&p, "lease", d->lease);
 	pack_key_datetime(&p, "received_at", d->received_at_us);
+	if (d->error_summary.p != NULL) {
+		pack_text(&p, "error_summary");
+		pack_raw(&p, d->error_summary);
+	}
 	pass_on(head, tail, tail_start, body, n, skip);
 }
 

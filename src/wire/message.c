@@ -38,6 +38,9 @@ const char *const action_required_names[] = { "NONE", "THROTTLE", "HALT", "INVES
 const char *const priority_names[] = { "NORMAL", "CRITICAL", NULL };
 const char *const signal_type_names[] = { "ACTIVATE", "DEACTIVATE", NULL };
 const char *const record_delivery_names[] = { "DELIVERED", "FAILED", "DLQ", NULL };
+const char *const circuit_state_names[] = { "CLOSED", "OPEN", "HALF_OPEN", NULL };
+const char *const check_type_names[] = { "LIVENESS", "READINESS", "DETAILED", NULL };
+const char *const health_status_names[] = { "HEALTHY", "DEGRADED", "UNHEALTHY", NULL };
 const char *const goodbye_reason_names[] = {
 	"SHUTDOWN", "DRAINING", "DONE", "REPLACED", "KICKED", "PROTOCOL_ERROR", "UNAUTHORIZED",
 	"TIMEOUT", "REKEY", NULL,
@@ -56,6 +59,16 @@ const char *ack_status_name(enum ack_status status)
 const char *goodbye_reason_name(enum goodbye_reason reason)
 {
 	return goodbye_reason_names[reason];
+}
+
+const char *circuit_state_name(enum circuit_state state)
+{
+	return circuit_state_names[state];
+}
+
+const char *health_status_name(enum health_status status)
+{
+	return health_status_names[status];
 }
 
 #define CODE(code, severity, recoverability, scope, meaning)                                       \

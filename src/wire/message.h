@@ -74,12 +74,17 @@ enum action_required { ACTION_NONE, ACTION_THROTTLE, ACTION_HALT, ACTION_INVESTI
 enum priority { PRIORITY_NORMAL, PRIORITY_CRITICAL };
 enum signal_type { SIGNAL_ACTIVATE, SIGNAL_DEACTIVATE };
 enum record_delivery { RECORD_DELIVERED, RECORD_FAILED, RECORD_DLQ };
+enum circuit_state { CIRCUIT_CLOSED, CIRCUIT_OPEN, CIRCUIT_HALF_OPEN };
+enum check_type { CHECK_LIVENESS, CHECK_READINESS, CHECK_DETAILED };
+enum health_status { HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHEALTHY };
 enum goodbye_reason {
 	GOODBYE_SHUTDOWN, GOODBYE_DRAINING, GOODBYE_DONE, GOODBYE_REPLACED, GOODBYE_KICKED,
 	GOODBYE_PROTOCOL_ERROR, GOODBYE_UNAUTHORIZED, GOODBYE_TIMEOUT, GOODBYE_REKEY,
 };
 const char *ack_status_name(enum ack_status status);
 const char *goodbye_reason_name(enum goodbye_reason reason);
+const char *circuit_state_name(enum circuit_state state);
+const char *health_status_name(enum health_status status);
 
 /* Section 9. The table behind error_code_info() has each code's name, severity and so on. */
 enum error_code {
@@ -244,6 +249,34 @@ struct message_confirmation {
 	size_t result_count;
 };
 
+/* CIRCUIT_STATE_CHANGE: the broker tells the modules that have to do with a circuit. */
+struct message_circuit_change {
+	struct span circuit_id;
+	enum circuit_state previous_state, new_state;
+	const struct span *affected_modules;	/* in the decoder's memory */
+	size_t affected_count;
+};
+
+struct message_health_request {
+	enum check_type check_type;
+};
+
+struct component_health {
+	struct span name;
+	enum health_status status;
+	struct span message;
+	int64_t checked_at_us;
+};
+
+/* HEALTH_CHECK_RESPONSE, either way; only the broker's has `pipeline`. */
+struct message_health_response {
+	enum health_status status;
+	const struct component_health *checks;	/* in the decoder's memory */
+	size_t check_count;
+	uint64_t uptime_seconds;
+	struct span pipeline;		/* the map, encoded; p NULL when absent */
+};
+
 struct message {
 	struct message_header header;
 	bool has_in_reply_to;
@@ -261,6 +294,9 @@ struct message {
 		struct message_error_notification error_notification;
 		struct message_backpressure backpressure;
 		struct message_confirmation confirmation;
+		struct message_circuit_change circuit_change;
+		struct message_health_request health_request;
+		struct message_health_response health_response;
 	};
 };
 

@@ -11,6 +11,9 @@ extern const char *const action_required_names[];
 extern const char *const priority_names[];
 extern const char *const signal_type_names[];
 extern const char *const record_delivery_names[];
+extern const char *const circuit_state_names[];
+extern const char *const check_type_names[];
+extern const char *const health_status_names[];
 extern const char *const goodbye_reason_names[];
 
 #endif

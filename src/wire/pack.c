@@ -203,6 +203,15 @@ void pack_pair_float(struct packer *p, struct span key, double value)
 		buf_grow(p->out, at + put_number(to + at, 0xcb, bits, 8));
 }
 
+void pack_pair_nil(struct packer *p, struct span key)
+{
+	size_t at;
+	uint8_t *to = begin_pair(p, key, 0, &at);
+
+	if (to != NULL)
+		buf_grow(p->out, at + put_number(to + at, 0xc0, 0, 0));
+}
+
 void pack_pair_boolean(struct packer *p, struct span key, bool value)
 {
 	size_t at;

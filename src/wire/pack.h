@@ -36,6 +36,7 @@ void pack_pair_datetime(struct packer *p, struct span key, int64_t us);
 void pack_pair_integer(struct packer *p, struct span key, uint64_t value);
 void pack_pair_float(struct packer *p, struct span key, double value);
 void pack_pair_boolean(struct packer *p, struct span key, bool value);
+void pack_pair_nil(struct packer *p, struct span key);
 
 /* The same for a key that is a literal: the compiler knows its length. */
 static inline void pack_text(struct packer *p, const char *text)
@@ -70,6 +71,10 @@ static inline void pack_key_integer(struct packer *p, const char *key, uint64_t 
 static inline void pack_key_float(struct packer *p, const char *key, double value)
 {
 	pack_pair_float(p, span_of(key), value);
+}
+static inline void pack_key_nil(struct packer *p, const char *key)
+{
+	pack_pair_nil(p, span_of(key));
 }
 static inline void pack_key_boolean(struct packer *p, const char *key, bool value)
 {

@@ -67,6 +67,18 @@ const char confirmation_text[] =
 	"  {'record_id': 'r-3', 'destination_id': 'lake', 'status': 'DLQ',"
 	"  'delivery_timestamp': '" DATETIME "'}], 'seen': 12}";
 
+const char circuit_text[] =
+	"{" HEADER("BROKER", "ALPHA", "CIRCUIT_STATE_CHANGE") ", 'circuit_id': 'alpha-beta',"
+	" 'previous_state': 'CLOSED', 'new_state': 'OPEN',"
+	" 'affected_modules': ['ALPHA', 'BETA']}";
+
+const char health_response_text[] =
+	"{" HEADER("BETA", "BROKER", "HEALTH_CHECK_RESPONSE") ", 'status': 'DEGRADED',"
+	" 'checks': [{'component_name': 'output_buffer', 'status': 'HEALTHY', 'message': '12',"
+	"  'last_check': '" DATETIME "'},"
+	"  {'component_name': 'database', 'status': 'UNHEALTHY', 'message': 'gone',"
+	"  'last_check': '" DATETIME "'}], 'uptime_seconds': 77}";
+
 const char health_text[] =
 	"{" HEADER("BETA", "BROKER", "HEALTH_CHECK_REQUEST") ", 'in_reply_to': '" OTHER_ID "',"
 	" 'notice': 3, 'seen': 2, 'check_type': 'LIVENESS'}";

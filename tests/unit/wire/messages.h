@@ -40,6 +40,8 @@ extern const char ack_from_broker_text[];
 extern const char error_notification_text[];
 extern const char backpressure_text[];
 extern const char confirmation_text[];
+extern const char circuit_text[];
+extern const char health_response_text[];
 extern const char health_text[];
 
 #endif

@@ -320,7 +320,7 @@ static void the_frames_own_map_has_the_same_ceiling(void **state)
 	(void)state;
 	buf_init(&header, 0);
 	buf_init(&body, 0);
-	notation_encode(&header, "{" HEADER("ALPHA", "BROKER", "HEALTH_CHECK_REQUEST") "}");
+	notation_encode(&header, "{" HEADER("ALPHA", "BROKER", "JOB_STATUS_UPDATE") "}");
 	buf_take(&header, 1);
 
 	notation_encode(&body, "~de0400~");

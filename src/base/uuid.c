@@ -22,19 +22,19 @@ static const uint8_t digit_values[256] = {
 bool uuid_parse(const char *s, size_t len, struct uuid *u)
 {
 	struct uuid read;
-	bool good = len == UUID_TEXT_LEN && s[8] == '-' && s[13] == '-' && s[18] == '-' &&
-		    s[23] == '-';
 
-	for (size_t i = 0; good && i < sizeof(read.b); i++) {
+	if (len != UUID_TEXT_LEN || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-')
+		return false;
+	for (size_t i = 0; i < sizeof(read.b); i++) {
 		const uint8_t high = digit_values[(uint8_t)s[byte_places[i]]];
 		const uint8_t low = digit_values[(uint8_t)s[byte_places[i] + 1]];
 
-		good = high != 0 && low != 0;
+		if (high == 0 || low == 0)
+			return false;
 		read.b[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
-	if (good)
-		*u = read;
-	return good;
+	*u = read;
+	return true;
 }
 
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])

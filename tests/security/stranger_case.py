@@ -118,6 +118,6 @@ def connect_plain(address, timeout=PATIENCE_SECONDS):
     return plain
 
 
-__all__ = ["ADMIN", "Closed", "Ctl", "PACE", "PATIENCE_SECONDS", "StrangerCase", "authority",
-           "connect_plain", "figure", "messages", "percentile", "raise_descriptors", "scaled",
+__all__ = ["ADMIN", "Closed", "Ctl", "PACE", "PATIENCE_SECONDS", "SCALE", "StrangerCase",
+           "authority", "connect_plain", "figure", "messages", "percentile", "raise_descriptors", "scaled",
            "summary"]

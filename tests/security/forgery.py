@@ -118,6 +118,7 @@ class Forger:
 
 
 def _openssl(*arguments):
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True)
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True,
+                          errors="backslashreplace")
     if done.returncode != 0:
         raise RuntimeError("openssl %s: %s" % (" ".join(arguments), done.stderr))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from handoff_client import Client, tls_context
+from handoff_client import Client, Silence, tls_context
 from load import client_hello
 from stranger_case import (ADMIN, PATIENCE_SECONDS, SCALE, Closed, Ctl, StrangerCase, authority,
                            connect_plain, figure, messages, percentile, raise_descriptors, scaled)
@@ -53,57 +53,70 @@ class FloodCase(StrangerCase):
             self.clients.append(client)
         return made
 
-    def pairs(self, broker, count):
-        """Sources and their targets, one route for all."""
-        return [(self.module(broker, "ALPHA"), self.module(broker, "BETA", 1))
-                for _ in range(count)]
+    def time_all(self, sources, target, seconds):
+        """Each source hands over one batch after the other for so long, and one target finishes
+        them all; every time from a batch to the word that it was PROCESSED."""
+        times, problems, stop = [], [], threading.Event()
 
-    def time_all(self, pairs, seconds):
-        """Hands over in all pairs at once for so long; every time that one took."""
-        times = []
-
-        def work(alpha, beta):
+        def hand_over(client):
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 began = time.monotonic()
-                alpha.answer_to(alpha.send(alpha.batch(count=1)))
-                beta.finish(beta.delivery())
+                client.outcome(client.hand_over(count=1))
                 times.append(time.monotonic() - began)
 
-        threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in pairs]
-        for thread in threads:
+        def finish():
+            while not stop.is_set():
+                try:
+                    target.finish(target.delivery(seconds=0.2))
+                except Silence:
+                    continue
+
+        def work(what, *arguments):
+            try:
+                what(*arguments)
+            except (OSError, AssertionError) as problem:
+                problems.append(problem)
+
+        threads = [threading.Thread(target=work, args=(hand_over, one)) for one in sources]
+        last = threading.Thread(target=work, args=(finish,))
+        for thread in (last, *threads):
             thread.start()
         for thread in threads:
             thread.join()
+        stop.set()
+        last.join()
+        self.assertFalse(problems)
         return times
 
 
 class Hellos(FloodCase):
     """Anybody can send a ClientHello, and it costs us a millisecond."""
 
-    PAIRS = 8
+    SOURCES = 8
     SECONDS = 3
     RATE = 500 if SCALE > 1 else 50     # the default, or one that every machine reaches
 
-    def test_established_pairs_are_served_and_a_newcomer_gets_in(self):
+    def test_established_sessions_are_served_and_a_newcomer_gets_in(self):
         broker = self.start_broker(ADMIN, max_handshake_rate=self.RATE)
-        pairs = self.pairs(broker, self.PAIRS)
-        before = self.time_all(pairs, self.SECONDS)
+        sources = self.many_modules(broker, "ALPHA", self.SOURCES)
+        target = self.module(broker, "BETA", 100)
+        before = self.time_all(sources, target, self.SECONDS)
         memory, processor = broker.memory("RssAnon"), self.processor_seconds(broker)
         load = self.start_load("hellos", broker, self.SECONDS + 1)
         broker.wait_for_log("connection refused .*reason=total_rate")
-        during = self.time_all(pairs, self.SECONDS)
+        during = self.time_all(sources, target, self.SECONDS)
         grown = broker.memory("RssAnon") - memory
         used = self.processor_seconds(broker) - processor
         sent = self.end_load(load)
         self.many_modules(broker, "GAMMA", 1)
-        self.assertGreater(len(during), len(before) / 20)
-        self.assertLess(percentile(during, 99), PATIENCE_SECONDS / 4)
+        self.assertGreater(len(during), len(before) / 40)
+        self.assertLess(percentile(during, 99), PATIENCE_SECONDS / 2)
         if not broker.is_sanitized():
             self.assertLess(grown, 32 * MB)
-        figure("%d ClientHellos in %d s, %d a second let in, beside %d pairs: handovers %d -> %d, "
+        figure("%d ClientHellos in %d s, %d a second let in, beside %d sources: handovers %d -> %d, "
                "p99 %.0f -> %.0f ms, memory +%.1f MB, processor %.1f s", sent, self.SECONDS + 1,
-               self.RATE, self.PAIRS,
+               self.RATE, self.SOURCES,
                len(before), len(during), 1000 * percentile(before, 99),
                1000 * percentile(during, 99), grown / MB, used)
 
@@ -153,7 +166,10 @@ class Slow(FloodCase):
         newcomer = None
         while len(ages) < count:
             for _ in range(min(20, count - len(ages) - len(opened))):
-                opened[connect_plain(broker.address)] = time.monotonic(), [0]
+                try:
+                    opened[connect_plain(broker.address)] = time.monotonic(), [0]
+                except OSError:
+                    break           # over the rate of all: others next time
             for one, (began, at) in list(opened.items()):
                 one.setblocking(False)
                 try:
@@ -273,7 +289,7 @@ class Greedy(FloodCase):
 
 class Descriptors(FloodCase):
     def test_without_descriptors_it_rests_and_answers_its_operator(self):
-        """128 descriptors, 500 clients: no spinning, the operator is answered, pairs go on."""
+        """128 descriptors, 500 clients: no spinning, the operator is answered, others go on."""
         broker = self.start_broker(ADMIN)
         alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA")
         resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (128, 128))
@@ -317,7 +333,7 @@ class Bulk(FloodCase):
         beside = self.time_in_turn(small, gamma, seconds)
         handed = self.end_load(load)
         self.assertGreater(handed, 0)
-        self.assertLess(percentile(beside, 99), PATIENCE_SECONDS / 8)
+        self.assertLess(percentile(beside, 99), PATIENCE_SECONDS / 2)
         figure("%d small peers: RECEIVED after p50 %.1f, p99 %.1f ms; beside %d MB of bulk p50 "
                "%.1f, p99 %.1f ms", peers, 1000 * percentile(quiet, 50),
                1000 * percentile(quiet, 99), handed, 1000 * percentile(beside, 50),

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""load.py - a stranger, or a bulk peer, in a process of its own: load.py KIND PORT SECONDS [FILE...]
+"""load.py - a stranger or a bulk peer in its own process: load.py KIND PORT SECONDS [FILE...]
 
     hellos  opens connections and sends a ClientHello on each, as fast as it can
     bulk    hands over batches of a megabyte as ALPHA and finishes them as BETA; the files are the

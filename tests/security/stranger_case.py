@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-from case import Case, authority, messages, summary  # noqa: E402
+from case import Case, authority, messages  # noqa: E402
 from ctl import ADMIN, Ctl  # noqa: E402
 from handoff_client import PATIENCE_SECONDS, Closed  # noqa: E402
 
@@ -95,15 +95,6 @@ class StrangerCase(Case):
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def time_handovers(self, alpha, beta, seconds):
-        """Hands over and finishes batch by batch for so long; the time that each took."""
-        times, end = [], time.monotonic() + seconds
-        while time.monotonic() < end:
-            began = time.monotonic()
-            beta.finish(beta.delivery(alpha.hand_over()))
-            times.append(time.monotonic() - began)
-        return times
-
 
 def raise_descriptors():
     """As many descriptors as this process may have."""
@@ -119,5 +110,5 @@ def connect_plain(address, timeout=PATIENCE_SECONDS):
 
 
 __all__ = ["ADMIN", "Closed", "Ctl", "PACE", "PATIENCE_SECONDS", "SCALE", "StrangerCase",
-           "authority", "connect_plain", "figure", "messages", "percentile", "raise_descriptors", "scaled",
-           "summary"]
+           "authority", "connect_plain", "figure", "messages", "percentile", "raise_descriptors",
+           "scaled"]

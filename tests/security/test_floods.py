@@ -115,14 +115,14 @@ class Hellos(FloodCase):
         self.assertLess(percentile(during, 99), PATIENCE_SECONDS / 2)
         if not broker.is_sanitized():
             self.assertLess(grown, 32 * MB)
-        figure("%d ClientHellos in %d s, %d a second let in, beside %d sources: handovers %d -> %d, "
-               "p99 %.0f -> %.0f ms, memory +%.1f MB, processor %.1f s", sent, self.SECONDS + 1,
-               self.RATE, self.SOURCES,
-               len(before), len(during), 1000 * percentile(before, 99),
+        figure("%d ClientHellos in %d s, %d a second let in, beside %d sources: handovers "
+               "%d -> %d, p99 %.0f -> %.0f ms, memory +%.1f MB, processor %.1f s", sent,
+               self.SECONDS + 1, self.RATE, self.SOURCES, len(before), len(during),
+               1000 * percentile(before, 99),
                1000 * percentile(during, 99), grown / MB, used)
 
     def test_timers_are_in_time_at_100_percent(self):
-        """Without a limit of handshakes the broker has no idle moment; retries come all the same."""
+        """Without a limit of handshakes it has no idle moment; retries come all the same."""
         delay = 0.2
         broker = self.start_broker(
             'route "alpha-beta" { retry_delay_ms = %d backoff_multiplier = 1 max_retries = 1000 }'
@@ -299,7 +299,8 @@ class Descriptors(FloodCase):
         crowd = [connect_plain(broker.address) for _ in range(500)]
         try:
             broker.wait_for_log("accepting paused")
-            began, processor, asked, times = time.monotonic(), self.processor_seconds(broker), [], []
+            began, processor = time.monotonic(), self.processor_seconds(broker)
+            asked, times = [], []
             while time.monotonic() < began + 3:
                 moment = time.monotonic()
                 Ctl(broker).say("version")
@@ -322,10 +323,10 @@ class Descriptors(FloodCase):
 
 class Bulk(FloodCase):
     def test_small_peers_beside_a_bulk_peer(self):
-        """One at full speed with a megabyte a batch, fifty that hand over one small one at a time."""
+        """One at full speed, a megabyte a batch; fifty that hand over one small batch at a time."""
         peers, seconds = 50, 5
-        broker = self.start_broker('route "phi-gamma" { source = "PHI" target = "GAMMA" }\n' + ADMIN,
-                                   store_size="256M")
+        route = 'route "phi-gamma" { source = "PHI" target = "GAMMA" }\n'
+        broker = self.start_broker(route + ADMIN, store_size="256M")
         small = self.many_modules(broker, "PHI", peers)
         gamma = self.module(broker, "GAMMA", 100)
         quiet = self.time_in_turn(small, gamma, seconds / 2)

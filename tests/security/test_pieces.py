@@ -22,7 +22,7 @@ def frame(message):
 
 
 class Ciphertext:
-    """A TLS session whose records are the test's to send: how many at a time, and in what pieces."""
+    """A TLS session whose records are the test's to send, however many, in whatever pieces."""
 
     def __init__(self, address, module):
         self.plain = connect_plain(address)

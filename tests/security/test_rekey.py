@@ -7,7 +7,6 @@ over, with batches sent, held and answered at that moment. Nothing is lost, noth
 import threading
 import time
 
-from handoff_client import Silence
 from stranger_case import (ADMIN, PATIENCE_SECONDS, Closed, Ctl, StrangerCase, figure, messages,
                            scaled)
 
@@ -106,7 +105,7 @@ class Target(Module):
 
 class Rekey(StrangerCase):
     def test_nothing_is_lost_however_often_keys_wear_out(self):
-        count = scaled(1500)
+        count = scaled(1000)
         broker = self.start_broker(
             'route "alpha-beta" { queue_capacity = 1000000 }\n' + ADMIN, rekey_records=RECORDS,
             reclaim_ms=int(1000 * PATIENCE_SECONDS), store_size="%dM" % max(64, count // 50))

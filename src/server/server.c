@@ -342,6 +342,7 @@ int server_run(const struct config *config)
 			log_error("store failed", "path=%s", config->store_path);
 			rc = EX_IOERR;
 		} else {
+			(void)log_held_back(true);
 			log_stopped(s.turn.store);
 		}
 	}

@@ -148,6 +148,9 @@ bool output_is_empty(const struct session *s);
 
 /* --- handle.c and handle_*.c ------------------------------------------------------------------ */
 void session_handle(struct session *s, struct frame *frame);
+/* A handler's no: one line in the log, and send_refusal(). */
+void session_refuse(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route);
 void handle_hello(struct session *s, const struct message *m, struct frame *frame);
 void handle_goodbye(struct session *s, const struct message *m, struct frame *frame);
 void handle_batch(struct session *s, const struct message *m, struct frame *frame);

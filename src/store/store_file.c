@@ -78,6 +78,14 @@ static bool is_remote(int fd)
 	return false;
 }
 
+/* Who may write in it could put another store in the place of ours. */
+static bool is_others_to_write(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
 static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 {
 	char path[4096];
@@ -85,6 +93,10 @@ static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return refuse(ERR_IO, why, size, "store directory %s cannot be made: %s", dir,
 		    strerror(errno));
+	if (is_others_to_write(dir))
+		return refuse(ERR_INVALID, why, size,
+		    "others than its owner may write in the store directory %s: chmod go-w %s", dir,
+		    dir);
 	snprintf(path, sizeof path, "%s/lock", dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)

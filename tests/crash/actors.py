@@ -191,9 +191,9 @@ class Target(Actor):
         """The records to be rejected, and whether the errors name them."""
         draw = self.chance.random()
         ids = messages.record_ids(message)
-        if draw > 0.03 or len(ids) < 2:
+        if draw > 0.05 or len(ids) < 2:
             return (), True
-        return self.chance.sample(ids, self.chance.randrange(1, len(ids))), draw > 0.01
+        return self.chance.sample(ids, self.chance.randrange(1, len(ids))), draw > 0.02
 
     def say_processed(self, held):
         self.log.add("asked", **held.story())

@@ -13,19 +13,9 @@ S \\ A may end anywhere, for the source cannot know: that is not judged.
 import bisect
 import collections
 
+from table import Verdict
+
 ROUTES = ("alpha-beta", "beta-gamma")
-
-
-class Verdict:
-    """A row of the table: a count that must be 0, and examples of what was counted."""
-
-    def __init__(self, name, meaning, culprits):
-        self.name = name
-        self.meaning = meaning
-        self.culprits = sorted(set(map(str, culprits)))
-
-    def __len__(self):
-        return len(self.culprits)
 
 
 class Listing:

@@ -14,11 +14,10 @@ from control import Operator
 
 
 class Person:
-    name = "person"
-
-    def __init__(self, scene):
+    def __init__(self, name, scene):
+        self.name = name
         self.scene = scene
-        self.chance = random.Random("%s %s" % (scene.seed, self.name))
+        self.chance = random.Random("%s %s" % (scene.seed, name))
 
     def run(self):
         self.log = Log(os.path.join(self.scene.directory, self.name + ".log"))

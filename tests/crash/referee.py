@@ -16,22 +16,44 @@ import points
 from actor import Log
 from broker import PATIENCE_SECONDS
 from control import Operator
+from play import Failure
 
 FAILPOINTS = os.environ.get("HANDOFFD_FAILPOINTS")
 LONGEST_LIFE_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 1.5          # for a named point to be passed often enough
+LONGEST_WAIT_SECONDS = 5            # for a named point to be passed often enough
 LONGEST_START_SECONDS = 0.06
 STOP_SECONDS = PATIENCE_SECONDS / 8 + 3
 
 
-class Failure(Exception):
-    """The broker did what no kill explains."""
+class NamedDeath:
+    """A life of the broker that is to end at one of these points, by its own hand."""
+
+    def __init__(self, broker, chance, kind, name=None):
+        self.broker = broker
+        self.name = name or chance.choice(list(kind))
+        self.passage = chance.randrange(1, kind[self.name][1] + 1)
+
+    def spawn(self):
+        usual = self.broker.program
+        self.broker.program = FAILPOINTS
+        self.broker.environment["HANDOFF_FAILPOINT"] = "%s:%d" % (self.name, self.passage)
+        try:
+            self.broker.spawn()
+        finally:
+            self.broker.program = usual
+            del self.broker.environment["HANDOFF_FAILPOINT"]
+
+    def check(self):
+        """It has ended: there, and nowhere else."""
+        status = self.broker.wait()
+        if "failpoint %s:" % self.name not in "".join(self.broker.lines[-3:]):
+            raise Failure("handoffd ended by itself, status %d, and not at %s"
+                          % (status, self.name))
 
 
 class Referee:
     def __init__(self, broker, directory, chance):
         self.broker = broker
-        self.usual = broker.program
         self.chance = chance
         self.log = Log(os.path.join(directory, "referee.log"))
         self.kills = 0
@@ -101,35 +123,26 @@ class Referee:
 
     def die_at(self, kind, name):
         """Recovery dies up to five times in a row; a point not passed in time is given up."""
-        times = self.chance.randrange(1, 6) if kind is points.START else 1
-        passage = self.chance.randrange(1, kind[name][1] + 1)
-        self.broker.program = FAILPOINTS
-        self.broker.environment["HANDOFF_FAILPOINT"] = "%s:%d" % (name, passage)
-        try:
-            for _ in range(times):
-                self.broker.spawn()
-                if kind is points.STOP:
-                    self.broker.wait_for_log(r"\bready\b", since_start=True)
-                    self.spend()
-                    self.broker.process.send_signal(signal.SIGTERM)
-                self.await_death(name)
-        finally:
-            self.broker.program = self.usual
-            del self.broker.environment["HANDOFF_FAILPOINT"]
+        death = NamedDeath(self.broker, self.chance, kind, name)
+        for _ in range(self.chance.randrange(1, 6) if kind is points.START else 1):
+            death.spawn()
+            if kind is points.STOP:
+                self.broker.wait_for_log(r"\bready\b", since_start=True)
+                self.spend()
+                self.broker.process.send_signal(signal.SIGTERM)
+            self.await_death(death)
 
-    def await_death(self, name):
+    def await_death(self, death):
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
         while self.broker.is_running() and time.monotonic() < deadline:
             time.sleep(0.005)
         if self.broker.is_running():
             self.kill("at random")
             return
-        status = self.broker.wait()
-        if "failpoint %s:" % name not in "".join(self.broker.lines[-3:]):
-            raise Failure("handoffd ended by itself, status %d, before %s" % (status, name))
+        death.check()
         self.kills += 1
         self.counts["at a named point"] += 1
-        self.points[name] += 1
+        self.points[death.name] += 1
 
     def die_while_created(self):
         """At each point of the making of a store; what is left has to be one, or to become one."""
@@ -162,6 +175,3 @@ class Referee:
                 return True
             time.sleep(0.05)
         return False
-
-    def finish(self):
-        self.log.sync()

@@ -173,6 +173,10 @@ class Actor:
         self.unanswered[sent.message_id] = sent
         self.client.send_body(sent.body)
 
+    def choose_seen(self):
+        """Not with each message: so outcomes stay unconfirmed for a while, and repeats move them."""
+        return {"seen": self.seen} if self.chance.random() < 0.2 else {}
+
     def next_number(self):
         self.sequence_number += 1
         return self.sequence_number

@@ -50,7 +50,7 @@ class Source(Actor):
     def hand_over(self):
         size = self.chance.choice((20,) * 60 + (2000,) * 20 + (60000,) * 3 + (800000,))
         message = messages.batch(sequence_number=self.next_number(), size=size,
-                                 count=self.chance.randrange(1, 4), seen=self.seen)
+                                 count=self.chance.randrange(1, 4), **self.choose_seen())
         expected = None
         if self.chance.random() < 0.01:
             expected = spoil(message, self.chance.choice(("checksum", "count", "identity")))
@@ -82,11 +82,20 @@ class Source(Actor):
 
 
 class Echo(Actor):
-    """Repeats what sources send, from a connection of its own; and the same id with other content."""
+    """Repeats what sources send, from a connection of its own; and the same id with other content.
+
+    Some it repeats once more later, when it may have ended.
+    """
 
     module = "ALPHA"
 
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.later = []             # bodies
+
     def work(self):
+        if self.later and self.chance.random() < 0.3:
+            self.echo(self.later.pop(0))
         directory = os.path.join(self.scene.directory, "echo")
         for name in os.listdir(directory):
             path = os.path.join(directory, name)
@@ -94,12 +103,13 @@ class Echo(Actor):
                 with open(path, "rb") as file:
                     body = file.read()
                 os.unlink(path)
+                self.later.append(body)
                 self.echo(body)
 
     def echo(self, body):
-        if self.phase() != WORK:
-            return
         sent = Sent(messages.decode(body))
+        if self.phase() != WORK or sent.message_id in self.unanswered:
+            return
         self.log.add("repeated", batch_id=sent.batch_id, message_id=sent.message_id)
         self.unanswered[sent.message_id] = sent
         self.client.send_body(sent.body)
@@ -257,9 +267,18 @@ class Stage(Target):
                                          records_rejected=len(held.rejected),
                                          errors=held.errors(self.module)) for held in inputs]
         message = messages.batch("BETA", "GAMMA", self.next_number(), first["records"],
-                                 count=inputs[0].count, completes=completes, seen=self.seen)
+                                 count=inputs[0].count, completes=completes,
+                                 **self.choose_seen())
         self.send_batch(Sent(message, inputs=inputs), "beta-gamma")
         self.may_die()
+
+    def hear_answer(self, message, sent):
+        """Of a refused output one lease is no longer current: the other inputs are still held."""
+        super().hear_answer(message, sent)
+        if message.status == "REJECTED" and message.code == "INT_BATCH_005":
+            stale = int(message.field_name.split(".")[1])
+            self.held.update((held.lease, held) for number, held in enumerate(sent.inputs)
+                             if number != stale)
 
     def hear_confirmation(self, message):
         self.log.add("confirmation", batch_id=message.batch_id, notice=message["notice"],

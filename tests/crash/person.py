@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from actor import WORK, Log
+from actor import SETTLE, WORK, Log
 from control import Operator
 
 
@@ -22,22 +22,39 @@ class Person:
     def run(self):
         self.log = Log(os.path.join(self.scene.directory, self.name + ".log"))
         while self.scene.phase.value == WORK:
-            try:
-                self.visit(Operator(self.scene.admin_socket))
-            except (OSError, EOFError):
-                pass
+            self.visit(self.work)
             time.sleep(self.chance.uniform(0.01, 0.1))
+        while self.scene.phase.value == SETTLE and not self.visit(self.let_go):
+            time.sleep(0.05)
         self.log.sync()
 
-    def visit(self, operator):
+    def visit(self, do):
+        """Does something at the operator's socket; whether it came to its end."""
         try:
-            letters = self.ask(operator, "dead list --limit 200")[1]["letters"]
-            self.chance.shuffle(letters)
-            for letter in letters[:4]:
-                self.decide(operator, letter)
-            self.hold_some(operator)
+            operator = Operator(self.scene.admin_socket)
+        except OSError:
+            return False
+        try:
+            do(operator)
+            return True
+        except (OSError, EOFError):
+            return False
         finally:
             operator.close()
+
+    def work(self, operator):
+        letters = self.ask(operator, "dead list --limit 200")[1]["letters"]
+        self.chance.shuffle(letters)
+        for letter in letters[:4]:
+            self.decide(operator, letter)
+        if self.chance.random() < 0.2:
+            self.ask(operator, "hold --state WAITING --max 5")
+        self.let_go(operator)
+
+    def let_go(self, operator):
+        """Nothing may stay held when he is gone."""
+        self.ask(operator, "release --all")
+        self.ask(operator, "retry --all --max 5")
 
     def ask(self, operator, command):
         self.log.sync()
@@ -64,10 +81,3 @@ class Person:
         code, answer = self.ask(operator, "dead %s %s" % (verb, name))
         if code == 0 and answer[done] == 1:
             self.log.add(done, **story)
-
-    def hold_some(self, operator):
-        """Batches are held, and at once released: nothing may stay held when he is gone."""
-        if self.chance.random() < 0.2:
-            self.ask(operator, "hold --state WAITING --max 5")
-        self.ask(operator, "release --all")
-        self.ask(operator, "retry --all --max 5")

@@ -38,7 +38,7 @@ class Play:
         began = time.monotonic()
         try:
             self.play_in(Authority(self.path("authority")))
-        except (Failure, AssertionError, OSError) as problem:
+        except (Failure, AssertionError, OSError, EOFError) as problem:
             self.failure = str(problem) or repr(problem)
         finally:
             self.end_all()

@@ -14,19 +14,24 @@ import points
 from broker import Broker
 from command import Command, environment
 from ctl import ADMIN, Ctl
+from handoff_client import PATIENCE_SECONDS
 from play import REST_SECONDS, Failure, Play
 from referee import FAILPOINTS, NamedDeath
 from table import Verdict
 
 # Short batches and queues, so that all four are at work all the time.
-ROUTE = """route "%s" { source = "%s" target = "%s" batch_size = 20 queue_capacity = 16
+ROUTE = """route "%s" { source = "%s" target = "%s" batch_size = 5 queue_capacity = 32
     retry_delay_ms = 20 max_retries = 100000 backoff_multiplier = 1.0 }
 """
 SETTINGS = (ADMIN + ROUTE % ("alpha-beta", "ALPHA", "BETA")
             + ROUTE % ("beta-gamma", "BETA", "GAMMA"))
 COMMAND = """sed 's/}$/,"seen":true}/'"""
 RECORDS_AT_ONCE = 400
-LONGEST_PEACE_SECONDS = 0.5
+
+# The named points between what is decided, what is durable, and what is told.
+POINTS = {name: points.WORK[name] for name in (
+    "commit.before", "commit.after", "send.after")}
+LONGEST_PEACE_SECONDS = PATIENCE_SECONDS / 4
 
 
 def record(number):
@@ -52,7 +57,7 @@ class Pipeline(Play):
         for role in ("broker", "stage", "sink", "source"):
             self.start(role)
         while sum(self.killed.values()) < self.kills:
-            time.sleep(self.chance.uniform(0, LONGEST_PEACE_SECONDS))
+            self.wait_for_progress()
             self.look_after()
             self.kill_some()
         self.come_to_rest()
@@ -83,11 +88,22 @@ class Pipeline(Play):
 
     def start_broker(self):
         self.named = None
-        if FAILPOINTS and self.chance.random() < 0.4:
-            self.named = NamedDeath(self.broker, self.chance, points.WORK)
+        if FAILPOINTS and self.chance.random() < 0.6:
+            self.named = NamedDeath(self.broker, self.chance, POINTS)
             self.named.spawn()
         else:
             self.broker.spawn()
+
+    def wait_for_progress(self):
+        """Most kills hit all four at work, some while they start; none waits for ever."""
+        if self.chance.random() < 0.2:
+            time.sleep(self.chance.uniform(0, 0.2))
+            return
+        enough = self.bytes_out() + self.chance.randrange(1, 20000)
+        deadline = time.monotonic() + LONGEST_PEACE_SECONDS
+        while self.bytes_out() < enough and time.monotonic() < deadline:
+            self.look_after()
+            time.sleep(0.005)
 
     def look_after(self):
         """Who has ended by itself: the source when it is done, the broker at its named point."""
@@ -111,8 +127,9 @@ class Pipeline(Play):
             raise Failure("the %s ended with status %d: %s" % (role, status, module.said()))
 
     def kill_some(self):
-        roles = ["broker", "source", "stage", "sink"]
-        count = self.chance.choice((1, 1, 1, 1, 1, 1, 1, 2, 3, 4))
+        roles = ["broker", "source", "stage", "sink"] if not self.named else [
+            "source", "stage", "sink"]      # the broker does it itself
+        count = self.chance.choice((1, 1, 1, 1, 1, 1, 2, 3, len(roles)))
         for role in self.chance.sample(roles, count):
             self.kill(role)
 
@@ -153,6 +170,10 @@ class Pipeline(Play):
                 return sum(1 for _ in file)
         except FileNotFoundError:
             return 0
+
+    def bytes_out(self):
+        path = self.path("out")
+        return os.path.getsize(path) if os.path.exists(path) else 0
 
     def end_all(self):
         for module in self.modules.values():

@@ -184,7 +184,7 @@ class Pipeline(Play):
         with open(self.path("out")) as file:
             found = collections.Counter(file.read().splitlines())
         expected = {record(number) + ',"seen":true}' for number in range(self.records)}
-        self.rows = [("kills", sum(self.killed.values()), "in pipelines of our own programs")]
+        self.rows = [("pipeline kills", sum(self.killed.values()), "of our own programs")]
         self.rows += [("", number, "of the " + role)
                       for role, number in sorted(self.killed.items())]
         self.rows.append(("records", self.records, "sent through pipelines"))

@@ -1,4 +1,4 @@
-"""actor.py - what all modules of the crash test have in common: the log, the connection, the mailbox.
+"""actor.py - what all modules of the crash test have in common: log, connection, mailbox.
 
 An actor lives on while the broker is killed: it connects again, repeats what was not answered, and
 names in HELLO what it holds. All that it does and hears it writes to a log of its own, a JSON
@@ -174,7 +174,7 @@ class Actor:
         self.client.send_body(sent.body)
 
     def choose_seen(self):
-        """Not with each message: so outcomes stay unconfirmed for a while, and repeats move them."""
+        """Not each time: so outcomes stay unconfirmed for a while, and repeats move them."""
         return {"seen": self.seen} if self.chance.random() < 0.2 else {}
 
     def next_number(self):

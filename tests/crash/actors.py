@@ -68,7 +68,7 @@ class Source(Actor):
         os.rename(path + ".new", path)
 
     def send_a_part(self, sent):
-        """The connection ends within a frame: it has to leave no trace, and the whole may follow."""
+        """The connection ends within a frame: that leaves no trace, and the whole may follow."""
         frame = messages.frame(sent.body)
         self.client.send_bytes(frame[:self.chance.randrange(1, len(frame))])
         self.client.close()

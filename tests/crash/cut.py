@@ -1,7 +1,7 @@
 """cut.py - a connection that ends within a frame, at every byte of it; and the repeat, taken once.
 
-A half frame is gone with its connection (reliability, A13); what follows on the next one is the same
-batch as for the first time (B23). Now and then the whole comes byte by byte.
+A half frame is gone with its connection; the same batch on the next one is taken as for the first
+time. Now and then the whole comes byte by byte.
 """
 
 import messages

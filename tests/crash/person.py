@@ -1,7 +1,7 @@
 """person.py - the operator of the crash test: looks at dead letters, redrives some, purges some.
 
-What he is about to do is on the disk before he asks for it, and what he was told after it: an answer
-is a promise, too.
+What he is about to do is on the disk before he asks for it; and what he was told, after it: an
+answer is a promise, too.
 """
 
 import json
@@ -62,7 +62,7 @@ class Person:
         return code, json.loads(body)
 
     def decide(self, operator, letter):
-        """Sources repeat what they have sent: the id of a letter of theirs is not to be forgotten."""
+        """Sources repeat what they sent: the id of a letter of theirs is not to be forgotten."""
         draw = self.chance.random()
         is_purgeable = letter["route"] != "alpha-beta" or letter["kind"] != "batch"
         if letter["kind"] != "partial" and draw < 0.5:

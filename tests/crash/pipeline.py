@@ -1,9 +1,9 @@
-"""pipeline.py - our own programs as a pipeline, each killed at any moment; the file has to be right.
+"""pipeline.py - our own programs as a pipeline, each killed at any moment; the file is right.
 
-`handoff send` reads lines, `handoff work --exec` changes each, `handoff recv` writes them to a file,
-handoffd is between them. One of the four, now and then several at once, is killed with SIGKILL and
-started again; the source, whenever it has sent all, on an input that has grown. In the end the file
-holds what the command makes of the input: each record once.
+`handoff send` reads lines, `handoff work --exec` changes each, `handoff recv` writes them to a
+file, handoffd is between them. One of the four, now and then several at once, is killed with
+SIGKILL and started again; the source, whenever it has sent all, on an input that has grown. In the
+end the file holds what the command makes of the input: each record once.
 """
 
 import collections

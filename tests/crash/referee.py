@@ -1,4 +1,4 @@
-"""referee.py - who starts the broker and kills it, and asks at each start whether all is accounted for.
+"""referee.py - who starts the broker and kills it, and asks at each start whether all is there.
 
 A life ends by SIGKILL at a random moment, within the start (up to five times in a row, so that
 recovery itself is killed), at a named point that the broker was told to die at, or in good order by

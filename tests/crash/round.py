@@ -1,8 +1,8 @@
 """round.py - a round: a broker with a fresh store, its modules, a referee who kills it, a verdict.
 
-Sources, their echo, stages, sinks and an operator work while the referee ends one life of the broker
-after the other. Then no new work comes, until nothing is in custody; all leave; the admin socket
-lists what is left; and the oracle judges.
+Sources, their echo, stages, sinks and an operator work while the referee ends one life of the
+broker after the other. Then no new work comes, until nothing is in custody; all leave; the admin
+socket lists what is left; and the oracle judges.
 """
 
 import base64

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""test_oracle.py - shows that the oracle can fail: a story without fault, and one or more a verdict."""
+"""test_oracle.py - shows that the oracle can fail: a story without fault, and one a verdict."""
 
 import unittest
 
+import counts
 import oracle
 
 
 def story():
-    """Batches a and b become output o, which the sink applies; c is dead; d became a letter r of its
-    rejected record; w is wrong. All is told, all is counted."""
+    """Batches a and b become output o, which the sink applies; c is dead; the rejected record of d
+    is letter r; w is wrong. All is told, all is counted."""
     return {
         "source": [
             {"event": "connected", "at": 0, "seen": 0},
@@ -108,7 +109,7 @@ def audit(at, received=None):
     """All of it, or so many of each route, and nothing ended yet."""
     if received:
         routes = [count(route, number, 0, 0, 0)
-                  for route, number in zip(oracle.ROUTES, received)]
+                  for route, number in zip(counts.ROUTES, received)]
     else:
         routes = [count("alpha-beta", 4, 3, 1, 1), count("beta-gamma", 1, 1, 0, 0)]
     return {"event": "audit", "before": at, "after": at + 0.1, "at": at + 0.1, "code": 0,
@@ -125,7 +126,7 @@ class Oracle(unittest.TestCase):
                 for verdict in oracle.judge(self.logs, self.listing) if len(verdict)}
 
     def assert_found(self, only=True, **expected):
-        """These verdicts have these culprits; and no other has one, but of the broker's own count."""
+        """These verdicts have these culprits, and no others but the broker's own count."""
         expected = {name.replace("_", " "): found for name, found in expected.items()}
         found = self.found()
         if "conservation" not in expected:

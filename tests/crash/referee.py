@@ -20,7 +20,8 @@ from play import Failure
 
 FAILPOINTS = os.environ.get("HANDOFFD_FAILPOINTS")
 LONGEST_LIFE_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 5            # for a named point to be passed often enough
+LONGEST_WAIT_SECONDS = 5 * PATIENCE_SECONDS / 8     # for a named point to be passed often enough
+LONGEST_REST_SECONDS = 20 * PATIENCE_SECONDS / 8    # for those that have not had their turn
 LONGEST_START_SECONDS = 0.06
 STOP_SECONDS = PATIENCE_SECONDS / 8 + 3
 
@@ -59,7 +60,8 @@ class Referee:
         self.kills = 0
         self.counts = collections.Counter()     # how lives ended
         self.points = collections.Counter()     # which named points were died at
-        self.wanted = []                        # named points, in an order of their own
+        self.wanted = self.shuffle_points()     # those that have not had their turn
+        self.has_had_all = not FAILPOINTS
 
     # Lives
 
@@ -70,7 +72,7 @@ class Referee:
         elif draw < 0.2:
             self.kill_while_starting()
         elif draw < 0.5 and FAILPOINTS:
-            self.die_at(*self.choose_point())
+            self.die_at_next()
         else:
             self.start()
             self.kill_later()
@@ -113,16 +115,28 @@ class Referee:
 
     # Named points
 
-    def choose_point(self):
-        """All of them come before one comes again."""
+    def shuffle_points(self):
+        wanted = [(kind, name) for kind in (points.START, points.WORK, points.STOP)
+                  for name in kind]
+        self.chance.shuffle(wanted)
+        return wanted
+
+    def die_at_next(self):
+        """All points come before one comes again; one that was not passed in time, once more."""
         if not self.wanted:
-            self.wanted = [(kind, name) for kind in (points.START, points.WORK, points.STOP)
-                           for name in kind]
-            self.chance.shuffle(self.wanted)
-        return self.wanted.pop()
+            self.has_had_all = True
+            self.wanted = self.shuffle_points()
+        kind, name = self.wanted.pop()
+        if not self.die_at(kind, name) and not self.points[name]:
+            self.wanted.insert(0, (kind, name))
+
+    def die_at_the_rest(self):
+        deadline = time.monotonic() + LONGEST_REST_SECONDS
+        while self.wanted and not self.has_had_all and time.monotonic() < deadline:
+            self.die_at_next()
 
     def die_at(self, kind, name):
-        """Recovery dies up to five times in a row; a point not passed in time is given up."""
+        """Recovery dies up to five times in a row. False when the point was not passed in time."""
         death = NamedDeath(self.broker, self.chance, kind, name)
         for _ in range(self.chance.randrange(1, 6) if kind is points.START else 1):
             death.spawn()
@@ -130,7 +144,9 @@ class Referee:
                 self.broker.wait_for_log(r"\bready\b", since_start=True)
                 self.spend()
                 self.broker.process.send_signal(signal.SIGTERM)
-            self.await_death(death)
+            if not self.await_death(death):
+                return False
+        return True
 
     def await_death(self, death):
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
@@ -138,11 +154,12 @@ class Referee:
             time.sleep(0.005)
         if self.broker.is_running():
             self.kill("at random")
-            return
+            return False
         death.check()
         self.kills += 1
         self.counts["at a named point"] += 1
         self.points[death.name] += 1
+        return True
 
     def die_while_created(self):
         """At each point of the making of a store; what is left has to be one, or to become one."""

@@ -65,6 +65,7 @@ class Round(Play):
         self.start_modules(scene)
         while referee.kills < self.kills:
             referee.live_once()
+        referee.die_at_the_rest()
         listing = self.come_to_rest(scene, referee)
         self.failure = self.broker.trouble()
         self.judge(referee, listing)

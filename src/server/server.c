@@ -15,6 +15,7 @@
 
 #include "base/datetime.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "net/handshake.h"
@@ -139,10 +140,12 @@ static int recover(struct server *s)
 		fprintf(stderr, "handoffd: %s\n", why);
 		return EX_CONFIG;
 	}
+	FAILPOINT("recover.before");
 	if (store_commit(t->store) != 0) {
 		log_error("recovery not committed", "path=%s", s->config->store_path);
 		return EX_IOERR;
 	}
+	FAILPOINT("recover.after");
 	t->sessions = sessions_create(t->loop, t->core, t->store, &s->settings->sessions, seed);
 	return 0;
 }
@@ -275,7 +278,9 @@ static bool stop(struct server *s)
 	s->listener = NULL;
 	admin_destroy(s->turn.admin);
 	s->turn.admin = NULL;
+	FAILPOINT("stop.begun");
 	sessions_shut_down(s->turn.sessions);
+	FAILPOINT("stop.told");
 	s->stop_signal = 0;
 	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
 	    clock_monotonic_ms() < until_ms)
@@ -304,6 +309,7 @@ static int start(struct server *s)
 
 static void finish(struct server *s)
 {
+	FAILPOINT("stop.finish");
 	listener_destroy(s->listener);
 	handshakes_destroy(s->handshakes);
 	admin_destroy(s->turn.admin);

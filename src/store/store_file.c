@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/rng.h"
 #include "store/internal.h"
 
@@ -166,6 +167,7 @@ static int allocate(const char *dir, int fd, uint64_t want)
 	if (there + (uint64_t)fs.f_bavail * fs.f_frsize < want)
 		return ENOSPC;
 	int rc = posix_fallocate(fd, 0, (off_t)want);
+	FAILPOINT("create.allocated");
 	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
 		rc = errno;
 	return rc;
@@ -217,12 +219,14 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 		return rc;
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
+	FAILPOINT("create.locked");
 	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
 	if (!fresh && (uint64_t)st.st_size > s->size)
 		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
 	rc = env_open(s, file, why, size);
 	if (rc != 0)
 		return rc;
+	FAILPOINT("create.opened");
 	if (!fresh)
 		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
 	if (rc == 0 && (uint64_t)st.st_size < s->size) {
@@ -342,9 +346,11 @@ int store_meta_load(struct store *s, char *why, size_t size)
 	} else if (txn) {
 		meta_make(s);
 	}
+	FAILPOINT("create.format");
 	if (store_commit(s) != 0)
 		return refuse(ERR_IO, why, size, "the store's first commit failed: %s",
 		    mdb_strerror(s->failure));
+	FAILPOINT("create.done");
 	return 0;
 }
 

@@ -114,6 +114,8 @@ static void put(struct admin_client *c, const void *p, size_t n)
 	if (c->out.len == 0)
 		c->progress_ms = c->all->now_ms;
 	buf_put(&c->out, p, n);
+	if (c->out.failed)
+		operator_lose(c, "no memory for its answer");
 }
 
 /* A line of the body that begins with '.' gets another: the end cannot be mistaken. */
@@ -164,6 +166,8 @@ static void read_some(struct admin_client *c)
 	uint8_t *to = room > 0 ? buf_reserve(&c->in, room) : NULL;
 	ssize_t n;
 
+	if (room > 0 && to == NULL)
+		operator_drop(c, "no memory for its request");
 	if (to == NULL)
 		return;
 	n = recv(c->fd, to, room, 0);

@@ -24,7 +24,7 @@
 
 static struct plan none = { .kind = -1 };
 volatile struct plan *plan = &none;
-static bool is_dsync[DESCRIPTORS];
+static enum opened { NOT, FILE_OPENED, FILE_DSYNC } opened[DESCRIPTORS];
 
 __attribute__((constructor))
 static void open_shared(void)
@@ -46,6 +46,12 @@ static void open_shared(void)
 	plan = place;
 }
 
+/* What open() made of this descriptor: sockets and the like are not. */
+static enum opened opened_as(int fd)
+{
+	return fd >= 0 && fd < DESCRIPTORS ? opened[fd] : NOT;
+}
+
 static int64_t monotonic_ms(void)
 {
 	struct timespec t;
@@ -56,7 +62,9 @@ static int64_t monotonic_ms(void)
 
 int64_t fault(enum kind kind)
 {
-	if (!plan->armed)
+	if (plan->armed == AT_LOCK && kind == KIND_flock)
+		plan->armed = true;
+	if (plan->armed != true)
 		return 0;
 	int64_t n = ++plan->calls[kind];
 	if ((int64_t)kind != plan->kind || n < plan->first || n - plan->first >= plan->most)
@@ -90,7 +98,7 @@ static int open_with(const char *path, int flags, va_list args)
 	               : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 
 	if (fd >= 0 && fd < DESCRIPTORS)
-		is_dsync[fd] = flags & O_DSYNC;
+		opened[fd] = flags & O_DSYNC ? FILE_DSYNC : FILE_OPENED;
 	return fd;
 }
 
@@ -114,6 +122,13 @@ int open64(const char *path, int flags, ...)
 	return fd;
 }
 
+int close(int fd)
+{
+	if (opened_as(fd) != NOT)
+		opened[fd] = NOT;
+	return (int)syscall(SYS_close, fd);
+}
+
 FILE *fopen(const char *path, const char *mode)
 {
 	static FILE *(*real)(const char *, const char *);
@@ -130,7 +145,7 @@ FILE *fopen(const char *path, const char *mode)
 
 ssize_t read(int fd, void *p, size_t n)
 {
-	int64_t error = fault(KIND_read);
+	int64_t error = opened_as(fd) == NOT ? 0 : fault(KIND_read);
 
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);
@@ -220,8 +235,7 @@ static void delay_flush(void)
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 {
-	bool flushes = fd >= 0 && fd < DESCRIPTORS && is_dsync[fd];
-	int64_t error = fault(flushes ? KIND_dsync : KIND_pwrite);
+	int64_t error = fault(opened_as(fd) == FILE_DSYNC ? KIND_dsync : KIND_pwrite);
 
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 /*
- * The kinds, in the order of plan.calls; plan.py reads their names from here. `dsync` is a pwrite
- * to a descriptor with O_DSYNC, `log` a write to standard error, `memory` any allocation, `clock` a
- * reading of the wall clock, `monotonic` one of the other two.
+ * The kinds, in the order of plan.calls; plan.py reads their names from here. `read` is one of
+ * a file, `dsync` a pwrite to a descriptor with O_DSYNC, `log` a write to standard error, `memory`
+ * any allocation, `clock` a reading of the wall clock, `monotonic` one of the other two.
  */
 #define KINDS(X)                                                                                   \
 	X(open) X(fopen) X(read) X(mmap) X(ftruncate) X(posix_fallocate) X(fcntl) X(flock)         \
@@ -31,7 +31,7 @@ enum { FAULT_SHORT = -1, FAULT_ONE_BYTE = -2, FAULT_AHEAD = -3, FAULT_BEHIND = -
 	FAULT_FROZEN = -5 };
 
 struct plan {
-	int64_t armed;			/* calls are counted, and may fail */
+	int64_t armed;			/* calls are counted, and may fail; AT_LOCK: from flock() on */
 	int64_t kind;			/* -1: none fails */
 	int64_t first, most;		/* counted from 1, since the test set calls[] to 0 */
 	int64_t error;			/* an errno, or one of the above */
@@ -41,8 +41,10 @@ struct plan {
 	int64_t fired_ms;		/* when the first did, by CLOCK_MONOTONIC */
 	int64_t sent_after;		/* bytes that left by send() since then */
 	int64_t blocks;			/* of memory, taken and not given back */
+	char caller[32];		/* what was refused memory first: a library, or the program */
 	int64_t calls[KIND_COUNT];
 };
+#define AT_LOCK 2			/* the store's lock: all that is read before is read */
 
 /* This call is one that has to fail: by which error; 0: it is to be made. */
 int64_t fault(enum kind kind);

@@ -11,6 +11,10 @@ class Broken(AssertionError):
     """A verdict that has to be empty is not."""
 
 
+class Refused(Exception):
+    """An answer that says no to what was right: for a moment, or so it has to be."""
+
+
 class Sent:
     """A batch as it was first sent; what a stage made it from."""
 

@@ -18,6 +18,9 @@ EFFECTS = {name: -number for number, name in
 
 _FIELDS = ("armed", "kind", "first", "most", "error", "delay_ms", "fired", "fired_ms",
            "sent_after", "blocks")
+_CALLER = slice(8 * len(_FIELDS), 8 * len(_FIELDS) + 32)
+_CALLS = _CALLER.stop
+AT_ONCE, AT_LOCK = 1, 2
 
 
 def number_of(error):
@@ -52,6 +55,7 @@ class Plan:
             "LD_PRELOAD": library, "FAULTS": path,
             # A sanitizer's runtime insists on coming first.
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        self.point = None
         self.disarm()
 
     def _set(self, field, value):
@@ -64,14 +68,19 @@ class Plan:
 
     def calls(self, kind):
         """So many calls of this kind since it was armed."""
-        return struct.unpack_from("=q", self.shared,
-                                  8 * (len(_FIELDS) + KINDS.index(kind)))[0]
+        return struct.unpack_from("=q", self.shared, _CALLS + 8 * KINDS.index(kind))[0]
 
-    def arm(self, point=None):
-        """Counts from now on; with a point, one call or more will fail."""
+    def caller(self):
+        """What was refused memory first: a library's file, or the program's."""
+        return self.shared[_CALLER].rstrip(b"\0").decode()
+
+    def arm(self, point=None, when=AT_ONCE):
+        """Counts from now on, or from the store's lock on; with a point, calls will fail."""
         self.disarm()
+        self.point = point
+        self.shared[_CALLER] = bytes(32)
         for i in range(len(KINDS)):
-            struct.pack_into("=q", self.shared, 8 * (len(_FIELDS) + i), 0)
+            struct.pack_into("=q", self.shared, _CALLS + 8 * i, 0)
         for field in ("fired", "fired_ms", "sent_after"):
             self._set(field, 0)
         if point:
@@ -79,7 +88,7 @@ class Plan:
             self._set("most", FOREVER if point.forever else 1)
             self._set("error", number_of(point.error))
             self._set("kind", KINDS.index(point.kind))
-        self._set("armed", 1)
+        self._set("armed", when)
 
     def disarm(self):
         """No more fails, and no more is counted."""

@@ -1,9 +1,13 @@
-# proof.mk - every call fails once: make prove-faults
+# proof.mk - every call fails once, and what is scarce for long: make prove-faults
 #
-# FAULTS are options of tests/faults/run: make prove-faults FAULTS=--long gives each call all its
-# errors, once and from then on; FAULTS='--seed S' takes the errors of that seed.
+# FAULTS are options of tests/faults/run, SCARCE of tests/faults/scarce. The long command is
+#
+#	make prove-faults FAULTS=--long SCARCE='--rounds 1000'
+#
+# FAULTS='--seed S' takes the errors of that seed.
 
 FAULTS ?=
+SCARCE ?=
 FAULTS_LIBRARY := $(BUILD)/tests/faults/faults.so
 
 $(FAULTS_LIBRARY): tests/faults/faults.c tests/faults/memory.c tests/faults/faults.h $(BUILD)/flags
@@ -12,7 +16,9 @@ $(FAULTS_LIBRARY): tests/faults/faults.c tests/faults/memory.c tests/faults/faul
 		$(filter %.c,$^)
 
 prove-faults: $(PROGRAMS) $(FAULTS_LIBRARY)
-	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFFCTL=$(abspath $(BUILD)/handoffctl) \
-		FAULTS_LIBRARY=$(abspath $(FAULTS_LIBRARY)) tests/faults/run $(FAULTS)
+	HANDOFFD=$(abspath $(BUILD)/handoffd) FAULTS_LIBRARY=$(abspath $(FAULTS_LIBRARY)) \
+		tests/faults/run $(FAULTS)
+	HANDOFFD=$(abspath $(BUILD)/handoffd) FAULTS_LIBRARY=$(abspath $(FAULTS_LIBRARY)) \
+		tests/faults/scarce $(SCARCE)
 
 .PHONY: prove-faults

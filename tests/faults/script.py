@@ -6,10 +6,7 @@ retried, dead, redriven, staged, confirmed, listed. Silence and lost connections
 
 import messages
 from handoff_client import summary
-
-
-class Refused(Exception):
-    """An answer that says no to what was right: for a moment, or so it has to be."""
+from ledger import Refused
 
 
 def expect(answer, status):
@@ -71,18 +68,23 @@ def finish(life, module, batch):
     return delivery
 
 
+def reject(target, delivery, recoverability):
+    error = messages.error(target.module, recoverability)
+    expect(target.answer_to(target.acknowledge(delivery, "REJECTED", errors=[error])), "REJECTED")
+
+
 def retry(life, batch):
     target = life.module("BETA")
     delivery = target.delivery(batch)
     target.acknowledge(delivery, "RECEIVED")
     life.ask("status")
-    target.reject(delivery, "TRANSIENT")
+    reject(target, delivery, "TRANSIENT")
     finish(life, "BETA", batch)
 
 
 def die_and_come_back(life, batch):
     target = life.module("BETA")
-    target.reject(target.delivery(batch), "PERMANENT")
+    reject(target, target.delivery(batch), "PERMANENT")
     life.ask("dead list")
     life.ask("dead redrive " + batch["metadata"]["batch_id"])
     finish(life, "BETA", batch)

@@ -6,23 +6,33 @@ call was not reached.
 """
 
 import os
+import re
 import shutil
 import time
 
 import script
 from handoff_client import Closed, Silence
+from ledger import Refused
 from life import HANG_SECONDS, MODULES, PATIENCE, Broken, Life
+from plan import AT_LOCK, AT_ONCE
 
 # What lasts is lifted after so long, and the broker has to recover.
 LASTING_SECONDS = 0.3 * PATIENCE
 # So many experiments that the broker survived, and it is started again from its store.
 SURVIVALS = 25
 
+# mbedtls_ssl_tls13_compute_handshake_transform() and …_application_transform() (3.6) free their
+# transform, and not what is in it, when no memory can be had for a cipher; our log says one of these.
+LEAK = re.compile("CIPHER - Failed to allocate memory|PLATFORM - The requested feature|"
+                  "SSL - The handshake negotiation failed")
+LEAK_BLOCKS = 3
+
 
 class Stage:
     """One worker's experiments of one stage, in a directory of its own."""
 
     kinds = ()
+    chunk = 40                      # experiments of one kind that follow each other
 
     def __init__(self, directory, authority, plan):
         self.directory = directory
@@ -50,6 +60,7 @@ class Start(Stage):
     kinds = ("open", "fopen", "read", "mmap", "ftruncate", "posix_fallocate", "fcntl", "flock",
              "pwrite", "dsync", "writev", "log", "fsync", "fdatasync", "socket", "epoll_ctl",
              "memory", "getrandom", "clock")
+    begins = AT_ONCE
 
     def begin(self):
         self.life = Life(self.directory, self.authority, self.plan)
@@ -64,9 +75,11 @@ class Start(Stage):
 
     def experiment(self, point):
         self.put_store()
-        self.plan.arm(point)
+        self.plan.arm(point, self.begins)
         how = self.try_to_start()
         self.plan.disarm()
+        if how != "went on" and not self.expected and not os.path.exists(self.store):
+            return how              # as if it had never been started
         self.life.start()
         self.life.be_patient()
         code, answer = self.life.ask("audit")
@@ -101,7 +114,7 @@ class Start(Stage):
         self.life.be_patient(LASTING_SECONDS)
         try:
             return self.life.ask("version")[0] == 0
-        except (OSError, EOFError):
+        except (OSError, EOFError, Refused):
             return False
         finally:
             self.life.forget_operator()
@@ -111,7 +124,12 @@ class Start(Stage):
 
 
 class Restart(Start):
-    """The same with a store in which batches wait, one is dead and one has ended."""
+    """The same with a store in which batches wait, one is dead and one has ended.
+
+    From the store's lock on: what comes before has been seen to.
+    """
+
+    begins = AT_LOCK
 
     def prepare(self):
         life = self.life
@@ -150,6 +168,7 @@ class Handshake(Stage):
 
     kinds = ("accept4", "recv", "send", "epoll_wait", "epoll_ctl", "memory", "getrandom", "log",
              "clock", "monotonic")
+    chunk = 400
 
     def begin(self):
         self.life = Life(self.directory, self.authority, self.plan)
@@ -196,15 +215,22 @@ class Handshake(Stage):
             self.start()
             return how
         life.forget_operator()
-        self.check_leaks()
+        if self.has_leaked():
+            return "went on, disturbed; mbedTLS leaked"
         return "went on, disturbed" if trouble else "went on"
 
-    def check_leaks(self):
-        deadline = time.monotonic() + HANG_SECONDS
+    def has_leaked(self):
+        """Not at all; or no more than mbedTLS does, which has its reason."""
+        deadline = time.monotonic() + HANG_SECONDS / 5
         while self.plan.blocks > self.blocks:
             if time.monotonic() > deadline:
-                raise Broken("%d blocks of memory leaked" % (self.plan.blocks - self.blocks))
+                leaked = self.plan.blocks - self.blocks
+                if leaked > LEAK_BLOCKS or not LEAK.search(self.life.log().splitlines()[-1]):
+                    raise Broken("%d blocks of memory leaked" % leaked)
+                self.blocks = self.plan.blocks
+                return True
             time.sleep(0.0005)
+        return False
 
     def end(self):
         self.life.kill()
@@ -243,11 +269,11 @@ class Work(Stage):
         trouble = None
         try:
             script.run(life)
-        except Silence as silence:
+        except (Silence, TimeoutError) as silence:
             if not point.forever:
                 raise Broken("silence: %s" % silence) from None
             trouble = silence
-        except (OSError, EOFError, Closed, script.Refused) as loss:
+        except (OSError, EOFError, Closed, Refused) as loss:
             trouble = loss
         self.plan.disarm()
         if trouble and not life.is_alive():

@@ -69,8 +69,10 @@ int64_t fault(enum kind kind)
 	int64_t n = ++plan->calls[kind];
 	if ((int64_t)kind != plan->kind || n < plan->first || n - plan->first >= plan->most)
 		return 0;
-	if (plan->fired++ == 0)
+	if (plan->fired++ == 0) {
 		plan->fired_ms = monotonic_ms();
+		note_stack();
+	}
 	return plan->error;
 }
 
@@ -90,35 +92,19 @@ static size_t part(int64_t error, size_t n)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static int open_with(const char *path, int flags, va_list args)
+int open(const char *path, int flags, ...)
 {
+	va_list args;
+
+	va_start(args, flags);
 	int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, int) : 0;
+	va_end(args);
 	int64_t error = fault(KIND_open);
 	int fd = error ? fail(error)
 	               : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 
 	if (fd >= 0 && fd < DESCRIPTORS)
 		opened[fd] = flags & O_DSYNC ? FILE_DSYNC : FILE_OPENED;
-	return fd;
-}
-
-int open(const char *path, int flags, ...)
-{
-	va_list args;
-
-	va_start(args, flags);
-	int fd = open_with(path, flags, args);
-	va_end(args);
-	return fd;
-}
-
-int open64(const char *path, int flags, ...)
-{
-	va_list args;
-
-	va_start(args, flags);
-	int fd = open_with(path, flags, args);
-	va_end(args);
 	return fd;
 }
 
@@ -163,21 +149,11 @@ void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 	return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
 }
 
-void *mmap64(void *at, size_t n, int protection, int flags, int fd, off_t offset)
-{
-	return mmap(at, n, protection, flags, fd, offset);
-}
-
 int ftruncate(int fd, off_t n)
 {
 	int64_t error = fault(KIND_ftruncate);
 
 	return error ? fail(error) : (int)syscall(SYS_ftruncate, fd, n);
-}
-
-int ftruncate64(int fd, off_t n)
-{
-	return ftruncate(fd, n);
 }
 
 int posix_fallocate(int fd, off_t from, off_t n)
@@ -187,11 +163,6 @@ int posix_fallocate(int fd, off_t from, off_t n)
 	if (error)
 		return (int)error;
 	return syscall(SYS_fallocate, fd, 0, from, n) == 0 ? 0 : errno;
-}
-
-int posix_fallocate64(int fd, off_t from, off_t n)
-{
-	return posix_fallocate(fd, from, n);
 }
 
 /* The third argument, where there is one, is as wide as a register. */
@@ -204,16 +175,6 @@ int fcntl(int fd, int command, ...)
 	long argument = va_arg(args, long);
 	va_end(args);
 	return error ? fail(error) : (int)syscall(SYS_fcntl, fd, command, argument);
-}
-
-int fcntl64(int fd, int command, ...)
-{
-	va_list args;
-
-	va_start(args, command);
-	long argument = va_arg(args, long);
-	va_end(args);
-	return fcntl(fd, command, argument);
 }
 
 int flock(int fd, int operation)
@@ -240,11 +201,6 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);
 	return syscall(SYS_pwrite64, fd, p, part(error, n), offset);
-}
-
-ssize_t pwrite64(int fd, const void *p, size_t n, off_t offset)
-{
-	return pwrite(fd, p, n, offset);
 }
 
 /* A part of it is the first piece alone, or a part of that. */
@@ -388,3 +344,14 @@ int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 	tv->tv_usec = (suseconds_t)(t.tv_nsec / 1000);
 	return 0;
 }
+
+/* --- what a program calls that was compiled for large files; here all are large --------------- */
+
+#define SAME_AS(name) __attribute__((alias(name)))
+
+int open64(const char *path, int flags, ...) SAME_AS("open");
+void *mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offset) SAME_AS("mmap");
+int ftruncate64(int fd, off64_t n) SAME_AS("ftruncate");
+int posix_fallocate64(int fd, off64_t from, off64_t n) SAME_AS("posix_fallocate");
+int fcntl64(int fd, int command, ...) SAME_AS("fcntl");
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t offset) SAME_AS("pwrite");

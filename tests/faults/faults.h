@@ -30,6 +30,8 @@ enum kind { KINDS(KIND) KIND_COUNT };
 enum { FAULT_SHORT = -1, FAULT_ONE_BYTE = -2, FAULT_AHEAD = -3, FAULT_BEHIND = -4,
 	FAULT_FROZEN = -5 };
 
+#define STACK_DEPTH 24
+
 struct plan {
 	int64_t armed;			/* calls are counted, and may fail; AT_LOCK: from flock() on */
 	int64_t kind;			/* -1: none fails */
@@ -41,7 +43,8 @@ struct plan {
 	int64_t fired_ms;		/* when the first did, by CLOCK_MONOTONIC */
 	int64_t sent_after;		/* bytes that left by send() since then */
 	int64_t blocks;			/* of memory, taken and not given back */
-	char caller[32];		/* what was refused memory first: a library, or the program */
+	char caller[32];		/* whose call was the first to fail: a library's, the program's */
+	int64_t stack[STACK_DEPTH];	/* the places in the program on the way there, innermost first */
 	int64_t calls[KIND_COUNT];
 };
 #define AT_LOCK 2			/* the store's lock: all that is read before is read */
@@ -51,5 +54,7 @@ int64_t fault(enum kind kind);
 /* The call fails: errno is set where it is one, and -1 returned. */
 int fail(int64_t error);
 extern volatile struct plan *plan;
+/* Fills in plan's caller and stack. */
+void note_stack(void);
 
 #endif

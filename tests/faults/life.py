@@ -142,7 +142,7 @@ class Life:
         return "ended by SIGABRT" if status == -6 else "ended, status %d" % status
 
     def is_in_a_library(self):
-        """libConfuse and glibc's list of users do not look; before anybody is served: handoffd(8)."""
+        """libConfuse and glibc's list of users, before anybody is served: handoffd(8)."""
         return "ready" not in self.log() and re.match(r"libc\.|libconfuse\.", self.plan.caller())
 
     def stop(self):

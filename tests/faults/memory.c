@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "faults.h"
 
@@ -48,26 +47,14 @@ static void find(void)
 	is_finding = false;
 }
 
-static void note_caller(const void *place)
-{
-	Dl_info library;
-	const char *name = dladdr(place, &library) ? strrchr(library.dli_fname, '/') : NULL;
-
-	for (size_t i = 0; name && name[i + 1] && i + 1 < sizeof plan->caller; i++)
-		plan->caller[i] = name[i + 1];
-}
-
-/* True: refused, errno says so. `caller` is a place in the code that asked. */
-static bool refuse(const void *caller)
+/* True: refused, errno says so. */
+static bool refuse(void)
 {
 	int64_t error = fault(KIND_memory);
 
-	if (error == 0)
-		return false;
-	if (plan->fired == 1)
-		note_caller(caller);
-	errno = (int)error;
-	return true;
+	if (error)
+		errno = (int)error;
+	return error != 0;
 }
 
 static void *count(void *p)
@@ -83,7 +70,7 @@ void *malloc(size_t n)
 		return early_take(n);
 	if (!real_malloc)
 		find();
-	return refuse(__builtin_return_address(0)) ? NULL : count(real_malloc(n));
+	return refuse() ? NULL : count(real_malloc(n));
 }
 
 void *calloc(size_t n, size_t size)
@@ -92,7 +79,7 @@ void *calloc(size_t n, size_t size)
 		return early_take(n * size);
 	if (!real_calloc)
 		find();
-	return refuse(__builtin_return_address(0)) ? NULL : count(real_calloc(n, size));
+	return refuse() ? NULL : count(real_calloc(n, size));
 }
 
 void *realloc(void *p, size_t n)
@@ -103,7 +90,7 @@ void *realloc(void *p, size_t n)
 		free(p);
 		return NULL;
 	}
-	if (refuse(__builtin_return_address(0)))
+	if (refuse())
 		return NULL;
 	return p ? real_realloc(p, n) : count(real_realloc(p, n));
 }
@@ -112,7 +99,7 @@ int posix_memalign(void **p, size_t alignment, size_t n)
 {
 	if (!real_memalign)
 		find();
-	if (refuse(__builtin_return_address(0)))
+	if (refuse())
 		return ENOMEM;
 	int rc = real_memalign(p, alignment, n);
 	if (rc == 0)

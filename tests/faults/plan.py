@@ -5,6 +5,7 @@ import mmap
 import os
 import re
 import struct
+import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -19,7 +20,8 @@ EFFECTS = {name: -number for number, name in
 _FIELDS = ("armed", "kind", "first", "most", "error", "delay_ms", "fired", "fired_ms",
            "sent_after", "blocks")
 _CALLER = slice(8 * len(_FIELDS), 8 * len(_FIELDS) + 32)
-_CALLS = _CALLER.stop
+STACK_DEPTH = int(re.search(r"STACK_DEPTH (\d+)", _text).group(1))
+_CALLS = _CALLER.stop + 8 * STACK_DEPTH
 AT_ONCE, AT_LOCK = 1, 2
 
 
@@ -71,14 +73,22 @@ class Plan:
         return struct.unpack_from("=q", self.shared, _CALLS + 8 * KINDS.index(kind))[0]
 
     def caller(self):
-        """What was refused memory first: a library's file, or the program's."""
+        """Whose call was the first to fail: a library's file, or the program's."""
         return self.shared[_CALLER].rstrip(b"\0").decode()
+
+    def functions(self, program):
+        """The program's functions on the way to the first call that failed, innermost first."""
+        places = [place for place in struct.unpack_from("=%dq" % STACK_DEPTH, self.shared,
+                                                        _CALLER.stop) if place]
+        done = subprocess.run(["addr2line", "-f", "-e", program, *map(hex, places)],
+                              capture_output=True, text=True)
+        return done.stdout.splitlines()[::2] if places else []
 
     def arm(self, point=None, when=AT_ONCE):
         """Counts from now on, or from the store's lock on; with a point, calls will fail."""
         self.disarm()
         self.point = point
-        self.shared[_CALLER] = bytes(32)
+        self.shared[_CALLER.start:_CALLS] = bytes(_CALLS - _CALLER.start)
         for i in range(len(KINDS)):
             struct.pack_into("=q", self.shared, _CALLS + 8 * i, 0)
         for field in ("fired", "fired_ms", "sent_after"):

@@ -1,7 +1,6 @@
 """points.py - which calls fail in which stage, and how; in CI one error of each call by turns.
 
-The first error of a kind is the most telling one. EINTR once: the kernel says it for a signal, and
-does not go on saying it.
+EINTR comes once: the kernel says it for a signal, and does not go on saying it.
 """
 
 from plan import Point
@@ -49,8 +48,9 @@ def all_of(kind, first):
 
 
 def by_turns(kind, first, turn):
-    """One of all_of(), another for each N and seed; in flushes EIO, always."""
-    if kind in FLUSHES and turn % 2 == 0:
-        return [Point(kind, first, "EIO", turn % 4 == 0)]
+    """One of all_of(), another for each N and seed; where it is a flush, EIO beside it."""
     choices = all_of(kind, first)
-    return [choices[(first + turn) % len(choices)]]
+    chosen = choices[(first + turn) % len(choices)]
+    if kind in FLUSHES and chosen.error != "EIO":
+        return [Point(kind, first, "EIO", (first + turn) % 2 == 0), chosen]
+    return [chosen]

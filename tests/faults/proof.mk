@@ -10,10 +10,10 @@ FAULTS ?=
 SCARCE ?=
 FAULTS_LIBRARY := $(BUILD)/tests/faults/faults.so
 
-$(FAULTS_LIBRARY): tests/faults/faults.c tests/faults/memory.c tests/faults/faults.h $(BUILD)/flags
+$(FAULTS_LIBRARY): $(wildcard tests/faults/*.[ch]) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK) $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 -fPIC -shared -o $@ \
-		$(filter %.c,$^)
+		$(filter %.c,$^) -lgcc_s
 
 prove-faults: $(PROGRAMS) $(FAULTS_LIBRARY)
 	HANDOFFD=$(abspath $(BUILD)/handoffd) FAULTS_LIBRARY=$(abspath $(FAULTS_LIBRARY)) \

@@ -328,7 +328,7 @@ int server_run(const struct config *config)
 		}
 	}
 	if (rc == EX_IOERR)
-		return rc;	/* nothing is sure: touch nothing more, the next start recovers */
+		_exit(rc);	/* nothing is sure: touch nothing more, the next start recovers */
 	finish(&s);
 	return rc;
 }

@@ -24,6 +24,7 @@
 #include "server/limits.h"
 #include "server/notify.h"
 #include "server/settings.h"
+#include "server/signals.h"
 #include "server/turn.h"
 
 #define STOP_MS 2000			/* last frames have so long to leave */
@@ -37,8 +38,7 @@ struct server {
 	struct handshakes *handshakes;
 	struct limits limits;
 	struct turn turn;
-	ev_signal on_term, on_int;
-	int stop_signal;		/* 0: go on */
+	struct signals signals;
 };
 
 static struct tls_context *load_tls(const struct config *c)
@@ -214,27 +214,9 @@ static int open_door(struct server *s)
 
 /* --- life and end ----------------------------------------------------------------------------- */
 
-static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
-{
-	struct server *s = w->data;
-
-	(void)events;
-	s->stop_signal = w->signum;
-	ev_break(loop, EVBREAK_ALL);
-}
-
 static void on_timeout(void *arg)
 {
 	(void)arg;		/* being awake is all it is for: the turn finds out what is due */
-}
-
-static void watch_signals(struct server *s)
-{
-	ev_signal_init(&s->on_term, on_signal, SIGTERM);
-	ev_signal_init(&s->on_int, on_signal, SIGINT);
-	s->on_term.data = s->on_int.data = s;
-	ev_signal_start(s->turn.loop, &s->on_term);
-	ev_signal_start(s->turn.loop, &s->on_int);
 }
 
 static void say_ready(struct server *s)
@@ -260,7 +242,7 @@ static void warn_of_idle_settings(const struct config *c)
 
 static bool serve(struct server *s)
 {
-	while (!s->stop_signal)
+	while (!s->signals.latest)
 		if (!turn_run(&s->turn))
 			return false;
 	return true;
@@ -272,7 +254,7 @@ static bool stop(struct server *s)
 {
 	int64_t until_ms = clock_monotonic_ms() + STOP_MS;
 
-	log_info("stopping", "signal=%s", s->stop_signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_info("stopping", "signal=%s", s->signals.latest == SIGTERM ? "SIGTERM" : "SIGINT");
 	notify_stopping("stopping");
 	listener_destroy(s->listener);
 	s->listener = NULL;
@@ -281,8 +263,8 @@ static bool stop(struct server *s)
 	FAILPOINT("stop.begun");
 	sessions_shut_down(s->turn.sessions);
 	FAILPOINT("stop.told");
-	s->stop_signal = 0;
-	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
+	s->signals.latest = 0;
+	while (!s->signals.latest && sessions_count(s->turn.sessions) > 0 &&
 	    clock_monotonic_ms() < until_ms)
 		if (!turn_run(&s->turn))
 			return false;
@@ -297,7 +279,7 @@ static int start(struct server *s)
 	if (!s->turn.loop)
 		return EX_OSERR;
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
-	watch_signals(s);
+	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
 	if (!s->tls)
 		return EX_CONFIG;
@@ -353,7 +335,7 @@ int server_run(const struct config *config)
 		}
 	}
 	if (rc == EX_IOERR)
-		return rc;	/* nothing is sure: touch nothing more, the next start recovers */
+		_exit(rc);	/* nothing is sure: touch nothing more, the next start recovers */
 	finish(&s);
 	return rc;
 }

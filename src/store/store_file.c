@@ -19,7 +19,8 @@
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
  * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
  * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
- * and the directory; check its length; open it for good; format record.
+ * and the directory; check its length; open it for good; format record. It is made under another
+ * name: what stands under its own was whole once, and is never taken for a beginning.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
@@ -209,6 +210,25 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	return 0;
 }
 
+/* A start that fails in the middle of this, or is killed, leaves nothing that the next one minds. */
+static int make(struct store *s, const char *dir, const char *file, char *why, size_t size)
+{
+	char made[4096], lock[sizeof made + 8];
+
+	snprintf(made, sizeof made, "%s/custody.mdb.new", dir);
+	snprintf(lock, sizeof lock, "%s-lock", made);
+	unlink(made);
+	int rc = env_open(s, made, why, size);
+	FAILPOINT("create.opened");
+	env_close(s);
+	unlink(lock);
+	if (rc == 0)
+		rc = preallocate(dir, made, s->size, why, size);
+	if (rc == 0 && (rename(made, file) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+		rc = refuse(ERR_IO, why, size, "%s cannot be made: %s", file, strerror(errno));
+	return rc;
+}
+
 int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size)
 {
 	char file[4096];
@@ -223,13 +243,13 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
 	if (!fresh && (uint64_t)st.st_size > s->size)
 		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
-	rc = env_open(s, file, why, size);
-	if (rc != 0)
-		return rc;
-	FAILPOINT("create.opened");
-	if (!fresh)
+	if (fresh)
+		rc = make(s, o->path, file, why, size);
+	if (rc == 0)
+		rc = env_open(s, file, why, size);
+	if (rc == 0 && !fresh)
 		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
-	if (rc == 0 && (uint64_t)st.st_size < s->size) {
+	if (rc == 0 && !fresh && (uint64_t)st.st_size < s->size) {
 		env_close(s);
 		rc = preallocate(o->path, file, s->size, why, size);
 		if (rc == 0)

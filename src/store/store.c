@@ -152,12 +152,21 @@ void store_intake_begin(struct store *s)
 
 	alias_intake_begin(s);
 	s->before_intake = s->meta;
+	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
 		s->intake = NULL;
 		store_failed(s, rc, "begin intake");
 	}
+}
+
+/* Its pages are the turn's again, as LMDB has them. */
+static void forget_intake(struct store *s)
+{
+	alias_intake_abort(s);
+	s->meta = s->before_intake;
+	s->pages_used = s->pages_before_intake;
 }
 
 int store_intake_end(struct store *s)
@@ -171,8 +180,7 @@ int store_intake_end(struct store *s)
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
-		alias_intake_abort(s);
-		s->meta = s->before_intake;
+		forget_intake(s);
 		return ERR_FULL;
 	}
 	if (rc != 0) {
@@ -187,8 +195,7 @@ void store_intake_abort(struct store *s)
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
-	alias_intake_abort(s);
-	s->meta = s->before_intake;
+	forget_intake(s);
 }
 
 /* --- room ----------------------------------------------------------------------------------- */

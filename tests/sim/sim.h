@@ -62,6 +62,12 @@ enum trouble {
 	TROUBLE_RECONFIGURE,	/* a start with other settings */
 	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
+	TROUBLE_DISK,		/* writes and syncs of the commit fail */
+	TROUBLE_NO_PIECE,	/* there is room, and no piece of it that is large enough */
+	TROUBLE_SECOND,		/* a second broker tries the store */
+	TROUBLE_WALL,		/* the wall clock jumps, by years */
+	TROUBLE_ELSEWHERE,	/* a start that declares less: fewer routes, fewer modules */
+	TROUBLE_ROT,		/* at the end records are damaged, of whatever table */
 	TROUBLE_COUNT,
 };
 
@@ -183,6 +189,7 @@ struct world {
 	struct decoder *reader;		/* as a module has it */
 	uint64_t now_ms;
 	uint64_t peer_ms;		/* the time that is held against peers */
+	int64_t wall_us, wall_off_us;	/* the wall clock, and how wrong it is */
 	unsigned starts;
 	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
@@ -243,6 +250,19 @@ void broker_begin(struct world *w);
 /* The turn ends: closed, checked, committed; what is owed is let go of. Crashes in between. */
 void broker_turn(struct world *w);
 
+/* The directory's store as it is. */
+struct store *broker_open_store(const char *dir);
+
+/* --- disk.c: calls that fail under the store --------------------------------------------------- */
+
+enum disk_fault { DISK_SOUND, DISK_SYNC, DISK_WRITE, DISK_META, DISK_META_KEPT };
+/* From now on calls of that kind fail; DISK_META_KEPT: the commit fails, and is there. */
+void disk_arm(enum disk_fault fault);
+/* True: some call has failed. */
+bool disk_disarm(void);
+/* The next change in an intake finds no piece of room for it. */
+void disk_lack_piece(bool lack);
+
 /* --- connection.c ---------------------------------------------------------------------------- */
 
 extern const struct peer_ops connection_ops;
@@ -255,6 +275,13 @@ void connection_owe(struct connection *c, const struct item *item);
 bool connection_has_room(const struct world *w, const struct connection *c);
 /* Lets items out, as far as the peer reads. False: the broker is to crash now. */
 bool connection_release(struct world *w, struct connection *c);
+
+/* --- rot.c, elsewhere.c: two ways for a store to meet another life ----------------------------- */
+
+/* The end of a seed whose store is damaged: nothing follows but broker_stop()'s end. */
+void rot_run(struct world *w);
+/* Hears all and says nothing; of deliveries rot.c. */
+extern const struct peer_ops listener_ops;
 
 /* --- message.c ------------------------------------------------------------------------------- */
 

@@ -86,7 +86,12 @@ static void offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	oracle_offered(w, c->party, parcel, f, v);
 	w->offering = parcel;
 	w->offered = f;
+	if (has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 8)) {
+		disk_lack_piece(true);
+		v->may_be_full |= v->status == ACK_RECEIVED && !v->duplicate;
+	}
 	core_offer(w->core, c->instance, &m, f, &out);
+	disk_lack_piece(false);
 	w->offering = NOBODY;
 	if (v->may_be_full && out.fault.code == INT_STORE_001) {
 		w->model = before;

@@ -37,7 +37,10 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d",
 	    a->party, r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
 	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);
+	/* then all of it is kept, and not the rejected records alone: letter.c finds out */
+	disk_lack_piece(has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 4));
 	core_acknowledge(w->core, c->instance, &m, &out);
+	disk_lack_piece(false);
 	frame_unref(f);
 	if (out.fault.code != j.code || out.echo != j.echo || out.duplicate != j.duplicate)
 		broke(w, "%s of batch %d under lease %llu meets error %d, echo=%d, duplicate=%d; "

@@ -166,6 +166,8 @@ void broker_start(struct world *w)
 	w->peer_ms = w->now_ms;
 	if (w->starts > 0 && has_trouble(w, TROUBLE_RECONFIGURE) && chance(w, 3))
 		reconfigure(w);
+	if (w->starts > 0 && has_trouble(w, TROUBLE_ELSEWHERE) && chance(w, 4))
+		elsewhere_run(w);
 	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms,
 	    w->seed + 1000003ull * ++w->starts, why, sizeof why);
 	if (!w->core)

@@ -31,6 +31,10 @@
  *			a person's hand (hold, redrive, purge, import, pause, kick …) and eye
  *	message.c	their frames, by the real encoder through the real decoder
  *	broker.c	the process under test: start, turn, commit, crash, bit rot
+ *	disk.c		calls that fail under the store
+ *	rot.c elsewhere.c
+ *			two ways for a store to meet another life: damaged, or under a configuration
+ *			that declares less
  *	connection.c	peers that are no sockets: what is owed leaves after the commit
  *	model.h		the model: what is in it
  *	fate.c party.c row.c letter.c
@@ -71,14 +75,17 @@ struct progress {
 	uint64_t passed, failed;
 	uint64_t current[JOBS_MAX];
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
+	uint64_t simulated_ms, starts;
 };
 
 static struct world world;
 
 /* --- a worker -------------------------------------------------------------------------------- */
 
-static void add_arrows(struct progress *p, const struct world *w)
+static void add_seed(struct progress *p, const struct world *w)
 {
+	__atomic_add_fetch(&p->simulated_ms, w->now_ms - SEED_BEGINS_MS, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&p->starts, w->starts, __ATOMIC_RELAXED);
 	for (int from = 0; from < BATCH_STATE_COUNT; from++)
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
 			__atomic_add_fetch(&p->arrows[from][cause], w->arrows[from][cause],
@@ -113,7 +120,7 @@ static void work(const struct options *o, struct progress *p, unsigned job)
 		p->current[job] = seed;
 		alarm(SEED_SECONDS_MAX);
 		seed_run(&world, seed, dir, false);
-		add_arrows(p, &world);
+		add_seed(p, &world);
 		__atomic_add_fetch(&p->passed, 1, __ATOMIC_RELAXED);
 	}
 }
@@ -316,13 +323,15 @@ int main(int argc, char **argv)
 
 		snprintf(dir, sizeof dir, "%s/0", o.dir);
 		seed_run(&world, o.from, dir, true);
-		add_arrows(p, &world);
+		add_seed(p, &world);
 		p->passed = 1;
 	} else {
 		run_many(&o, p);
 	}
 	bool taken = report_arrows(p, o.seeds >= ARROWS_WANTED);
 	remove_dir(&o);
+	printf("%.1f hours simulated, %llu starts of the broker\n",
+	    (double)p->simulated_ms / 3600000, (unsigned long long)p->starts);
 	printf("%llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
 	    (unsigned long long)p->failed);
 	return p->failed == 0 && taken && !stopped ? 0 : 1;

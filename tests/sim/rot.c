@@ -173,7 +173,7 @@ static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char
 	(void)why;
 }
 
-const struct peer_ops listener_ops = {
+static const struct peer_ops rot_ops = {
 	.deliver = on_deliver,
 	.outcome = on_outcome,
 	.has_room = on_has_room,
@@ -370,7 +370,7 @@ static void open_broker(struct world *w)
 
 	w->store = broker_open_store(w->path);
 	w->now_ms += 1000;
-	rot.core = core_create(w->store, &listener_ops, &w->plan.core, w->now_ms, w->seed, why,
+	rot.core = core_create(w->store, &rot_ops, &w->plan.core, w->now_ms, w->seed, why,
 	    sizeof why);
 	if (!rot.core)
 		broke(w, "the core refuses a damaged store: %s", why);

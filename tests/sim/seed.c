@@ -283,7 +283,7 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	w->committed = w->model;
 	w->decoder = decoder_create(DECODE_AT_BROKER);
 	w->reader = decoder_create(DECODE_AT_CLIENT);
-	w->now_ms = 1000000;
+	w->now_ms = SEED_BEGINS_MS;
 	connection_world(w);
 	broker_prepare(dir);
 	broker_start(w);

@@ -89,6 +89,7 @@ struct completion {
 	int parcel;
 	uint64_t lease;
 	uint32_t rejected;
+	bool unsound;			/* counts that do not add up */
 };
 
 /* Where a parcel comes from. */
@@ -280,13 +281,16 @@ bool connection_release(struct world *w, struct connection *c);
 
 /* The end of a seed whose store is damaged: nothing follows but broker_stop()'s end. */
 void rot_run(struct world *w);
-/* Hears all and says nothing; of deliveries rot.c. */
-extern const struct peer_ops listener_ops;
+/*
+ * A start with fewer routes or modules than the store has seen: refused while they have batches in
+ * custody, else it serves the others. Before the real start; what it changes is given up.
+ */
+void elsewhere_run(struct world *w);
 
 /* --- message.c ------------------------------------------------------------------------------- */
 
 enum flaw { FLAW_NONE, FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES, FLAW_CHECKSUM, FLAW_COUNT,
-	FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
+	FLAW_NO_LIST, FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
 
 /* The frame of a batch, with one reference. */
 struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
@@ -294,7 +298,8 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
 void message_read(struct world *w, const struct frame *f, struct message *m);
 /* Text that stands in this parcel's payload and in no other. */
 void message_mark(const struct world *w, int parcel, char out[32]);
-uint32_t errors_crc(const struct message_ack *a);
+/* Of the errors that are kept; how many are. */
+uint32_t errors_crc(const struct message_ack *a, uint32_t *count);
 
 /* How a target answers. */
 struct reply {
@@ -304,7 +309,9 @@ struct reply {
 	uint64_t accepted, rejected;
 	bool has_transient, has_unknown, has_permanent;	/* errors of scope BATCH */
 	int record_errors;
-	bool names_stranger, names_twice;	/* record errors that are wrong */
+	bool names_stranger, names_twice, names_none;	/* record errors that are wrong */
+	bool long_errors;			/* more than is kept of them */
+	bool has_field;
 	int parcel;				/* whose record ids it names */
 };
 void message_correlation(int parcel, char out[32]);

@@ -191,12 +191,12 @@ bool source_repeat(struct world *w)
 /* What is wrong leaves no trace: the same batch may come whole later. */
 bool source_break(struct world *w)
 {
-	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY,
-					    FLAW_NO_ROUTE };
+	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_LIST,
+					    FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
 	static const enum flaw altered[] = { FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES };
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
-	enum flaw flaw = broken[between(w, 0, 3)];
+	enum flaw flaw = broken[between(w, 0, 4)];
 
 	if (!a || !may_come_again(w, parcel))
 		return false;

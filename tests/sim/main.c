@@ -54,6 +54,7 @@
  *
  *	sim --seeds 1000 [--from M] [--jobs 2]	many; the arrows of a batch's life that were taken
  *	sim --seed N [--trace]			one, as a story
+ *	sim --storm				thousands of batches at once: storm.c
  *	--dir DIR				where the stores are; best a tmpfs
  *
  * Exits 1 when an invariant broke, or when an arrow was never taken in ARROWS_WANTED seeds.
@@ -65,7 +66,7 @@
 struct options {
 	uint64_t from, seeds;
 	unsigned jobs;
-	bool one, trace;
+	bool one, trace, storm;
 	const char *dir;
 };
 
@@ -273,7 +274,8 @@ static uint64_t number(const char *text)
 static void usage(void)
 {
 	fprintf(stderr, "usage: sim --seeds N [--from M] [--jobs J] [--dir DIR]\n"
-	    "       sim --seed N [--trace] [--dir DIR]\n");
+	    "       sim --seed N [--trace] [--dir DIR]\n"
+	    "       sim --storm [--dir DIR]\n");
 	exit(64);
 }
 
@@ -282,7 +284,7 @@ static void options_read(struct options *o, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "seed", required_argument, NULL, 'n' }, { "seeds", required_argument, NULL, 's' },
 		{ "from", required_argument, NULL, 'f' }, { "jobs", required_argument, NULL, 'j' },
-		{ "dir", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' }, { 0 },
+		{ "dir", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' }, { "storm", no_argument, NULL, 'm' }, { 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
@@ -298,6 +300,8 @@ static void options_read(struct options *o, int argc, char **argv)
 			o->dir = optarg;
 		else if (c == 't')
 			o->trace = true;
+		else if (c == 'm')
+			o->storm = true;
 		else if (c == '?')
 			usage();
 	}
@@ -318,17 +322,20 @@ int main(int argc, char **argv)
 	digest_init();
 	o.dir = made_dir(o.dir);
 	p->next = o.from;
-	if (o.trace) {
+	if (o.trace || o.storm) {
 		char dir[300];
 
 		snprintf(dir, sizeof dir, "%s/0", o.dir);
-		seed_run(&world, o.from, dir, true);
+		if (o.storm)
+			storm_run(&world, dir);
+		else
+			seed_run(&world, o.from, dir, true);
 		add_seed(p, &world);
 		p->passed = 1;
 	} else {
 		run_many(&o, p);
 	}
-	bool taken = report_arrows(p, o.seeds >= ARROWS_WANTED);
+	bool taken = o.storm || report_arrows(p, !o.one && o.seeds >= ARROWS_WANTED);
 	remove_dir(&o);
 	printf("%.1f hours simulated, %llu starts of the broker\n",
 	    (double)p->simulated_ms / 3600000, (unsigned long long)p->starts);

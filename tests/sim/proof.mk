@@ -33,6 +33,7 @@ prove-sim:
 	@find $(SIM_BUILD)/obj/src -name '*.gcda' -delete
 	@failed=0; \
 	$(SIM_BUILD)/store-model --steps $(SIM_STEPS) || failed=1; \
+	$(SIM_BUILD)/sim --storm || failed=1; \
 	$(SIM_BUILD)/sim --seeds $(SIM_SEEDS) --jobs $(SIM_JOBS) || failed=1; \
 	tests/sim/coverage $(SIM_BUILD) src/core tests/sim/uncovered.list || failed=1; \
 	exit $$failed

@@ -236,6 +236,11 @@ bool has_trouble(const struct world *w, enum trouble t);
 /* From `least` to `most`. */
 uint64_t between(struct world *w, uint64_t least, uint64_t most);
 
+/* --- storm.c: very many batches at once, without a seed and without the model ------------------- */
+
+/* Says what it has seen, on standard output; returns when all held, else broke(). */
+void storm_run(struct world *w, const char *dir);
+
 /* --- broker.c -------------------------------------------------------------------------------- */
 
 /* A store like a newly made one, quickly. */

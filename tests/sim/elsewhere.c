@@ -36,40 +36,15 @@ static void on_outcome(struct peer *peer, const struct ended *e, const struct ro
 		    (unsigned long long)e->notice);
 }
 
-static bool on_has_room(const struct peer *peer)
+static const struct peer_ops *elsewhere_ops(void)
 {
-	(void)peer;
-	return true;
-}
+	static struct peer_ops ops;
 
-static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)peer;
-	(void)number;
-	(void)body;
-	(void)n;
+	ops = listener_ops;
+	ops.deliver = on_deliver;
+	ops.outcome = on_outcome;
+	return &ops;
 }
-
-static void on_backpressure(struct peer *peer, const struct message_backpressure *b)
-{
-	(void)peer;
-	(void)b;
-}
-
-static void on_warn(struct peer *peer, const struct batch_warning *warning)
-{
-	(void)peer;
-	(void)warning;
-}
-
-static const struct peer_ops elsewhere_ops = {
-	.deliver = on_deliver,
-	.outcome = on_outcome,
-	.has_room = on_has_room,
-	.notice = on_notice,
-	.backpressure = on_backpressure,
-	.warn = on_warn,
-};
 
 /* --- what is declared -------------------------------------------------------------------------- */
 
@@ -163,7 +138,7 @@ void elsewhere_run(struct world *w)
 	declare_less(&k);
 	trace(w, "a start with %zu routes, %zu modules", k.settings.route_count,
 	    k.settings.module_count);
-	struct core *core = core_create(w->store, &elsewhere_ops, &k.settings, w->now_ms, w->seed,
+	struct core *core = core_create(w->store, elsewhere_ops(), &k.settings, w->now_ms, w->seed,
 	    why, sizeof why);
 	if ((core == NULL) != has_stranded(&k) || (!core && !*why))
 		broke(w, "a start without route %s is %s",

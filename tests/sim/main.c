@@ -35,6 +35,8 @@
  *	rot.c elsewhere.c
  *			two ways for a store to meet another life: damaged, or under a configuration
  *			that declares less
+ *	storm.c		thousands of batches at once, without a seed and without the model
+ *	listener.c	a peer that does nothing, for those three
  *	connection.c	peers that are no sockets: what is owed leaves after the commit
  *	model.h		the model: what is in it
  *	fate.c party.c row.c letter.c

@@ -133,55 +133,14 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 	rot.out[rot.out_count++].to = (struct rot_peer *)(void *)peer;
 }
 
-static void on_outcome(struct peer *peer, const struct ended *e, const struct route *route)
+static const struct peer_ops *rot_ops(void)
 {
-	(void)peer;
-	(void)e;
-	(void)route;
-}
+	static struct peer_ops ops;
 
-static bool on_has_room(const struct peer *peer)
-{
-	(void)peer;
-	return true;
+	ops = listener_ops;
+	ops.deliver = on_deliver;
+	return &ops;
 }
-
-static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)peer;
-	(void)number;
-	(void)body;
-	(void)n;
-}
-
-static void on_backpressure(struct peer *peer, const struct message_backpressure *b)
-{
-	(void)peer;
-	(void)b;
-}
-
-static void on_warn(struct peer *peer, const struct batch_warning *warning)
-{
-	(void)peer;
-	(void)warning;
-}
-
-static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
-{
-	(void)peer;
-	(void)reason;
-	(void)why;
-}
-
-static const struct peer_ops rot_ops = {
-	.deliver = on_deliver,
-	.outcome = on_outcome,
-	.has_room = on_has_room,
-	.notice = on_notice,
-	.backpressure = on_backpressure,
-	.warn = on_warn,
-	.dismiss = on_dismiss,
-};
 
 static void join(struct world *w, int n)
 {
@@ -370,7 +329,7 @@ static void open_broker(struct world *w)
 
 	w->store = broker_open_store(w->path);
 	w->now_ms += 1000;
-	rot.core = core_create(w->store, &rot_ops, &w->plan.core, w->now_ms, w->seed, why,
+	rot.core = core_create(w->store, rot_ops(), &w->plan.core, w->now_ms, w->seed, why,
 	    sizeof why);
 	if (!rot.core)
 		broke(w, "the core refuses a damaged store: %s", why);

@@ -236,6 +236,11 @@ bool has_trouble(const struct world *w, enum trouble t);
 /* From `least` to `most`. */
 uint64_t between(struct world *w, uint64_t least, uint64_t most);
 
+/* --- listener.c --------------------------------------------------------------------------------- */
+
+/* Hears everything and does nothing: for those who listen to less. */
+extern const struct peer_ops listener_ops;
+
 /* --- storm.c: very many batches at once, without a seed and without the model ------------------- */
 
 /* Says what it has seen, on standard output; returns when all held, else broke(). */

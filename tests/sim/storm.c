@@ -56,33 +56,6 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 	t->held[t->count++] = (struct held){ d->id, d->lease, storm.ids[d->id] };
 }
 
-static void on_outcome(struct peer *peer, const struct ended *e, const struct route *route)
-{
-	(void)peer;
-	(void)e;
-	(void)route;
-}
-
-static bool on_has_room(const struct peer *peer)
-{
-	(void)peer;
-	return true;
-}
-
-static void on_notice(struct peer *peer, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)peer;
-	(void)number;
-	(void)body;
-	(void)n;
-}
-
-static void on_backpressure(struct peer *peer, const struct message_backpressure *b)
-{
-	(void)peer;
-	(void)b;
-}
-
 static void on_warn(struct peer *peer, const struct batch_warning *warning)
 {
 	(void)peer;
@@ -90,14 +63,15 @@ static void on_warn(struct peer *peer, const struct batch_warning *warning)
 	storm.warned++;
 }
 
-static const struct peer_ops storm_ops = {
-	.deliver = on_deliver,
-	.outcome = on_outcome,
-	.has_room = on_has_room,
-	.notice = on_notice,
-	.backpressure = on_backpressure,
-	.warn = on_warn,
-};
+static const struct peer_ops *storm_ops(void)
+{
+	static struct peer_ops ops;
+
+	ops = listener_ops;
+	ops.deliver = on_deliver;
+	ops.warn = on_warn;
+	return &ops;
+}
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
@@ -165,7 +139,7 @@ static void open_broker(struct world *w)
 	char why[256];
 
 	w->store = broker_open_store(w->path);
-	storm.core = core_create(w->store, &storm_ops, &w->plan.core, w->now_ms, 1, why,
+	storm.core = core_create(w->store, storm_ops(), &w->plan.core, w->now_ms, 1, why,
 	    sizeof why);
 	if (!storm.core)
 		broke(w, "%s", why);

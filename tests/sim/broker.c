@@ -340,6 +340,18 @@ static bool dies(struct world *w, enum trouble t, const char *when)
 	return true;
 }
 
+/* Another turn is asked for only where somebody has room for what it is owed. */
+static void check_pending(const struct world *w)
+{
+	const struct connection *c;
+	bool room = false;
+
+	TAILQ_FOREACH(c, &w->connections, next)
+		room |= connection_has_room(w, c);
+	if (core_has_pending(w->core) && !room)
+		broke(w, "the core would tell those who have no room");
+}
+
 /* The commit takes a while; the clocks of what leaves behind it begin after that. */
 static void pass_commit(struct world *w)
 {
@@ -368,6 +380,7 @@ void broker_turn(struct world *w)
 		broker_crash(w, "while what is owed leaves");
 	else
 		store_read_end(w->store);
+	check_pending(w);
 	if (!w->in_turn)
 		w->committed = w->model; /* which deliveries have begun: memory, not the store */
 }

@@ -176,6 +176,7 @@ static void view_batch(struct world *w, int parcel)
 static void view_routes(struct world *w)
 {
 	size_t known, connected = 0;
+	uint64_t assigned = 0;
 
 	if (core_route_count(w->core) != w->plan.core.route_count ||
 	    core_is_draining(w->core) != w->model.draining || core_now_ms(w->core) != w->now_ms ||
@@ -196,6 +197,11 @@ static void view_routes(struct world *w)
 	}
 	for (int n = 0; n < w->party_count; n++)
 		connected += w->model.parties[n].connected;
+	for (int p = 0; p < w->parcel_count; p++)
+		assigned += w->model.fates[p].known && w->model.fates[p].state == BATCH_ASSIGNED;
+	if (core_assigned(w->core) != assigned)
+		broke(w, "%llu batches are said to be out",
+		    (unsigned long long)core_assigned(w->core));
 	if (core_connected(w->core, &known) != connected ||
 	    core_route_by_name(w->core, span_of("nowhere")) ||
 	    core_route_by_number(w->core, UINT32_MAX) || core_counters(w->core, "nowhere") ||

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,10 +109,11 @@ static void silence_log(void)
 __attribute__((noreturn))
 static void work(const struct options *o, struct progress *p, unsigned job)
 {
+	/* of its own work, however busy the machine is: it waits for nothing */
+	const struct itimerval patience = { .it_value.tv_sec = SEED_SECONDS_MAX };
 	char dir[300];
 
 	silence_log();
-	signal(SIGALRM, SIG_DFL);
 	signal(SIGINT, SIG_IGN);	/* the keeper's affair */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(dir, sizeof dir, "%s/%u", o->dir, job);
@@ -121,7 +123,7 @@ static void work(const struct options *o, struct progress *p, unsigned job)
 		if (seed >= o->from + o->seeds)
 			exit(0);	/* not _exit(): coverage is written then */
 		p->current[job] = seed;
-		alarm(SEED_SECONDS_MAX);
+		setitimer(ITIMER_PROF, &patience, NULL);
 		seed_run(&world, seed, dir, false);
 		add_seed(p, &world);
 		__atomic_add_fetch(&p->passed, 1, __ATOMIC_RELAXED);
@@ -154,7 +156,7 @@ static void report_death(const struct progress *p, unsigned job, int status)
 	if (WIFEXITED(status))
 		return;			/* it has told its story */
 	fprintf(stderr, "\nseed %llu %s (signal %d)\nreplay it with: sim --seed %llu --trace\n",
-	    (unsigned long long)p->current[job], WTERMSIG(status) == SIGALRM ? "hung" : "died",
+	    (unsigned long long)p->current[job], WTERMSIG(status) == SIGPROF ? "hung" : "died",
 	    WTERMSIG(status), (unsigned long long)p->current[job]);
 }
 

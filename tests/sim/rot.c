@@ -235,7 +235,8 @@ static bool on_found(void *arg, const struct route *r, const struct uuid *batch_
 static void look(struct world *w, int parcel)
 {
 	struct selection_cursor at = { 0 };
-	struct search s = { .record = chance(w, 2) };
+	/* in a full store that reads very much */
+	struct search s = { .record = !w->plan.troubles[TROUBLE_FULL_STORE] && chance(w, 2) };
 	const struct route *r = core_route(rot.core, (size_t)w->parcels[parcel].route);
 
 	core_view_batch(rot.core, r, &w->parcels[parcel].batch_id, on_view, NULL);
@@ -338,7 +339,7 @@ static void open_broker(struct world *w)
 	core_set_time(rot.core, w->now_ms, w->now_ms, w->wall_us);
 	join_all(w);
 	for (int p = 0; p < w->parcel_count; p++)
-		if (is_in_custody(&w->model.fates[p]))
+		if (w->model.fates[p].held)
 			core_operate(rot.core, OPERATION_RELEASE,
 			    core_route(rot.core, (size_t)w->parcels[p].route),
 			    w->model.fates[p].id, &(struct hand){ "sim", "" }, why, sizeof why);

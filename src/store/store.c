@@ -192,18 +192,14 @@ static void forget_intake(struct store *s)
 	s->pages_used = s->pages_before_intake;
 }
 
-int store_intake_end(struct store *s)
+static int end_child(struct store *s)
 {
-	if (!s->intake)
-		return s->failure == 0 ? 0 : ERR_IO;
 	if (s->intake_full) {
 		store_intake_abort(s);
 		return ERR_FULL;
 	}
-	FAILPOINT("intake.before");
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
-	FAILPOINT("intake.after");
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
 		forget_intake(s);
 		return ERR_FULL;
@@ -213,6 +209,14 @@ int store_intake_end(struct store *s)
 		return ERR_IO;
 	}
 	return 0;
+}
+
+int store_intake_end(struct store *s)
+{
+	FAILPOINT("intake.before");
+	int rc = s->intake ? end_child(s) : s->failure == 0 ? 0 : ERR_IO;
+	FAILPOINT("intake.after");
+	return rc;
 }
 
 void store_intake_abort(struct store *s)

@@ -28,6 +28,7 @@ struct run {
 	bool ordered[ROUTES];
 	uint64_t now_ms;
 	uint64_t refused;		/* intakes that found no room */
+	bool is_child;			/* the intake that runs may be aborted */
 };
 
 /* The two differ: says how, and the command that does it again; does not return. */
@@ -66,7 +67,8 @@ struct span draw_payload(struct run *r);
 struct ended draw_end(struct run *r, const struct batch *b);
 struct batch draw_batch(struct run *r, struct span payload);
 void add_alias(struct run *r, const struct batch *b);
-void begin_intake(struct run *r);
+/* Of a value of n bytes; in a child or, where it may be, in the turn itself. */
+void begin_intake(struct run *r, size_t n);
 /* Ended, or given up: by us, or because there was no room. False: it was. */
 bool end_intake(struct run *r, bool may_be_full);
 void step_commit(struct run *r);

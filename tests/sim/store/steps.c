@@ -123,15 +123,16 @@ static struct kept_batch *draw_kept(struct run *r)
 
 /* --- intake ---------------------------------------------------------------------------------- */
 
-void begin_intake(struct run *r)
+void begin_intake(struct run *r, size_t n)
 {
-	store_intake_begin(r->store);
+	r->is_child = n == STORE_INTAKE_CHILD || chance(r, 2);
+	store_intake_begin(r->store, r->is_child ? STORE_INTAKE_CHILD : n);
 	model_intake_begin(&r->model);
 }
 
 bool end_intake(struct run *r, bool may_be_full)
 {
-	if (chance(r, 6)) {
+	if (r->is_child && chance(r, 6)) {
 		trace(r, "the intake is aborted");
 		store_intake_abort(r->store);
 		model_intake_abort(&r->model);
@@ -186,12 +187,12 @@ bool step_insert(struct run *r)
 	if (model_count(&r->model, KEPT_BATCHES) >= (r->full ? 400 : BATCHES_MAX) ||
 	    (!room && !large))
 		return false;
-	begin_intake(r);
+	if (large)
+		payload = too_large();
+	begin_intake(r, payload.n);
 	b = draw_batch(r, payload);
 	trace(r, "batch %llu comes, %zu bytes, state %d", (unsigned long long)b.id, payload.n,
 	    b.state);
-	if (large)
-		payload = too_large();
 	if (chance(r, 3)) {
 		b.journalled = true;
 		add_line(r, b.id);

@@ -24,7 +24,7 @@ bool step_letter_insert(struct run *r)
 	if (model_count(&r->model, KEPT_LETTERS) >= LETTERS_MAX ||
 	    !store_has_room(r->store, payload.n, STORE_BYTES / 16))
 		return false;
-	begin_intake(r);
+	begin_intake(r, STORE_INTAKE_CHILD);
 	b = draw_batch(r, payload);
 	trace(r, "letter %llu comes", (unsigned long long)b.id);
 	b.state = BATCH_DEAD;
@@ -67,7 +67,7 @@ bool step_redrive(struct run *r)
 	moves = b.ordered && store_has_room(r->store, b.payload_bytes, 0);
 	trace(r, "letter %llu is redriven", (unsigned long long)b.id);
 	if (moves) {
-		begin_intake(r);
+		begin_intake(r, STORE_INTAKE_CHILD);
 		b.id = take_id(r);
 	}
 	store_dead_redrive(r->store, &dead, &b);

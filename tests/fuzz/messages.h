@@ -1,0 +1,12 @@
+/* messages.h - a frame's body, decoded on both sides and written again */
+#ifndef HANDOFF_FUZZ_MESSAGES_H
+#define HANDOFF_FUZZ_MESSAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void messages_begin(void);
+/* All that broker and client do with a body before they know whether to believe it. */
+void messages_try(const uint8_t *body, size_t n);
+
+#endif

@@ -1,0 +1,130 @@
+"""seeds.py - first inputs that need no encoder of ours, and the words of the protocol.
+
+The frames here are those of the independent Python client.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "client"))
+
+import messages  # pylint: disable=wrong-import-position
+
+CONFIGURATIONS = [
+    'listen = "127.0.0.1:7420"\ntls { ca = "ca" certificate = "c" key = "k" }\n'
+    'store { path = "data" size = "1G" }\n',
+    'listen = "[::1]:0"\ntls { ca = "/a" certificate = "/c" key = "/k" }\nstore { path = "/d" }\n'
+    'module "ALPHA" { identity = { "URI:spiffe://o/x", "DNS:a.example", "CN:alpha" } }\n'
+    'route "alpha-beta" { source = "ALPHA" target = "BETA" batch_size = 10 ordered = true }\n'
+    'route "x-y" { source = "X" target = "Y" max_retries = 0 backoff_multiplier = 1.5 }\n'
+    'admin { socket = "s" operators = { "root", "0" } readers = {} }\n',
+    'http { listen = "127.0.0.1:7421" }\nreclaim = "5s"\nmax_frame_bytes = "8M"\n'
+    'backpressure_high_watermark = 0.9 # comment\n/* more */\n// and more\n',
+    'listen = "${HOME}"\ninclude("/etc/passwd")\n',
+]
+
+# Of the shapes that handoffctl(8) lists; the words of the table come from the manual.
+REQUESTS = [
+    "status", "help", "limits", "json status", "clients", "routes", "batches --route alpha-beta",
+    "dead list", "dead list --route alpha-beta --limit 3", "journal", "audit --limit 2",
+    'explain 0192f03c', 'json explain 0192f03c-551e-40aa-8001-000000000000', "confirmations",
+    'reason "because" hold 0192f03c', 'yes reason "it \\"is\\" so" dead purge --all --route beta',
+    'reason x pause alpha-beta', 'reason x resume alpha-beta', 'reason x retry --all',
+    'reason x kick ALPHA alpha-1', 'reason x drain', "dead show 0192f03c", "dead export --all",
+    "dead import", "dead import part AAAA", "dead import end", "log level debug", "version", "shape",
+]
+
+LINES = [
+    b'\x00{"record_id": "r-1", "total": 1.5, "list": [1, -2, null, true, "\\u00e9\\ud83d\\ude00"]}',
+    b'\x00{"priority": "CRITICAL", "a": {"b": {"c": []}}, "n": 18446744073709551615}',
+    b"\x01\x83\xa9record_id\xa3r-1\xa1f\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xa1b\xc4\x02xy",
+    b'\x02{"handoff_dead_letter": 1, "batch_id": "0192f03c-551e-40aa-8001-000000000000", '
+    b'"code": "INT_DELIVERY_004", "attempts": 2, "redrives": 0, "received_at": '
+    b'"2026-01-01T00:00:00.000000Z", "errors": "kA==", "frame": "gA=="}',
+]
+
+
+def put(corpus, target, name, data):
+    directory = os.path.join(corpus, target)
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, name), "wb") as file:
+        file.write(data)
+
+
+def client_frames():
+    """One of each that the Python client sends."""
+    batch_id = messages.new_id()
+    error = messages.error("BETA", context={"record_id": "r-1"})
+    bodies = [
+        messages.hello("ALPHA", "alpha-1", holds=[1, 2]),
+        messages.batch(), messages.batch("BETA", "GAMMA", priority="CRITICAL"),
+        messages.acknowledgment("BETA", batch_id, 1, "RECEIVED"),
+        messages.acknowledgment("BETA", batch_id, 1, "REJECTED", 0, 3, [error]),
+        messages.backpressure("BETA", "ACTIVATE", "alpha-beta", 3, 100),
+        messages.confirmation("GAMMA", batch_id, [messages.delivery_result("r-1")]),
+        messages.goodbye("ALPHA"),
+    ]
+    return b"".join(messages.frame(messages.encode(body)) for body in bodies)
+
+
+def words():
+    """Every name of the protocol, as libFuzzer's dictionary: keys, enums, codes, settings."""
+    found = set()
+    for directory, _, names in os.walk(os.path.join(ROOT, "src")):
+        for name in names:
+            if name.endswith(".c"):
+                with open(os.path.join(directory, name), encoding="utf-8") as file:
+                    found.update(re.findall(r'"([A-Za-z_][A-Za-z0-9_:/.-]{1,30})"', file.read()))
+    return "".join('"%s"\n' % word for word in sorted(found))
+
+
+CERTIFICATE = """
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 9
+-outform DER -subj %s
+"""
+
+
+def certificates(corpus):
+    """One for each way to name a bearer, and for names that nobody should have."""
+    kinds = {
+        "module": ("/CN=alpha", "URI:spiffe://fuzz/module/alpha"),
+        "two": ("/CN=x", "URI:spiffe://fuzz/module/alpha,URI:spiffe://fuzz/module/beta"),
+        "mapped": ("/CN=gamma", "URI:spiffe://other/x,DNS:alpha.example"),
+        "common": ("/CN=gamma", "DNS:nobody.example,IP:127.0.0.1,email:a@b"),
+        "names": ("/CN=gamma/CN=alpha/O=x", "DNS:ALPHA.example,URI:SPIFFE://f/module/BETA"),
+        "plain": ("/CN=gamma", None),
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        for name, (subject, alternative) in kinds.items():
+            path = os.path.join(directory, name)
+            command = (CERTIFICATE % subject).split() + ["-out", path]
+            if alternative:
+                command += ["-addext", "subjectAltName=" + alternative,
+                            "-addext", "extendedKeyUsage=clientAuth"]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            with open(path, "rb") as file:
+                put(corpus, "identity", name, file.read())
+
+
+def write(corpus):
+    os.makedirs(corpus, exist_ok=True)
+    with open(os.path.join(corpus, "words"), "w", encoding="ascii") as file:
+        file.write(words())
+    put(corpus, "frame", "client", b"\x03\x01" + client_frames())
+    for number, text in enumerate(CONFIGURATIONS):
+        put(corpus, "config", "configuration-%d" % number, text.encode())
+    for number, line in enumerate(LINES):
+        put(corpus, "lines", "line-%d" % number, line)
+    for number, line in enumerate(REQUESTS):
+        put(corpus, "admin", "request-%d" % number, b"\x00" + line.encode() + b"\n")
+        put(corpus, "admin", "change-%d" % number, b"\x01" + line.encode() + b"\n")
+    certificates(corpus)
+
+
+if __name__ == "__main__":
+    write(sys.argv[1])

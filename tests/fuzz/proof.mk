@@ -5,7 +5,7 @@
 #	tests/fuzz/run --long --seconds 3600 [--jobs 2] [--corpus DIR] [TARGET...]
 # A single input: build/fuzz/fuzz-TARGET FILE.
 
-FUZZ_TARGETS := frame mpcheck config identity tls record lines
+FUZZ_TARGETS := frame mpcheck session pipeline config identity tls record lines
 FUZZ_CLANG   ?= clang
 FUZZ_BUILD   := $(BUILD)/fuzz
 FUZZ_SHARED  := tests/fuzz/fuzz.c
@@ -31,8 +31,8 @@ FUZZ_OBJECTS := $(call objects,$(wildcard tests/fuzz/*.c))
 $(BUILD)/fuzz-frame: $(call objects,tests/fuzz/messages.c)
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: $(call objects,tests/fuzz/fixed.c)
 $(BUILD)/fuzz-lines: $(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
-$(BUILD)/fuzz-session: $(call objects,tests/fuzz/wires.c)
-$(BUILD)/fuzz-pipeline: $(call objects,$(filter-out %/main.c,$(SIM)))
+$(BUILD)/fuzz-session: $(call objects,$(addprefix tests/fuzz/,wires.c house.c peers_say.c peers_hear.c))
+$(BUILD)/fuzz-pipeline: $(call objects,$(filter-out %/main.c %/report.c,$(SIM)))
 
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: private LDFLAGS += -Wl,--wrap=getrandom,--wrap=time
 $(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below

@@ -39,6 +39,50 @@ REQUESTS = [
     "dead import", "dead import part AAAA", "dead import end", "log level debug", "version", "shape",
 ]
 
+# What target_session.c makes of two bytes: who and what, and how. Numbers are those of act().
+HELLO, SEND, REPEAT, STAGE, RECEIVED, PROCESSED, REJECTED, CONFIRM, PRESS, GOODBYE, LEAVE, DEAF, \
+    RAW, CONNECT, PERSON, TURN = range(16)
+ALPHA, ALPHA_2, BETA, BETA_2, GAMMA, GAMMA_2 = range(6)
+DIE_BEFORE, DIE_AFTER, DIE, RESTART, STRANGER = range(5)
+HOLD, RELEASE, RETRY, REDRIVE, PURGE = (16 * n for n in range(5))
+
+
+def does(peer, what, how=0, *more):
+    return bytes([what << 4 | peer * 2, how, *more])
+
+
+def broker(how):
+    return bytes([15, how])
+
+
+TURN_NOW, LATER = does(0, TURN), does(0, TURN, 200)
+ALL_CONNECT = b"".join(does(peer, HELLO) for peer in range(6)) + TURN_NOW
+ONE_OUT = ALL_CONNECT + does(ALPHA, SEND, 2) + TURN_NOW
+CONVERSATIONS = [
+    ONE_OUT + does(BETA, RECEIVED) + does(BETA, PROCESSED) + TURN_NOW,
+    ONE_OUT + does(BETA, STAGE, 0) + TURN_NOW + does(GAMMA, PROCESSED) + TURN_NOW +
+    does(GAMMA, CONFIRM, 1, 0) + does(GAMMA, CONFIRM, 1, 3) + TURN_NOW + LATER,
+    ONE_OUT + does(BETA, REJECTED, 1) + TURN_NOW + does(0, PERSON, REDRIVE, 0) + TURN_NOW,
+    ONE_OUT + does(BETA, REJECTED, 0) + TURN_NOW + LATER + does(BETA, REJECTED, 0) + LATER,
+    ONE_OUT + does(BETA, LEAVE, 1) + TURN_NOW + does(BETA, HELLO, 2) + TURN_NOW + LATER,
+    ONE_OUT + does(BETA, STAGE, 0) + broker(DIE_BEFORE) + does(BETA, HELLO, 2) + TURN_NOW +
+    does(BETA, STAGE, 0) + TURN_NOW,
+    ONE_OUT + does(BETA, STAGE, 0) + broker(DIE_AFTER) + does(BETA, HELLO, 2) + TURN_NOW +
+    does(BETA, STAGE, 0) + does(BETA, REPEAT, 2) + TURN_NOW,
+    ALL_CONNECT + does(ALPHA, SEND, 1) + broker(DIE_AFTER) + does(ALPHA, HELLO) +
+    does(ALPHA, REPEAT, 0) + does(ALPHA, REPEAT, 1) + TURN_NOW,
+    ONE_OUT + does(BETA, PROCESSED, 8) + TURN_NOW + broker(RESTART) + ALL_CONNECT,
+    ONE_OUT + does(0, PERSON, HOLD, 0) + does(BETA, GOODBYE) + TURN_NOW +
+    does(0, PERSON, RELEASE, 0) + TURN_NOW,
+    ONE_OUT + does(BETA, REJECTED, 1) + TURN_NOW + does(0, PERSON, PURGE, 0) +
+    does(ALPHA, REPEAT, 1) + TURN_NOW + broker(DIE),
+    ALL_CONNECT + does(BETA, PRESS, 1) + does(ALPHA, DEAF, 1) +
+    b"".join(does(ALPHA, SEND, n) for n in range(6)) + TURN_NOW + does(BETA, PRESS, 0) + TURN_NOW +
+    does(ALPHA, DEAF, 0) + LATER + broker(STRANGER),
+    ONE_OUT + does(ALPHA, RAW, 1, 3) + b"\x81\xa1x" + does(ALPHA_2, RAW, 0, 4) + b"\0\0\1\0" +
+    TURN_NOW + does(GAMMA, CONNECT) + does(GAMMA, HELLO) + TURN_NOW,
+]
+
 LINES = [
     b'\x00{"record_id": "r-1", "total": 1.5, "list": [1, -2, null, true, "\\u00e9\\ud83d\\ude00"]}',
     b'\x00{"priority": "CRITICAL", "a": {"b": {"c": []}}, "n": 18446744073709551615}',
@@ -123,6 +167,8 @@ def write(corpus):
     for number, line in enumerate(REQUESTS):
         put(corpus, "admin", "request-%d" % number, b"\x00" + line.encode() + b"\n")
         put(corpus, "admin", "change-%d" % number, b"\x01" + line.encode() + b"\n")
+    for number, conversation in enumerate(CONVERSATIONS):
+        put(corpus, "session", "conversation-%d" % number, conversation)
     certificates(corpus)
 
 

@@ -17,6 +17,7 @@
 #define CPU_MS_MAX 20
 #define HEAP_BYTES_MAX (256 * 1024)
 #define STEPS_MAX 4096
+#define TRIES_MAX 5
 
 static struct tls_context *tls;
 
@@ -74,7 +75,8 @@ static bool feed(struct stream *s, int fd, const uint8_t *p, size_t size, size_t
 	return is_open;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* One connection of a stranger; how long it kept the processor. */
+static int64_t try_once(const uint8_t *data, size_t size)
 {
 	int pair[2];
 	int64_t began;
@@ -82,8 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tls_identity id;
 	bool is_open;
 
-	if (size < 1)
-		return 0;
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
 	fixed_begin(4);
 	memory_count();
@@ -98,8 +98,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (const char *p = stream_why(s); *p; p++)
 		must(*p >= 0x20 && *p < 0x7f);
 	stream_destroy(s);
-	must(cpu_us() - began < CPU_MS_MAX * 1000);
 	must(memory_peak() < HEAP_BYTES_MAX);
 	close(pair[1]);
+	return cpu_us() - began;
+}
+
+/* What takes long is tried again: a busy machine lets a process pay for others. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int tries = 0;
+
+	if (size < 1)
+		return 0;
+	while (try_once(data, size) >= CPU_MS_MAX * 1000)
+		must(++tries < TRIES_MAX);
 	return 0;
 }

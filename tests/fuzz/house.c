@@ -11,6 +11,7 @@
 
 #define STORE_BYTES (UINT64_C(64) << 20)
 #define PRISTINE_BYTES (256 * 1024)	/* all that a new store has used */
+#define KEPT_BYTES (2 * 1024 * 1024)	/* and one with a few batches */
 #define TURNS_MAX 64
 
 static const struct module_settings modules[] = { { "ALPHA" }, { "BETA" }, { "GAMMA" } };
@@ -74,23 +75,36 @@ static void open_store(struct house *h)
 }
 
 /* A preallocated store takes longer to make than an input to run: its first pages are put back. */
-static void make_pristine(struct house *h)
+static uint8_t *pages;
+static size_t pages_len;
+
+static int open_pages(int flags)
 {
-	static uint8_t *bytes;
 	char path[400];
 	int fd;
 
 	snprintf(path, sizeof path, "%s/custody.mdb", store_directory());
-	if (bytes == NULL) {
-		open_store(h);
-		store_close(h->store);
-		bytes = malloc(PRISTINE_BYTES);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		must(pread(fd, bytes, PRISTINE_BYTES, 0) == PRISTINE_BYTES);
-	} else {
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		must(pwrite(fd, bytes, PRISTINE_BYTES, 0) == PRISTINE_BYTES);
-	}
+	fd = open(path, flags | O_CLOEXEC);
+	must(fd >= 0);
+	return fd;
+}
+
+static void keep_pages(size_t n)
+{
+	int fd = open_pages(O_RDONLY);
+
+	free(pages);
+	pages = malloc(n);
+	pages_len = n;
+	must(pages != NULL && pread(fd, pages, n, 0) == (ssize_t)n);
+	close(fd);
+}
+
+static void put_pages(void)
+{
+	int fd = open_pages(O_RDWR);
+
+	must(pwrite(fd, pages, pages_len, 0) == (ssize_t)pages_len);
 	close(fd);
 }
 
@@ -115,7 +129,19 @@ static void start(struct house *h)
 void house_open(struct house *h)
 {
 	*h = (struct house){ .now_ms = 1000000 };
-	make_pristine(h);
+	if (pages == NULL) {
+		open_store(h);
+		store_close(h->store);
+		keep_pages(PRISTINE_BYTES);
+	}
+	put_pages();
+	start(h);
+}
+
+void house_keep(struct house *h)
+{
+	house_close(h);
+	keep_pages(KEPT_BYTES);
 	start(h);
 }
 
@@ -159,12 +185,21 @@ void house_check(struct house *h)
 	store_read_end(h->store);
 }
 
+static void take_operators(struct admin *a, uint64_t now_ms)
+{
+	admin_set_time(a, now_ms);
+	admin_receive(a);
+	admin_expire(a);
+}
+
 /* False: the broker is dead. */
 static bool take_turn(struct house *h, enum death death, bool *more)
 {
 	wires_notify();
 	core_set_time(h->core, h->now_ms, h->now_ms, (int64_t)h->now_ms * 1000);
 	sessions_set_time(h->sessions, h->now_ms);
+	if (h->admin != NULL)
+		take_operators(h->admin, h->now_ms);
 	sessions_receive(h->sessions);
 	sessions_expire(h->sessions);
 	*more = core_turn_close(h->core);
@@ -176,9 +211,13 @@ static bool take_turn(struct house *h, enum death death, bool *more)
 	core_time_passed(h->core, h->now_ms, h->now_ms);
 	wires_allow(true);
 	sessions_settle(h->sessions);
+	if (h->admin != NULL)
+		admin_settle(h->admin);
 	wires_allow(false);
 	store_read_end(h->store);
 	sessions_reap(h->sessions);
+	if (h->admin != NULL)
+		admin_reap(h->admin);
 	must(!store_is_in_turn(h->store));
 	*more |= sessions_have_pending(h->sessions) || core_has_pending(h->core);
 	return true;

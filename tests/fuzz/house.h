@@ -2,6 +2,7 @@
 #ifndef HANDOFF_FUZZ_HOUSE_H
 #define HANDOFF_FUZZ_HOUSE_H
 
+#include "admin/admin.h"
 #include "core/inspect.h"
 #include "core/operate.h"
 #include "session/session.h"
@@ -15,6 +16,7 @@ struct house {
 	struct store *store;
 	struct core *core;
 	struct sessions *sessions;
+	struct admin *admin;		/* NULL: no operators' door */
 	uint64_t now_ms;
 	unsigned starts;
 	uint32_t routes[ROUTE_COUNT];	/* the store's numbers: alpha-beta, beta-gamma */
@@ -29,6 +31,8 @@ enum death {
 
 /* An empty store, quickly, and a broker on it. */
 void house_open(struct house *h);
+/* What the store has now is what house_open() gives from here on; the broker starts anew. */
+void house_keep(struct house *h);
 void house_close(struct house *h);
 /* A turn as server/turn.c has it, and those that it asks for. Every promise about the store's own
  * agreement is checked in it. */

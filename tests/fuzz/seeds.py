@@ -28,15 +28,25 @@ CONFIGURATIONS = [
     'listen = "${HOME}"\ninclude("/etc/passwd")\n',
 ]
 
-# Of the shapes that handoffctl(8) lists; the words of the table come from the manual.
+# Batches that target_admin.c has made have ids that begin so.
+ONE = "ba"
 REQUESTS = [
-    "status", "help", "limits", "json status", "clients", "routes", "batches --route alpha-beta",
-    "dead list", "dead list --route alpha-beta --limit 3", "journal", "audit --limit 2",
-    'explain 0192f03c', 'json explain 0192f03c-551e-40aa-8001-000000000000', "confirmations",
-    'reason "because" hold 0192f03c', 'yes reason "it \\"is\\" so" dead purge --all --route beta',
-    'reason x pause alpha-beta', 'reason x resume alpha-beta', 'reason x retry --all',
-    'reason x kick ALPHA alpha-1', 'reason x drain', "dead show 0192f03c", "dead export --all",
-    "dead import", "dead import part AAAA", "dead import end", "log level debug", "version", "shape",
+    "status", "json status", "help", "help dead", "json help --words", "limits", "json limits",
+    "clients --all", "json clients", "routes", "routes alpha-beta", "json routes",
+    "batches --route alpha-beta", "json batches --state READY --limit 2", "batches --code X",
+    "dead list", "json dead list --route alpha-beta --limit 3 --all", "dead list --code INT_BATCH_001",
+    "dead group --by code", "json dead group --by code,route", "dead show " + ONE,
+    "json dead show " + ONE + " --records", "explain " + ONE, "json explain " + ONE + " --record",
+    "journal", "json journal --limit 2", "audit", "audit --quick", "json audit", "confirmations",
+    "confirmations --route beta-gamma --state AWAITED", "shape", "json shape --by reason", "version",
+    "log-level", "log-level debug", "reason \"because\" hold " + ONE, "reason x release " + ONE,
+    "reason x hold --route alpha-beta --all", "yes reason x dead purge --all",
+    'yes reason "it \\"is\\" so" dead purge ' + ONE, "reason x dead redrive --all",
+    "reason x dead redrive --code INT_BATCH_001 --dry-run", "reason x retry --all",
+    "reason x pause alpha-beta", "reason x resume alpha-beta", "reason x kick ALPHA/alpha-1",
+    "reason x drain", "drain --off", "dead export --all", "json dead export " + ONE,
+    "dead import", "dead import-part gAA=", "dead import-part --errors kA==", "dead import-end",
+    "dead import-done", "reason x confirmations settle " + ONE,
 ]
 
 # What target_session.c makes of two bytes: who and what, and how. Numbers are those of act().

@@ -50,8 +50,7 @@ static bool try_ended(const uint8_t *p, size_t n, size_t *size)
 	if (ended_decode(p, n, &e) != 0)
 		return false;
 	must(e.errors >= p && e.errors_len <= (size_t)(p + n - e.errors));
-	if (e.errors_len > RECORD_ERRORS_MAX)	/* the room to write it, not to read it */
-		return false;
+	must(e.errors_len <= RECORD_ERRORS_MAX);	/* there is room to write it again */
 	*size = ended_encode(&e, again);
 	return true;
 }

@@ -7,6 +7,9 @@
 #include "fuzz.h"
 #include "net/watcher.h"
 
+#define FD_BASE 100000	/* no descriptor of this process is as high */
+#define WATCHERS_MAX 64	/* of real descriptors: an operator's */
+
 struct watcher {
 	void (*on_ready)(void *arg, unsigned ready);
 	void *arg;
@@ -23,6 +26,7 @@ struct stream {
 };
 
 static struct stream wires[WIRES_MAX];
+static struct watcher watchers[WATCHERS_MAX];
 static bool may_leave;
 
 /* --- the peer's end --------------------------------------------------------------------------- */
@@ -81,8 +85,17 @@ bool wire_is_over(const struct stream *s)
 	return s->is_gone || s->is_shut;
 }
 
+/* Whoever waits for a real descriptor may look at once: it does not block. */
+static void notify_watchers(void)
+{
+	for (size_t n = 0; n < WATCHERS_MAX; n++)
+		if (watchers[n].on_ready != NULL && watchers[n].wants != 0)
+			watchers[n].on_ready(watchers[n].arg, watchers[n].wants);
+}
+
 void wires_notify(void)
 {
+	notify_watchers();
 	for (size_t n = 0; n < WIRES_MAX; n++) {
 		struct stream *s = &wires[n];
 		unsigned ready = s->in.len > 0 || s->is_closed ? STREAM_READABLE : 0;
@@ -105,9 +118,13 @@ void wires_allow(bool allowed)
 struct watcher *watcher_create(struct ev_loop *loop, int fd,
     void (*on_ready)(void *arg, unsigned ready), void *arg)
 {
+	struct watcher *w = fd >= FD_BASE ? &wires[fd - FD_BASE].watcher : watchers;
+
 	(void)loop;
-	wires[fd].watcher = (struct watcher){ .on_ready = on_ready, .arg = arg };
-	return &wires[fd].watcher;
+	while (fd < FD_BASE && w->on_ready != NULL)
+		must(++w < watchers + WATCHERS_MAX);
+	*w = (struct watcher){ .on_ready = on_ready, .arg = arg };
+	return w;
 }
 
 void watcher_destroy(struct watcher *w)
@@ -203,7 +220,7 @@ int stream_shutdown(struct stream *s)
 
 int stream_fd(const struct stream *s)
 {
-	return (int)(s - wires);
+	return FD_BASE + (int)(s - wires);
 }
 
 unsigned stream_wants(const struct stream *s)

@@ -71,26 +71,28 @@ static void make_files(const char *directory)
 	must(cert_issue_module(&ca, &alpha, true, "fuzz", "ALPHA", 300, why, sizeof why));
 }
 
-struct tls_context *fixed_server(const char *directory)
+typedef struct tls_context *create_fn(const char *ca, const char *certificate, const char *key,
+    char *why, size_t size);
+
+static struct tls_context *make_context(const char *directory, create_fn *create, const char *name)
 {
+	struct cert_files files;
 	struct tls_context *tls;
 	char why[512];
 
 	make_files(directory);
-	tls = tls_server_create(path_of(directory, "ca.crt"), path_of(directory, "broker.crt"),
-	    path_of(directory, "broker.key"), why, sizeof why);
+	files = files_of(directory, name);
+	tls = create(path_of(directory, "ca.crt"), files.certificate, files.key, why, sizeof why);
 	must(tls != NULL);
 	return tls;
 }
 
+struct tls_context *fixed_server(const char *directory)
+{
+	return make_context(directory, tls_server_create, "broker");
+}
+
 struct tls_context *fixed_client(const char *directory)
 {
-	struct tls_context *tls;
-	char why[512];
-
-	make_files(directory);
-	tls = tls_client_create(path_of(directory, "ca.crt"), path_of(directory, "alpha.crt"),
-	    path_of(directory, "alpha.key"), why, sizeof why);
-	must(tls != NULL);
-	return tls;
+	return make_context(directory, tls_client_create, "alpha");
 }

@@ -1,4 +1,4 @@
-/* peers.h - modules as the other end sees the broker: what they sent, what they heard, what is owed */
+/* peers.h - modules at the other end: what they sent, what they heard, what they are owed */
 #ifndef HANDOFF_FUZZ_PEERS_H
 #define HANDOFF_FUZZ_PEERS_H
 
@@ -53,7 +53,7 @@ struct world {
 };
 
 void peers_begin(struct world *w);
-/* --- what they say; false when there is nothing to say ----------------------------------------- */
+/* --- what they say; false when there is nothing to say ---------------------------------------- */
 bool peer_connect(struct world *w, struct peer *p);
 bool peer_hello(struct world *w, struct peer *p, bool mailbox, bool holds);
 /* A batch of the route that the peer is a source of: a new one, or one that was sent. */
@@ -69,7 +69,7 @@ bool peer_goodbye(struct world *w, struct peer *p, bool draining);
 void peer_leave(struct peer *p, bool broken);
 void peer_forget(struct peer *p, unsigned held);
 
-/* --- what they hear, and what must be true of it ------------------------------------------------ */
+/* --- what they hear, and what must be true of it ---------------------------------------------- */
 void peers_hear(struct world *w);
 /* Nothing that was promised to anybody is missing in the store. */
 void peers_check(struct world *w);

@@ -108,7 +108,7 @@ static void hear_ack(struct world *w, struct peer *p, const struct message *m)
 	s->told |= m->has_notice && a->status != ACK_RECEIVED;
 }
 
-/* --- all that comes ---------------------------------------------------------------------------- */
+/* --- all that comes --------------------------------------------------------------------------- */
 
 static void hear(struct world *w, struct peer *p, const struct message *m)
 {
@@ -168,7 +168,7 @@ void peers_hear(struct world *w)
 			hear_all(w, &w->peers[n]);
 }
 
-/* --- what the store must have ------------------------------------------------------------------ */
+/* --- what the store must have ----------------------------------------------------------------- */
 
 static void check_batch(struct world *w, unsigned batch)
 {

@@ -3,7 +3,9 @@
 # Builds one program for each target with clang and its sanitizers, replays what was ever found, and
 # runs 5 million executions in all. The long command, which goes on from run to run:
 #	tests/fuzz/run --long --seconds 3600 [--jobs 2] [--corpus DIR] [TARGET...]
-# A single input: build/fuzz/fuzz-TARGET FILE.
+#	tests/fuzz/run --long --runs 100000000 ...
+# A single input: build/fuzz/fuzz-TARGET FILE. What a long run has learned is kept for CI with
+#	tests/fuzz/run --keep --corpus DIR TARGET...
 
 FUZZ_TARGETS := frame mpcheck session pipeline admin config identity tls record lines
 FUZZ_CLANG   ?= clang
@@ -19,7 +21,7 @@ prove-fuzz: fuzz-programs
 # built again, in a directory of its own, by a make of its own. To trace comparisons costs half the
 # speed; the words that they would find are in a dictionary.
 fuzz-programs:
-	+@$(MAKE) --no-print-directory fuzz-link BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CLANG)' \
+	+@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j2) fuzz-link BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CLANG)' \
 		SANITIZE=address,undefined,fuzzer-no-link CFLAGS='-O2 -g -fno-sanitize-coverage=trace-cmp'
 
 fuzz-link: $(FUZZ_TARGETS:%=$(BUILD)/fuzz-%) $(BUILD)/fuzz-seeds $(BUILD)/fuzz-verdicts
@@ -29,7 +31,7 @@ FUZZ_OBJECTS := $(call objects,$(wildcard tests/fuzz/*.c))
 
 # Beside the shared file, what a target needs that is in no room. What stands before rooms.a takes
 # the place of the object in it with the same functions.
-$(BUILD)/fuzz-frame: $(call objects,tests/fuzz/messages.c)
+$(BUILD)/fuzz-frame: $(call objects,tests/fuzz/messages.c tests/fuzz/fold.c)
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: $(call objects,tests/fuzz/fixed.c)
 $(BUILD)/fuzz-lines: $(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
 $(BUILD)/fuzz-session $(BUILD)/fuzz-admin: $(call objects,$(addprefix tests/fuzz/,wires.c house.c peers_say.c peers_hear.c))

@@ -42,7 +42,7 @@ static void seed(const char *target, const char *name, const void *choices, size
 	must(fclose(f) == 0);
 }
 
-/* --- messages: one of each kind, in its frame -------------------------------------------------- */
+/* --- messages: one of each kind, in its frame ------------------------------------------------- */
 
 static const struct uuid some_id = { { 0x01, 0x92, 0xf0, 0x3c, 0x55, 0x1e, 0x40, 0xaa, 0x80, 1 } };
 
@@ -60,12 +60,20 @@ static struct envelope envelope(const char *from, const char *to)
 	};
 }
 
+static struct span body_of(const struct buf *b)
+{
+	return (struct span){ (const char *)buf_bytes(b) + FRAME_LENGTH_BYTES,
+		b->len - FRAME_LENGTH_BYTES };
+}
+
 /* The frame, and its body alone for the validator. */
 static void message_seed(const char *name, struct buf *b)
 {
+	const struct span body = body_of(b);
+
 	must(!b->failed);
 	seed("frame", name, "\x07\x02", 2, buf_bytes(b), b->len);
-	seed("mpcheck", name, "", 0, buf_bytes(b) + FRAME_LENGTH_BYTES, b->len - FRAME_LENGTH_BYTES);
+	seed("mpcheck", name, "", 0, body.p, body.n);
 	buf_clear(b);
 }
 
@@ -121,6 +129,7 @@ static void batch_seeds(struct buf *b)
 		.with_validation_summary = true,
 	};
 	struct buf head, tail;
+	struct span body;
 	size_t skip;
 
 	sha256(out.records.p, out.records.n, out.checksum);
@@ -133,9 +142,10 @@ static void batch_seeds(struct buf *b)
 	encode_batch(b, &e, &out);
 	buf_init(&head, 0);
 	buf_init(&tail, 0);
-	encode_delivery(&head, &tail, buf_bytes(b) + FRAME_LENGTH_BYTES, b->len - FRAME_LENGTH_BYTES,
-	    &skip, &(struct delivery_out){ span_of("alpha-beta"), 1, false, 3, 1780000000000000 });
-	buf_put(&head, buf_bytes(b) + FRAME_LENGTH_BYTES + skip, b->len - FRAME_LENGTH_BYTES - skip);
+	body = body_of(b);
+	encode_delivery(&head, &tail, (const uint8_t *)body.p, body.n, &skip,
+	    &(struct delivery_out){ span_of("alpha-beta"), 1, false, 3, 1780000000000000 });
+	buf_put(&head, body.p + skip, body.n - skip);
 	buf_put(&head, buf_bytes(&tail), tail.len);
 	message_seed("stage", b);
 	message_seed("delivery", &head);
@@ -204,7 +214,7 @@ static void head_seeds(void)
 	seed("mpcheck", "deeper", item, sizeof item, "\x91\xc0", 2);
 }
 
-/* --- records of the store ---------------------------------------------------------------------- */
+/* --- records of the store --------------------------------------------------------------------- */
 
 static void record_seed(const char *name, unsigned kind, const uint8_t *p, size_t n)
 {
@@ -240,7 +250,7 @@ static void record_seeds(void)
 	record_seed("confirmation", 7, out, confirmation_encode(&f, out));
 }
 
-/* --- handshakes: what the client says, as it would be read by the server ------------------------ */
+/* --- handshakes: what the client says, as it would be read by the server ---------------------- */
 
 /* One direction of a connection, kept. */
 static void carry(int from, int to, struct buf *kept)

@@ -1,6 +1,7 @@
 """seeds.py - first inputs that need no encoder of ours, and the words of the protocol.
 
-The frames here are those of the independent Python client.
+The frames here are those of the independent Python client. What long runs have learned of the
+targets for which that takes long stands in corpus/TARGET.zip.
 """
 
 import os
@@ -8,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -100,7 +102,27 @@ LINES = [
     b'\x02{"handoff_dead_letter": 1, "batch_id": "0192f03c-551e-40aa-8001-000000000000", '
     b'"code": "INT_DELIVERY_004", "attempts": 2, "redrives": 0, "received_at": '
     b'"2026-01-01T00:00:00.000000Z", "errors": "kA==", "frame": "gA=="}',
+    b'\x04plain "quoted" \\ \x1b[31m\r\n\x00 \xc3\xa9 \xe2\x80\xa8 \xff ' + b"\xc3\xa9" * 80,
 ]
+
+
+def checked(text):
+    """A line of a ledger: the text, and its CRC-32C."""
+    crc = 0xffffffff
+    for byte in text:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return b"%s %08x\n" % (text, crc ^ 0xffffffff)
+
+
+JOURNAL = b"".join(map(checked, [
+    b"handoff-journal 1", b"run 0192f03c-551e-40aa-8001-000000000000", b"module ALPHA",
+    b"target BETA", b"instance alpha-1", b"id-field record_id", b"wait processed",
+    b"batch 0192f03c-551e-40aa-8001-000000000001 0 10 2 2 1 " + b"ab" * 32, b"received 0",
+    b"processed 0",
+]))
+LINES.append(b"\x03" + JOURNAL)
 
 
 def put(corpus, target, name, data):
@@ -108,6 +130,27 @@ def put(corpus, target, name, data):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, name), "wb") as file:
         file.write(data)
+
+
+def pack(directory, target):
+    """The files of a directory as corpus/TARGET.zip, the same bytes for the same files."""
+    path = os.path.join(HERE, "corpus", target + ".zip")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for number, name in enumerate(sorted(os.listdir(directory))):
+            with open(os.path.join(directory, name), "rb") as file:
+                archive.writestr(zipfile.ZipInfo("%d" % number), file.read(),
+                                 zipfile.ZIP_DEFLATED)
+    return os.path.getsize(path)
+
+
+def unpack(corpus):
+    directory = os.path.join(HERE, "corpus")
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        target = name.removesuffix(".zip")
+        with zipfile.ZipFile(os.path.join(directory, name)) as archive:
+            for number in archive.namelist():
+                put(corpus, target, "kept-" + number, archive.read(number))
 
 
 def client_frames():
@@ -180,6 +223,7 @@ def write(corpus):
     for number, conversation in enumerate(CONVERSATIONS):
         put(corpus, "session", "conversation-%d" % number, conversation)
     certificates(corpus)
+    unpack(corpus)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
  *
  * The first byte says who it is: one who may look (even), or one who may change things (odd). The
  * rest is what he sends, over a real socket, to a broker that has batches in every state. Each
- * answer must have its form. Whatever a reader sends, nothing is written to the store, and in memory
- * all is as it was; what an operator changes, the store agrees with.
+ * answer must have its form. Whatever a reader sends, nothing is written to the store, and in
+ * memory all is as it was; what an operator changes, the store agrees with.
  */
 #include <ev.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static struct world world;
 static struct ev_loop *loop;
 static char socket_path[320];
 
-/* --- a broker with something to look at --------------------------------------------------------- */
+/* --- a broker with something to look at ------------------------------------------------------- */
 
 static void turn(struct world *w)
 {
@@ -97,7 +97,7 @@ void target_begin(void)
 	open_door(w);
 }
 
-/* --- the form of answers ------------------------------------------------------------------------ */
+/* --- the form of answers ---------------------------------------------------------------------- */
 
 struct listener {
 	char line[ADMIN_STEP_BYTES_MAX + 16];
@@ -143,7 +143,7 @@ static void hear(struct listener *l, int fd)
 		}
 }
 
-/* --- the conversation --------------------------------------------------------------------------- */
+/* --- the conversation ------------------------------------------------------------------------- */
 
 /* What a reader could have changed. */
 struct state {

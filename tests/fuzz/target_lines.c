@@ -1,5 +1,5 @@
 /*
- * target_lines.c - lines that the tools read: NDJSON, exported letters, the journal of handoff send
+ * target_lines.c - lines: NDJSON, exported letters, the journal of handoff send; and the log's own
  *
  * The first byte says which.
  */
@@ -7,17 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "fuzz.h"
 #include "tools/handoff/journal.h"
 #include "tools/handoff/ndjson.h"
 #include "tools/handoff/report.h"
 #include "tools/handoffctl/letter_line.h"
 #include "wire/mpcheck.h"
+#include "wire/text.h"
 
 static struct ndjson_reader reader, second;
 static char path[320];
+static int log_fd;
 
 void target_begin(void)
 {
@@ -25,6 +29,8 @@ void target_begin(void)
 	ndjson_reader_init(&second, NULL);
 	report_init("send");
 	snprintf(path, sizeof path, "%s/journal", fuzz_directory());
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	must(log_fd >= 0);
 }
 
 /* What one side reads, the other writes, and it is read as the same bytes. */
@@ -117,11 +123,43 @@ static void try_journal(const uint8_t *p, size_t n)
 	journal_close(&again);
 }
 
+/* What standard error gets of one event. */
+static size_t log_one(const char *text, size_t n, char *out, size_t room)
+{
+	int saved = dup(STDERR_FILENO);
+	ssize_t got;
+
+	must(ftruncate(log_fd, 0) == 0 && lseek(log_fd, 0, SEEK_SET) == 0);
+	must(saved >= 0 && dup2(log_fd, STDERR_FILENO) >= 0);
+	log_warning("message refused", "session=%u text=%s last=x", 7u, log_quote(text, n));
+	must(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	got = pread(log_fd, out, room, 0);
+	must(got > 0 && (size_t)got < room);
+	return (size_t)got;
+}
+
+/* Whatever stands in a value: one line, that a terminal shows and a parser reads. */
+static void try_log(const char *text, size_t n)
+{
+	char line[4096];
+
+	for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+		log_init(LOG_LEVEL_WARNING, (enum log_format)format);
+		size_t len = log_one(text, n, line, sizeof line);
+
+		must(line[len - 1] == '\n' && text_is_utf8(line, len));
+		for (size_t k = 0; k < len - 1; k++)
+			must((unsigned char)line[k] >= 0x20 && line[k] != 0x7f);
+		must(format == LOG_FORMAT_TEXT || ndjson_read(&reader, line, len - 1, "made"));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 1)
 		return 0;
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		try_ndjson((const char *)data + 1, size - 1);
 		break;
@@ -131,8 +169,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 2:
 		try_letter((const char *)data + 1, size - 1);
 		break;
-	default:
+	case 3:
 		try_journal(data + 1, size - 1);
+		break;
+	default:
+		try_log((const char *)data + 1, size - 1);
 	}
 	return 0;
 }

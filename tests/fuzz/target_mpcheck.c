@@ -5,8 +5,8 @@
  *	nesting		we refuse level MP_NESTING_MAX + 1; msgpack-c has a limit of its own, lower,
  *			and answers with "no memory" beyond it
  *	trailing bytes	neither refuses them here: mp_item_walk() says where the item ends
- *	counts		msgpack-c asks for the memory that a head announces, at once, up to 256 GB; we
- *			refuse a count that the bytes cannot hold. It is not asked about such bytes
+ *	counts		msgpack-c asks at once for the memory that a head announces, up to 256 GB; we
+ *			refuse a count that the bytes cannot hold. It is not asked about those
  * Duplicate keys, non-minimal numbers, bad UTF-8: neither judges them (the decoder above does).
  */
 #include <msgpack.h>

@@ -32,7 +32,7 @@ uint64_t __wrap_rng_below(struct rng *r, uint64_t n)
 	return choice_number(&choices, n <= 256 ? 1 : n <= 65536 ? 2 : 4) % n;
 }
 
-/* --- what tests/sim/report.c does elsewhere ---------------------------------------------------- */
+/* --- what tests/sim/report.c does elsewhere --------------------------------------------------- */
 
 void broke(const struct world *w, const char *fmt, ...)
 {

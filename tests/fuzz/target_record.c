@@ -19,7 +19,7 @@ void target_begin(void)
 {
 }
 
-/* Reads the n bytes; true when they are taken, and *size gets what writing that makes, in `again`. */
+/* True when the n bytes are taken; writing what they say makes *size bytes in `again`. */
 typedef bool read_and_write(const uint8_t *p, size_t n, size_t *size);
 
 #define KIND(name, type)                                                                           \

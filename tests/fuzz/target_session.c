@@ -42,7 +42,7 @@ static void die(struct world *w, enum death death)
 	}
 }
 
-/* --- what a peer does that is no message -------------------------------------------------------- */
+/* --- what a peer does that is no message ------------------------------------------------------ */
 
 /* Bytes of the input's own, as they are or as a frame. */
 static void say_raw(struct peer *p, bool framed)
@@ -70,7 +70,7 @@ static void stranger(struct world *w)
 	wire_let_go(wire);
 }
 
-/* --- a person's hand ---------------------------------------------------------------------------- */
+/* --- a person's hand -------------------------------------------------------------------------- */
 
 static void operate(struct world *w, unsigned batch, enum operation operation)
 {
@@ -99,14 +99,15 @@ static void person(struct world *w, unsigned how)
 	if (what < OPERATION_COUNT && w->sent_count > 0)
 		operate(w, choice_byte(&choices) % w->sent_count, (enum operation)what);
 	else if (what < 10)
-		core_pause(w->house.core, house_route(&w->house, how % ROUTE_COUNT), how & 2, &hand);
+		core_pause(w->house.core, house_route(&w->house, how % ROUTE_COUNT), how & 2,
+		    &hand);
 	else if (what < 12)
 		core_set_draining(w->house.core, how & 1, &hand);
 	else
 		core_kick(w->house.core, p->module, span_of(p->instance), &hand);
 }
 
-/* --- the table of actions ----------------------------------------------------------------------- */
+/* --- the table of actions --------------------------------------------------------------------- */
 
 static void act(struct world *w, struct peer *p, unsigned what, unsigned how)
 {
@@ -189,7 +190,7 @@ static void broker_does(struct world *w, unsigned how)
 	}
 }
 
-/* --- the end: all behave ------------------------------------------------------------------------ */
+/* --- the end: all behave ---------------------------------------------------------------------- */
 
 static bool is_live(struct world *w)
 {

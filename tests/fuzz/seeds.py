@@ -72,6 +72,9 @@ ALL_CONNECT = b"".join(does(peer, HELLO) for peer in range(6)) + TURN_NOW
 ONE_OUT = ALL_CONNECT + does(ALPHA, SEND, 2) + TURN_NOW
 CONVERSATIONS = [
     ONE_OUT + does(BETA, RECEIVED) + does(BETA, PROCESSED) + TURN_NOW,
+    ONE_OUT + does(BETA, PROCESSED) + TURN_NOW + does(ALPHA, REPEAT, 0) + TURN_NOW +
+    broker(DIE) + does(ALPHA_2, HELLO) + does(ALPHA_2, REPEAT, 0) + TURN_NOW,
+    ONE_OUT + does(BETA, REJECTED, 1) + TURN_NOW + does(ALPHA, REPEAT, 0) + TURN_NOW,
     ONE_OUT + does(BETA, STAGE, 0) + TURN_NOW + does(GAMMA, PROCESSED) + TURN_NOW +
     does(GAMMA, CONFIRM, 1, 0) + does(GAMMA, CONFIRM, 1, 3) + TURN_NOW + LATER,
     ONE_OUT + does(BETA, REJECTED, 1) + TURN_NOW + does(0, PERSON, REDRIVE, 0) + TURN_NOW,

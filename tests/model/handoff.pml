@@ -98,7 +98,8 @@
 #define IN_CUSTODY(b) ((now[b].rows & (READY | ASSIGNED | WAITING)) != 0)
 #define HAS_ENDED(b) ((now[b].rows & (DEAD | ENDED)) != 0)
 
-mtype = { OFFER, RECEIVED, REFUSED, DELIVERY, PROCESSED, TRANSIENT, PERMANENT, OUTCOME, SEEN, ECHO };
+mtype = { OFFER, RECEIVED, REFUSED, DELIVERY, PROCESSED, TRANSIENT, PERMANENT, OUTCOME, SEEN,
+	ECHO };
 
 typedef Record {
 	byte rows;

@@ -29,8 +29,8 @@ class Preload:
     def __init__(self, directory, name):
         library = os.path.join(directory, name + ".so")
         if not os.path.exists(library):
-            subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-Wall", "-Wextra",
-                            "-Werror", "-O1", "-shared", "-fPIC", "-o", library,
+            subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-Wall",
+                            "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library,
                             os.path.join(PRELOAD, name + ".c")], check=True)
         descriptor, path = tempfile.mkstemp(prefix=name + "-", dir=directory)
         with open(descriptor, "r+b") as file:

@@ -1,0 +1,26 @@
+# proof.mk - the hazards of the sandbox, the store and time, each reached on purpose
+#
+#	make prove-hazards			what every change has to pass
+#	make prove-hazards HAZARDS=long		an hour of soak, a million in custody, 200 stops, …
+#	make prove-hazards HAZARDS_SEED=N	the same random choices again
+#	tests/system/run --in tests/hazards -v soak	one of them, with what it printed
+#	tests/hazards/soak --hours 72		load with faults, and the slopes of what may not grow
+#
+# HANDOFFD=build/san/handoffd HAZARDS=long tests/system/run --in tests/hazards signals is for a build
+# with sanitizers.
+
+CHURN := $(wildcard tests/hazards/*.c)
+-include $(patsubst %.o,%.d,$(call objects,$(CHURN)))
+
+$(BUILD)/churn: $(call objects,$(CHURN)) $(BUILD)/rooms.a
+	@mkdir -p $(@D)
+	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS) -lm
+
+HAZARD_PROGRAMS := $(addprefix $(BUILD)/,handoffd handoffctl bench fill churn tests/unit/server/test_sandbox)
+
+prove-hazards: $(HAZARD_PROGRAMS)
+	@tests/unit/run $(BUILD)/tests/unit/server/test_sandbox
+	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFFCTL=$(abspath $(BUILD)/handoffctl) \
+		HAZARDS=$(HAZARDS) tests/system/run -v --in tests/hazards
+
+.PHONY: prove-hazards

@@ -27,6 +27,9 @@ class Load:
     def is_running(self):
         return self.process.poll() is None
 
+    def __str__(self):
+        return self.process.stdout.read() if not self.is_running() else "the load client runs"
+
     def figures(self):
         """What it says when its time is over, as numbers by name; it must have gone well."""
         output, _ = self.process.communicate()

@@ -22,7 +22,7 @@ MB = 1 << 20
 # Of each 64 that fill makes, 16 end, 4 become dead letters, 44 are left.
 FILLED = rounds(100_000, 1_000_000)
 LEFT = FILLED * 43 // 64
-MEBIBYTES = rounds(256, 4096)
+MEBIBYTES = rounds(512, 4096)
 SETTINGS = ADMIN + '''
 route "alpha-beta" { queue_capacity = 2000000 dead_letter_capacity = 1000000 }
 '''
@@ -103,7 +103,7 @@ class Backlog(Case):
         alpha = self.module(self.broker, "ALPHA")
         times = {"another route": [], "CRITICAL": []}
         while self.in_custody() > before // 4:
-            self.assertTrue(load.is_running())
+            self.assertTrue(load.is_running(), load)
             times["another route"].append(self.until_delivered(beta, gamma))
             times["CRITICAL"].append(self.until_processed(alpha, priority="CRITICAL"))
         load.end()

@@ -214,7 +214,7 @@ static int open_door(struct server *s)
 
 /* --- locked in -------------------------------------------------------------------------------- */
 
-/* All is open that a broker needs. Whatever peers send from now on, it can cause no more than that. */
+/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
 static void lock_in(struct server *s)
 {
 	const struct config *c = s->config;

@@ -3,10 +3,11 @@
  *
  *	churn DIRECTORY SEED TRANSACTIONS LIVE_MIB MOST_KIB
  *
- * Values from 4 KiB on, each size class as likely as the next, about LIVE_MIB of them at any time; a transaction takes some into custody and ends as many bytes at random, as modules of very
- * different speed would. Prints the highest use of the file over the live bytes, after the first
- * filling, and the most processor time a transaction took (what a disk takes is not counted). Exit
- * status 1 when one of them is beyond its bound.
+ * Values from 4 KiB on, each size class as likely as the next, about LIVE_MIB of them at any time;
+ * a transaction takes some into custody and ends as many bytes at random, as modules of very
+ * different speed would. Prints the highest use of the file over the live bytes, and the most
+ * processor time that a transaction took after the first filling (what a disk takes is not
+ * counted). Exit status 1 when one of them is beyond its bound.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -119,7 +120,8 @@ int main(int argc, char *argv[])
 	digest_init();
 	rng_seed(&rng, strtoull(argv[2], NULL, 10));
 	payload = xcalloc(1, (size_t)most_bytes);
-	if (store_open(&(struct store_options){ argv[1], STORE_TIMES * live_bytes }, &store, why, sizeof why))
+	if (store_open(&(struct store_options){ argv[1], STORE_TIMES * live_bytes }, &store, why,
+	    sizeof why) != 0)
 		die(why);
 	run_transaction();		/* the first filling is one large commit */
 	for (n = 0; n < most; n++) {

@@ -16,11 +16,12 @@ $(BUILD)/churn: $(call objects,$(CHURN)) $(BUILD)/rooms.a
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS) -lm
 
-HAZARD_PROGRAMS := $(addprefix $(BUILD)/,handoffd handoffctl bench fill churn tests/unit/server/test_sandbox)
-
-prove-hazards: $(HAZARD_PROGRAMS)
+prove-hazards: $(addprefix $(BUILD)/,handoffd handoffctl bench fill churn \
+		tests/unit/server/test_sandbox)
 	@tests/unit/run $(BUILD)/tests/unit/server/test_sandbox
+	@export HAZARDS_SEED=$${HAZARDS_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "HAZARDS_SEED=$$HAZARDS_SEED"; \
 	HANDOFFD=$(abspath $(BUILD)/handoffd) HANDOFFCTL=$(abspath $(BUILD)/handoffctl) \
-		HAZARDS=$(HAZARDS) tests/system/run -v --in tests/hazards
+		tests/system/run -v --in tests/hazards
 
 .PHONY: prove-hazards

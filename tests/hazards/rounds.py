@@ -1,13 +1,16 @@
 """rounds.py - how often: a little in every change's tests, much with HAZARDS=long.
 
-Whatever is random comes from SEED, which the runner prints; HAZARDS_SEED gives it again.
+Whatever is random comes from HAZARDS_SEED, which is printed where it was not given.
 """
 
 import os
 import random
 
 LONG = os.environ.get("HAZARDS") == "long"
-SEED = int(os.environ.setdefault("HAZARDS_SEED", str(random.SystemRandom().randrange(2 ** 32))))
+if "HAZARDS_SEED" not in os.environ:
+    os.environ["HAZARDS_SEED"] = str(random.SystemRandom().randrange(2 ** 32))
+    print("HAZARDS_SEED=" + os.environ["HAZARDS_SEED"], flush=True)
+SEED = int(os.environ["HAZARDS_SEED"])
 
 
 def rounds(short, long):

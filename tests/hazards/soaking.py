@@ -101,8 +101,7 @@ class Trouble:
         return phi, epsilon, epsilon.delivery()
 
     def dies_with_a_batch(self):
-        """One to three targets do, so that it may become a dead letter; the next takes all there is.
-        """
+        """One to three targets do: it may become a dead letter. The next takes all there is."""
         phi, epsilon, _ = self.handed_over()
         for _ in range(self.random.randrange(3)):
             epsilon.cut()

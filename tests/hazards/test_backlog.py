@@ -20,7 +20,7 @@ from rounds import randomness, rounds
 
 MB = 1 << 20
 # Of each 64 that fill makes, 16 end, 4 become dead letters, 44 are left.
-FILLED = rounds(100_000, 1_000_000)
+FILLED = rounds(100_000, 1_500_000)
 LEFT = FILLED * 43 // 64
 MEBIBYTES = rounds(512, 4096)
 SETTINGS = ADMIN + '''

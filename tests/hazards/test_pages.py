@@ -18,7 +18,7 @@ QUESTIONS = (("batches",), ("journal",), ("dead", "list"), ("shape",), ("clients
 
 
 class Readers(Case):
-    """A reader that outlives its turn keeps all pages that are freed after it: 12 times the file."""
+    """A reader that outlives its turn keeps all pages that are freed after it."""
 
     time_limit_seconds = 4000
 

@@ -6,8 +6,8 @@
 #	tests/system/run --in tests/hazards -v soak	one of them, with what it printed
 #	tests/hazards/soak --hours 72		load with faults, and the slopes of what may not grow
 #
-# HANDOFFD=build/san/handoffd HAZARDS=long tests/system/run --in tests/hazards signals is for a build
-# with sanitizers.
+# With sanitizers, after `make check-san`:
+#	HANDOFFD=build/san/handoffd HAZARDS=long tests/system/run --in tests/hazards signals
 
 CHURN := $(wildcard tests/hazards/*.c)
 -include $(patsubst %.o,%.d,$(call objects,$(CHURN)))

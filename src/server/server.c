@@ -23,6 +23,7 @@
 #include "net/tls.h"
 #include "server/limits.h"
 #include "server/notify.h"
+#include "server/sandbox.h"
 #include "server/settings.h"
 #include "server/signals.h"
 #include "server/turn.h"
@@ -37,6 +38,7 @@ struct server {
 	struct listener *listener;
 	struct handshakes *handshakes;
 	struct limits limits;
+	struct sandbox sandbox;
 	struct turn turn;
 	struct signals signals;
 };
@@ -176,6 +178,7 @@ static int open_operators_door(struct server *s)
 		.readers_only = c->admin_readers.given,
 		.limits = s->limits.list,
 		.limit_count = s->limits.count,
+		.sandbox = s->sandbox.words,
 	};
 	char why[512];
 
@@ -210,6 +213,32 @@ static int open_door(struct server *s)
 		return 0;
 	fprintf(stderr, "handoffd: %s\n", why);
 	return EX_OSERR;
+}
+
+/* --- locked in -------------------------------------------------------------------------------- */
+
+/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
+static void lock_in(struct server *s)
+{
+	const struct config *c = s->config;
+	const char *readable[] = { c->path, c->tls_ca, c->tls_certificate, c->tls_key };
+	const struct sandbox_paths paths = { readable, sizeof(readable) / sizeof(readable[0]),
+		c->admin_socket };
+
+	if (geteuid() == 0)
+		log_warning("runs as root", "remedy=\"a broker needs no rights: give it a user\"");
+	if (!c->sandbox) {
+		snprintf(s->sandbox.words, sizeof(s->sandbox.words), "off");
+		log_warning("sandbox off", "reason=\"sandbox = false in the configuration: who "
+			    "takes over this process can do all that its user can\"");
+		return;
+	}
+	sandbox_enter(&paths, &s->sandbox);
+	log_info("sandboxed", "seccomp=%s landlock=%d", s->sandbox.seccomp ? "on" : "off",
+	    s->sandbox.landlock);
+	if (*s->sandbox.missing != '\0')
+		log_warning("sandbox incomplete", "missing=%s",
+		    log_quote(s->sandbox.missing, strlen(s->sandbox.missing)));
 }
 
 /* --- life and end ----------------------------------------------------------------------------- */
@@ -278,6 +307,7 @@ static int start(struct server *s)
 	s->turn.loop = ev_default_loop(EVFLAG_AUTO);
 	if (!s->turn.loop)
 		return EX_OSERR;
+	(void)notify_open();		/* without a listener there is no less of a broker */
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
 	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
@@ -302,6 +332,7 @@ static void finish(struct server *s)
 	timeout_destroy(s->turn.timeout);
 	settings_destroy(s->settings);
 	limits_finish(&s->limits);
+	notify_close();
 }
 
 /* What the store did in this life; tests/bench/budget counts with it. */
@@ -325,6 +356,7 @@ int server_run(const struct config *config)
 	rc = start(&s);
 	if (rc == 0) {
 		warn_of_idle_settings(config);
+		lock_in(&s);
 		say_ready(&s);
 		if (!serve(&s) || !stop(&s)) {
 			log_error("store failed", "path=%s", config->store_path);

@@ -127,6 +127,20 @@ static int sync_path(const char *path, int flags)
 	return rc;
 }
 
+/* A disk can get well by itself; a file of something else needs a person. */
+static int refuse_file(int rc, const char *file, char *why, size_t size)
+{
+	if (rc == MDB_VERSION_MISMATCH)
+		return refuse(ERR_VERSION, why, size,
+		    "%s was written with another version of LMDB: use the broker that wrote it",
+		    file);
+	if (rc == MDB_INVALID)
+		return refuse(ERR_CORRUPT, why, size,
+		    "%s is not a store: move it away, or name another store.path", file);
+	return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
+	    mdb_strerror(rc));
+}
+
 static int env_open(struct store *s, const char *file, char *why, size_t size)
 {
 	unsigned flags = 0;
@@ -141,8 +155,7 @@ static int env_open(struct store *s, const char *file, char *why, size_t size)
 	if (rc == 0)
 		rc = mdb_env_get_flags(s->env, &flags);
 	if (rc != 0)
-		return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
-		    mdb_strerror(rc));
+		return refuse_file(rc, file, why, size);
 	if (flags & ENV_FLAGS_FORBIDDEN)
 		return refuse(ERR_IO, why, size,
 		    "%s: the store was opened with flags that weaken a sync", file);

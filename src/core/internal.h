@@ -52,6 +52,7 @@ struct assignment {
 	struct instance *holder;
 	bool begun;			/* a byte of it may have reached the peer */
 	bool received;			/* the target has said RECEIVED */
+	bool unreadable;		/* comes back: its bytes could not be handed over */
 	int64_t since_us;		/* wall clock, for display; 0: before a restart */
 	struct heap_place deadline;	/* in core.deadlines, while one runs */
 	TAILQ_ENTRY(assignment) of_holder;

@@ -77,10 +77,6 @@ static void damage_row(struct world *w, struct store *s, enum table t, uint64_t 
 	free(copy);
 }
 
-/*
- * Under a running broker payloads stay whole: their bytes are checked as a batch is assigned, and
- * are not looked at again when they leave.
- */
 static void damage(struct world *w, struct store *s)
 {
 	static const enum table tables[] = { TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE,
@@ -92,8 +88,6 @@ static void damage(struct world *w, struct store *s)
 		enum table t = tables[between(w, 0, sizeof tables / sizeof tables[0] - 1)];
 		MDB_stat stat;
 
-		if (rot.core && t == TABLE_PAYLOAD)
-			continue;
 		if (mdb_stat(store_writer(s), s->tables[t], &stat) == 0 && stat.ms_entries > 0)
 			damage_row(w, s, t, between(w, 0, stat.ms_entries - 1));
 	}
@@ -362,10 +356,13 @@ static void take_delivery(struct world *w, int parcel, uint64_t lease, struct ro
 	const uint8_t *p;
 	size_t n;
 
+	if (store_payload_get(w->store, f->id, true, &p, &n) != 0) {	/* rotted since it was assigned */
+		core_delivery_unreadable(rot.core, to->instance, lease);
+		return;
+	}
 	if (!core_delivery_begin(rot.core, to->instance, lease))
 		return;
-	if (store_payload_get(w->store, f->id, true, &p, &n) != 0 || n != f->frame_len ||
-	    crc32c(0, p, n) != f->frame_crc)
+	if (n != f->frame_len || crc32c(0, p, n) != f->frame_crc)
 		broke(w, "batch %d is delivered with other bytes than it was sent with", parcel);
 	core_delivery_sent(rot.core, to->instance, lease);
 	answer(w, to, parcel, lease, ACK_PROCESSED, true);

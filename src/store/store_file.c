@@ -1,6 +1,7 @@
 /* store_file.c - the store's files: lock, format, preallocation, and how much of it is free */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +17,14 @@
 
 /*
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
- * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
- * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
- * and the directory; check its length; open it for good; format record.
+ * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there; check its length;
+ * grow it when it is to be larger; open it for good; format record.
+ *
+ * It is made as `custody.mdb.new`, preallocated to its whole size (so that a full disk is met now
+ * and not in a commit, reliability.md B2), synced, and only then gets its name: a power loss leaves
+ * it whole or not there. Until then LMDB's first pages are not synced, and a file of their size
+ * without them would be refused by every later start. What a start that was cut left behind, the
+ * next one does again.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
@@ -78,11 +84,45 @@ static bool is_remote(int fd)
 	return false;
 }
 
+/* fsync, or syncfs: the whole file system. 0, or -1 with errno. */
+static int sync_directory(const char *path, int (*sync)(int fd))
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	int rc = sync(fd);
+	close(fd);
+	return rc;
+}
+
+/* A name is durable when the directory that it is in has been synced. */
+static int sync_parent(const char *path)
+{
+	char parent[4096];
+
+	snprintf(parent, sizeof parent, "%s", path);
+	return sync_directory(dirname(parent), fsync);
+}
+
+/*
+ * Synced even if it is there already: a start that made it may have been cut before it could. Where
+ * its parent may not be read, everything is synced instead.
+ */
+static int directory_make(const char *dir)
+{
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return -1;
+	if (sync_parent(dir) == 0)
+		return 0;
+	return errno == EACCES ? sync_directory(dir, syncfs) : -1;
+}
+
 static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 {
 	char path[4096];
 
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+	if (directory_make(dir) != 0)
 		return refuse(ERR_IO, why, size, "store directory %s cannot be made: %s", dir,
 		    strerror(errno));
 	snprintf(path, sizeof path, "%s/lock", dir);
@@ -100,17 +140,6 @@ static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 		    "stop it first, or name another store.path",
 		    dir);
 	return 0;
-}
-
-static int sync_path(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	int rc = fsync(fd);
-	close(fd);
-	return rc;
 }
 
 static int env_open(struct store *s, const char *file, char *why, size_t size)
@@ -143,7 +172,7 @@ static void env_close(struct store *s)
 }
 
 /* 0, or an errno. A disk without the room is not even begun to be filled. */
-static int allocate(const char *dir, int fd, uint64_t want)
+static int allocate(int fd, uint64_t want)
 {
 	struct statvfs fs;
 	struct stat st;
@@ -154,16 +183,16 @@ static int allocate(const char *dir, int fd, uint64_t want)
 	if (there + (uint64_t)fs.f_bavail * fs.f_frsize < want)
 		return ENOSPC;
 	int rc = posix_fallocate(fd, 0, (off_t)want);
-	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+	if (rc == 0 && fsync(fd) != 0)
 		rc = errno;
 	return rc;
 }
 
 /* Makes the file whole before it is used, or grows it; a larger file than asked for stays. */
-static int preallocate(const char *dir, const char *file, uint64_t want, char *why, size_t size)
+static int preallocate(const char *file, uint64_t want, char *why, size_t size)
 {
 	int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	int rc = fd < 0 ? errno : allocate(dir, fd, want);
+	int rc = fd < 0 ? errno : allocate(fd, want);
 
 	if (fd >= 0)
 		close(fd);
@@ -173,6 +202,26 @@ static int preallocate(const char *dir, const char *file, uint64_t want, char *w
 		    "file system or lower store.size",
 		    file, (unsigned long long)want, strerror(rc));
 	return 0;
+}
+
+/* An empty store under a name of its own, whole and durable before it gets the file's. */
+static int make(struct store *s, const char *file, char *why, size_t size)
+{
+	char fresh[4096 + 16], lock[4096 + 32];
+
+	snprintf(fresh, sizeof fresh, "%s.new", file);
+	snprintf(lock, sizeof lock, "%s-lock", fresh);
+	unlink(fresh);			/* of a start that was cut */
+	int rc = env_open(s, fresh, why, size);
+	env_close(s);
+	unlink(lock);
+	if (rc == 0)
+		rc = preallocate(fresh, s->size, why, size);
+	if (rc == 0 && (rename(fresh, file) != 0 || sync_parent(file) != 0))
+		rc = refuse(ERR_IO, why, size, "%s cannot be made: %s", file, strerror(errno));
+	if (rc != 0)
+		unlink(fresh);
+	return rc;
 }
 
 /*
@@ -195,37 +244,40 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	return 0;
 }
 
+/* Opens the file that is there; grows it when it is smaller than it is to be. */
+static int open_there(struct store *s, const char *file, char *why, size_t size)
+{
+	struct stat st = { .st_size = 0 };
+
+	if (stat(file, &st) != 0)
+		return refuse(ERR_IO, why, size, "%s cannot be read: %s", file, strerror(errno));
+	if ((uint64_t)st.st_size > s->size)
+		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
+	int rc = env_open(s, file, why, size);
+	if (rc == 0)
+		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
+	if (rc == 0 && (uint64_t)st.st_size < s->size) {
+		env_close(s);
+		rc = preallocate(file, s->size, why, size);
+		if (rc == 0)
+			rc = env_open(s, file, why, size);
+	}
+	return rc;
+}
+
 int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size)
 {
 	char file[4096];
-	struct stat st = { .st_size = 0 };
+	struct stat st;
 	int rc = lock_take(s, o->path, why, size);
 
 	if (rc != 0)
 		return rc;
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
-	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
-	if (!fresh && (uint64_t)st.st_size > s->size)
-		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
-	rc = env_open(s, file, why, size);
-	if (rc != 0)
-		return rc;
-	if (!fresh)
-		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
-	if (rc == 0 && (uint64_t)st.st_size < s->size) {
-		env_close(s);
-		rc = preallocate(o->path, file, s->size, why, size);
-		if (rc == 0)
-			rc = env_open(s, file, why, size);
-	}
-	if (rc == 0 && s->page_size == 0) {
-		MDB_stat stat;
-
-		mdb_env_stat(s->env, &stat);
-		s->page_size = stat.ms_psize;
-	}
-	return rc;
+	if (stat(file, &st) != 0 || st.st_size == 0)
+		rc = make(s, file, why, size);
+	return rc != 0 ? rc : open_there(s, file, why, size);
 }
 
 void store_file_close(struct store *s)

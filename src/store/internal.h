@@ -97,9 +97,19 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
  */
 uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most);
 
+/*
+ * names.c: all names and their numbers are as they were written. A small row that has a CRC over its
+ * key too.
+ */
+bool names_check(struct store *s);
+bool row_is_sealed(const MDB_val *key, const MDB_val *v);
+
+/* notice.c */
+bool notice_is_whole(const MDB_val *v);
+
 /* A batch in custody: queue.c. */
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n);
-/* As it stands, its checksum too: damage stays damage. */
+/* Damage stays damage. */
 void payload_move(struct store *s, uint64_t from, uint64_t to);
 /* Its rows of queue, due and series. */
 void queue_enter(struct store *s, const struct batch *b);

@@ -23,7 +23,7 @@ uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *bod
 	return number;
 }
 
-static bool is_whole(const MDB_val *v)
+bool notice_is_whole(const MDB_val *v)
 {
 	const uint8_t *p = v->mv_data;
 	uint32_t crc;
@@ -47,7 +47,7 @@ int store_notice_next(struct store *s, uint32_t instance, uint64_t after, uint64
 		*number = after = key_get64((const uint8_t *)found.mv_data + 4);
 		*body = (const uint8_t *)v.mv_data + NOTICE_HEAD;
 		*n = v.mv_size - NOTICE_HEAD;
-		if (is_whole(&v))
+		if (notice_is_whole(&v))
 			return 0;
 		log_error("stored notice does not match its checksum", "notice=%llu",
 		    (unsigned long long)after);

@@ -31,7 +31,7 @@
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
 #define ENV_FLAGS_FORBIDDEN (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC | MDB_NOLOCK)
 
-#define STORE_FORMAT 2
+#define STORE_FORMAT 3
 #define STORE_MAGIC "handoff\n"
 
 static const char *const table_names[TABLE_COUNT] = {
@@ -275,8 +275,11 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 		return rc;
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
-	if (stat(file, &st) != 0 || st.st_size == 0)
+	if (stat(file, &st) != 0)
 		rc = make(s, file, why, size);
+	else if (st.st_size == 0)	/* never was: it had its size before it had its name */
+		rc = refuse(ERR_CORRUPT, why, size, "%s is cut short: it is empty; restore it from "
+		    "a backup, or remove it to begin with nothing", file);
 	return rc != 0 ? rc : open_there(s, file, why, size);
 }
 

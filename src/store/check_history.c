@@ -83,7 +83,7 @@ static int check_notice(struct check *c, const uint8_t *key, const MDB_val *v)
 
 	c->tally->notices++;
 	c->tally->history_bytes += row_cost(12, v->mv_size);
-	if (!notice_is_whole(v))
+	if (!notice_is_whole(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v))
 		return store_disagree(c, "notice %llu is unreadable", notice);
 	return notice <= c->store->meta.last_notice ? 0
 	    : store_disagree(c, "notice %llu has not been given out", notice);

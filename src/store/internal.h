@@ -105,7 +105,7 @@ bool names_check(struct store *s);
 bool row_is_sealed(const MDB_val *key, const MDB_val *v);
 
 /* notice.c */
-bool notice_is_whole(const MDB_val *v);
+bool notice_is_whole(const MDB_val *key, const MDB_val *v);
 
 /* A batch in custody: queue.c. */
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n);
@@ -166,7 +166,11 @@ uint64_t row_cost(size_t key, size_t value);
  */
 uint64_t history_cost(size_t row);
 
-/* Files and format: store_file.c. */
+/* Writes why it is refused into why[size]; returns err. */
+__attribute__((format(printf, 4, 5)))
+int store_refuse(int err, char *why, size_t size, const char *fmt, ...);
+
+/* Files and format: store_file.c, store_format.c. */
 int store_file_open(struct store *s, const struct store_options *o, char *why,
     size_t size) MUST_CHECK;
 void store_file_close(struct store *s);

@@ -99,6 +99,39 @@ static void has_its_whole_size_as_soon_as_it_has_its_name(void **state)
 	assert_false(is_there(f, "custody.mdb.new-lock"));
 }
 
+/* LMDB would make it again, empty, and nobody would miss what was in it. */
+static void refuses_a_store_that_misses_a_table(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mdb_drop(store_writer(f->store), f->store->tables[TABLE_IDENTITY], 1), 0);
+	assert_int_equal(store_commit(f->store), 0);
+	store_close(f->store);
+	assert_refused(f, "the store's table identity cannot be opened");
+}
+
+/* LMDB would go back to the commit before, and what was taken since would be gone. */
+static void refuses_commits_that_do_not_follow_each_other(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	uint64_t n[2];
+
+	add_batch(f->store);
+	assert_int_equal(store_commit(f->store), 0);
+	store_close(f->store);
+	path_in(f, "custody.mdb", path);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &n[0], 8, 144), 8);
+	assert_int_equal(pread(fd, &n[1], 8, 4096 + 144), 8);
+	assert_int_equal(n[0] > n[1] ? n[0] - n[1] : n[1] - n[0], 1);
+	n[n[1] > n[0]] ^= 4;
+	assert_int_equal(pwrite(fd, &n[0], 8, 144), 8);
+	assert_int_equal(pwrite(fd, &n[1], 8, 4096 + 144), 8);
+	close(fd);
+	assert_refused(f, "its two latest commits are");
+}
+
 /* --- rows that rot: the key, or where the value stands ----------------------------------------- */
 
 /* The row of one key, as LMDB has it, under another as well. */
@@ -203,6 +236,8 @@ int main(void)
 		STORE_TEST(refuses_an_empty_file),
 		STORE_TEST(refuses_damaged_names),
 		STORE_TEST(has_its_whole_size_as_soon_as_it_has_its_name),
+		STORE_TEST(refuses_a_store_that_misses_a_table),
+		STORE_TEST(refuses_commits_that_do_not_follow_each_other),
 		STORE_TEST(another_s_payload_is_damage),
 		STORE_TEST(another_s_record_is_damage),
 		STORE_TEST(another_s_letter_is_damage_and_is_passed),

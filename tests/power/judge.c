@@ -103,33 +103,37 @@ static void tell_time(struct judge *j)
 	core_set_time(j->core, j->now_ms, j->now_ms, datetime_now_us());
 }
 
-bool judge_start(struct judge *j)
+bool judge_open(struct judge *j)
 {
 	struct store_options o = { j->config->store_path, (uint64_t)j->config->store_size };
-	struct custody_clock clock;
-	MDB_envinfo info;
 
 	j->why[0] = '\0';
-	if (store_open(&o, &j->store, j->why, sizeof j->why) != 0) {
-		j->store = NULL;
-		return false;
-	}
+	j->store = NULL;
+	return store_open(&o, &j->store, j->why, sizeof j->why) == 0;
+}
+
+bool judge_recover(struct judge *j, const struct peer_ops *with)
+{
+	struct custody_clock clock;
+
 	struct store_boot boot = store_boot(j->store);
 	clock_start(&clock, store_clock_ms(j->store), &boot, datetime_now_us() / 1000);
 	boot = clock_boot(&clock);
 	store_set_boot(j->store, &boot);
 	j->now_ms = clock.now_ms;
-	j->core = core_create(j->store, &ops, &j->settings->core, j->now_ms, 1, j->why,
+	j->core = core_create(j->store, with ? with : &ops, &j->settings->core, j->now_ms, 1, j->why,
 	    sizeof j->why);
 	if (!j->core)
 		return false;
 	if (store_commit(j->store) != 0)
 		return judge_blames(j, "recovery cannot be committed");
-	mdb_env_info(j->store->env, &info);
-	if (j->store->size < (info.me_last_pgno + 1) * j->store->page_size)
-		return judge_blames(j, "the store's last page lies behind its end");
 	tell_time(j);
 	return true;
+}
+
+bool judge_start(struct judge *j)
+{
+	return judge_open(j) && judge_recover(j, NULL);
 }
 
 void judge_stop(struct judge *j)
@@ -179,7 +183,7 @@ static const char *name_of(const struct story *b)
 	return text;
 }
 
-static bool is_whole(struct judge *j, const struct story *b, uint64_t id)
+bool judge_payload(struct judge *j, const struct story *b, uint64_t id)
 {
 	uint8_t digest[32];
 	const uint8_t *p;
@@ -229,7 +233,7 @@ static bool judge_batch(struct judge *j, size_t number, uint64_t place, enum sto
 		    story_state_name(*state), story_state_name(story_promised(b, place)));
 	if ((*state == STORY_QUEUED || *state == STORY_DEAD) &&
 	    is_to_be_read(j, number, id, changed, arg))
-		return is_whole(j, b, id);
+		return judge_payload(j, b, id);
 	return true;
 }
 
@@ -273,13 +277,11 @@ bool judge_all(struct judge *j, uint64_t place, judge_changed *changed, void *ar
 
 /* --- and it goes on --------------------------------------------------------------------------- */
 
-static struct instance *join(struct judge *j, const char *module)
+struct instance *judge_join(struct judge *j, const char *module, struct peer *peer)
 {
-	static int peers[2];
-
 	return core_join(j->core, &(struct hello){ .module = core_module_name(j->core,
 	    span_of(module)), .instance_id = span_of("after the power loss"),
-	    .max_in_flight = 4, .mailbox = true }, (struct peer *)&peers[*module == 'A']);
+	    .max_in_flight = 1000, .mailbox = true }, peer);
 }
 
 static struct frame *make_batch(struct uuid *batch_id)
@@ -326,7 +328,9 @@ static bool offer(struct judge *j, struct instance *alpha, struct frame *f, bool
 
 bool judge_goes_on(struct judge *j)
 {
-	struct instance *alpha = join(j, "ALPHA"), *beta = join(j, "BETA");
+	static int peers[2];
+	struct instance *alpha = judge_join(j, "ALPHA", (struct peer *)&peers[0]);
+	struct instance *beta = judge_join(j, "BETA", (struct peer *)&peers[1]);
 	struct story mine = { .route = "alpha-beta" };
 	struct frame *f = make_batch(&mine.batch_id);
 	struct store_tally tally;
@@ -344,7 +348,7 @@ bool judge_goes_on(struct judge *j)
 	if (!fine || !judge_audit(j, &tally))
 		return false;
 	if (tally.identities != j->known + taken || (taken &&
-	    (judge_state(j, &mine, &id) != STORY_QUEUED || !is_whole(j, &mine, id))))
+	    (judge_state(j, &mine, &id) != STORY_QUEUED || !judge_payload(j, &mine, id))))
 		return judge_blames(j, "a new batch is not what it was, or another is gone");
 	store_read_end(j->store);
 	return true;

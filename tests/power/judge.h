@@ -31,11 +31,17 @@ bool judge_blames(struct judge *j, const char *fmt, ...);
 
 /* The start: store, recovery, its commit. False: refused, j->why has its words. */
 bool judge_start(struct judge *j);
+/* The same in two steps; `with` are the peers, NULL: some that forget what they are given. */
+bool judge_open(struct judge *j);
+bool judge_recover(struct judge *j, const struct peer_ops *with);
+struct instance *judge_join(struct judge *j, const char *module, struct peer *peer);
 void judge_stop(struct judge *j);
 /* The store agrees with itself. */
 bool judge_audit(struct judge *j, struct store_tally *tally);
 /* Where a batch is; STORY_ABSENT when nowhere. *id: the store's. */
 enum story_state judge_state(struct judge *j, const struct story *b, uint64_t *id);
+/* Its payload is there, matches its checksum, and is what was sent. */
+bool judge_payload(struct judge *j, const struct story *b, uint64_t id);
 
 /* Whether these bytes of the store's file are not what was durable before. */
 typedef bool judge_changed(void *arg, uint64_t at, size_t n);

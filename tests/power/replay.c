@@ -1,24 +1,19 @@
 /* replay.c - power losses: what a disk may have kept of a recorded run, and whether it is enough */
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "capture.h"
 #include "disk.h"
 #include "judge.h"
+#include "workers.h"
 
 /*
  *	replay --trace FILE --stories FILE --config FILE [--images N] [--seed S] [--jobs J] [--tears]
@@ -32,8 +27,8 @@
  *
  * Workers share the places out among them; one that a signal ends is a violation and is replaced.
  */
-#define JOBS_MAX 16
-#define TOLD_MAX 5
+#define TOLD_MAX 5		/* violations, in words */
+#define ENOUGH 1000		/* of them: workers are not replaced any more */
 #define TEAR_ONE_IN 8		/* places */
 
 struct options {
@@ -51,7 +46,7 @@ struct progress {
 	struct current {		/* what a worker looks at */
 		uint64_t index, place;	/* of the place; in the trace */
 		uint64_t image, number;	/* of those made there; as disk_image() counts */
-	} current[JOBS_MAX];
+	} current[WORKERS_MAX];
 };
 
 struct trace {
@@ -62,61 +57,6 @@ struct trace {
 struct place {
 	uint64_t at, images;
 };
-
-/* --- LMDB's writes to an image, so that they can be taken back; no sync is needed -------------- */
-
-static struct disk *disk;
-
-static void wrote(int fd, off_t at, size_t n)
-{
-	struct stat st;
-
-	if (disk && fstat(fd, &st) == 0)
-		disk_wrote(disk, (uint32_t)st.st_ino, (uint64_t)at, n);
-}
-
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
-{
-	static __typeof__(&pwrite) real;
-
-	if (!real)
-		real = (__typeof__(real))(uintptr_t)dlsym(RTLD_NEXT, "pwrite");
-	wrote(fd, at, n);
-	return real(fd, p, n, at);
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int count)
-{
-	static __typeof__(&writev) real;
-	size_t n = 0;
-
-	if (!real)
-		real = (__typeof__(real))(uintptr_t)dlsym(RTLD_NEXT, "writev");
-	for (int i = 0; i < count; i++)
-		n += parts[i].iov_len;
-	wrote(fd, lseek(fd, 0, SEEK_CUR), n);
-	return real(fd, parts, count);
-}
-
-/* An image is in memory: its blocks are not asked for. */
-int posix_fallocate(int fd, off_t at, off_t n)
-{
-	struct stat st;
-
-	return fstat(fd, &st) != 0 || (st.st_size < at + n && ftruncate(fd, at + n) != 0) ? EIO : 0;
-}
-
-int fdatasync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int fsync(int fd)
-{
-	(void)fd;
-	return 0;
-}
 
 /* --- the trace ------------------------------------------------------------------------------- */
 
@@ -229,6 +169,7 @@ static void share_out(struct places *p, uint64_t images)
 
 struct worker {
 	const struct options *o;
+	const struct trace *trace;
 	const struct places *places;
 	struct progress *progress;
 	struct judge judge;
@@ -237,6 +178,11 @@ struct worker {
 	size_t mine;			/* of the next that is ours */
 	uint64_t from;			/* image of it: after one that ended a worker */
 };
+
+static void on_write(void *arg, uint32_t inode, uint64_t at, size_t n)
+{
+	disk_wrote(arg, inode, at, n);
+}
 
 static bool has_changed(void *arg, uint64_t at, size_t n)
 {
@@ -269,8 +215,9 @@ static void look(struct worker *w, struct disk *d, uint64_t place, uint64_t numb
 	rng_seed(&rng, w->o->seed ^ place * 0x9e3779b97f4a7c15u ^ number);
 	w->progress->current[w->job].number = number;
 	disk_image(d, number, &rng);
-	disk = d;
+	capture_writes(on_write, d);
 	bool fine = is_fine(w, d, place, number);
+	capture_writes(NULL, NULL);
 	disk_restore(d);
 	__atomic_fetch_add(&w->progress->images, 1, __ATOMIC_RELAXED);
 	if (fine && !w->o->one)
@@ -292,9 +239,10 @@ static void tear(struct worker *w, struct disk *d, uint64_t place)
 {
 	for (size_t n = 1; n < disk_latest(d); n++) {
 		disk_image_torn(d, n);
-		disk = d;
+		capture_writes(on_write, d);
 		if (!is_fine(w, d, place, 0))
 			__atomic_fetch_add(&w->progress->torn_violations, 1, __ATOMIC_RELAXED);
+		capture_writes(NULL, NULL);
 		disk_restore(d);
 		__atomic_fetch_add(&w->progress->torn, 1, __ATOMIC_RELAXED);
 	}
@@ -324,94 +272,49 @@ static void at_place(void *arg, struct disk *d, const struct trace_record *r, ui
 	w->mine = __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED);
 }
 
-/* A start's log tells nobody anything here. */
-static void silence(const struct options *o)
+static void work(void *arg, unsigned job, bool again)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	if (!o->one && null >= 0)
-		dup2(null, STDERR_FILENO);
-	if (null >= 0)
-		close(null);
-}
-
-__attribute__((noreturn))
-__attribute__((noreturn))
-static void work(const struct trace *t, struct worker *w, uint64_t from)
-{
+	struct worker *w = (struct worker *)arg + job;
 	char dir[300];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	silence(w->o);
-	snprintf(dir, sizeof dir, "%s/%u", w->o->dir, w->job);
+	if (!w->o->one)
+		workers_silence();
+	snprintf(dir, sizeof dir, "%s/%u", w->o->dir, job);
 	mkdir(dir, 0700);
 	judge_init(&w->judge, w->o->config, w->o->stories, dir);
-	w->mine = from > 0 ? w->progress->current[w->job].index
-			   : __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED);
-	w->from = from;
+	w->mine = again ? w->progress->current[job].index
+			: __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED);
+	w->from = again ? w->progress->current[job].image + 1 : 0;
 	struct disk *d = disk_create(dir);
-	walk(t, d, at_place, w);
-	disk = NULL;
+	walk(w->trace, d, at_place, w);
 	disk_destroy(d);
 	judge_finish(&w->judge);
 	rmdir(dir);
-	_exit(0);
 }
 
-/* --- their keeper ---------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
-static pid_t start_worker(const struct trace *t, struct worker *w, uint64_t from)
+static bool on_death(void *arg, unsigned job, int status)
 {
-	fflush(stdout);
-	pid_t pid = fork();
-
-	if (pid < 0)
-		fatalx("no worker could be made");
-	if (pid == 0)
-		work(t, w, from);
-	return pid;
-}
-
-static void report_death(struct worker *w, int status)
-{
-	const struct current *c = &w->progress->current[w->job];
+	struct worker *w = (struct worker *)arg + job;
+	const struct current *c = &w->progress->current[job];
 
 	w->progress->images++;
 	w->progress->violations++;
-	judge_blames(&w->judge, "the start ended with %s %d", WIFSIGNALED(status) ? "signal"
-	    : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	judge_blames(&w->judge, "the start ended with %s", workers_death(status));
 	tell(w, "violation", "a worker ended", c->place, c->number);
+	return w->progress->violations < ENOUGH;
 }
 
 static void run(const struct trace *t, const struct options *o, const struct places *places,
     struct progress *progress)
 {
-	struct worker workers[JOBS_MAX] = { 0 };
-	pid_t pids[JOBS_MAX];
-	int status;
+	struct worker list[WORKERS_MAX] = { 0 };
 
-	for (unsigned job = 0; job < o->jobs; job++) {
-		workers[job] = (struct worker){ .o = o, .places = places, .progress = progress,
-			.job = job };
-		pids[job] = start_worker(t, &workers[job], 0);
-	}
-	for (unsigned left = o->jobs; left > 0;) {
-		pid_t pid = wait(&status);
-
-		for (unsigned job = 0; job < o->jobs; job++) {
-			if (pids[job] != pid)
-				continue;
-			left--;
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-				continue;
-			report_death(&workers[job], status);
-			if (progress->violations > 1000)	/* it is bad enough */
-				continue;
-			pids[job] = start_worker(t, &workers[job],
-			    progress->current[job].image + 1);
-			left++;
-		}
-	}
+	for (unsigned job = 0; job < o->jobs; job++)
+		list[job] = (struct worker){ .o = o, .trace = t, .places = places,
+			.progress = progress, .job = job };
+	workers_run(o->jobs, work, on_death, list);
 }
 
 /* --- options --------------------------------------------------------------------------------- */
@@ -457,7 +360,7 @@ static void options_read(struct options *o, int argc, char **argv)
 		default: exit(64);
 		}
 	}
-	if (!o->trace || !o->stories || !o->config || !o->dir || o->jobs < 1 || o->jobs > JOBS_MAX)
+	if (!o->trace || !o->stories || !o->config || !o->dir || o->jobs < 1 || o->jobs > WORKERS_MAX)
 		fatalx("usage: replay --trace FILE --stories FILE --config FILE --dir DIR "
 		    "[--images N] [--seed S] [--jobs J] [--tears] [--only PLACE:NUMBER]");
 	if (o->one)

@@ -6,8 +6,7 @@ Recording, ended. Small: it is the images between two syncs that are many.
 
 import random
 
-import messages
-from witness import Recording
+from witness import Recording, messages
 
 # Retries are not what is looked at; what is rejected here is rejected for good.
 SETTINGS = 'route "alpha-beta" { queue_capacity = 50000 }\n'
@@ -178,6 +177,34 @@ def many(directory, authority, plant="", batches=10000, seed=0):
             r.hear(alpha, batch)
         for _ in range(len(group) // 3):
             beta.acknowledge(beta.delivery(), "PROCESSED")
+    r.stop()
+    return r
+
+
+def one_batch(directory, authority):
+    r = Recording(directory, authority, SETTINGS)
+    r.broker.start()
+    r.hand_over(r.module("ALPHA"))
+    r.stop()
+    return r
+
+
+def a_bit_of_everything(directory, authority):
+    """A small store with batches in every state, for rot."""
+    r = Recording(directory, authority, SETTINGS)
+    r.broker.start()
+    alpha, beta, gamma = r.module("ALPHA"), r.module("BETA", 12), r.module("GAMMA", 2)
+    batches = [r.hand_over(alpha, size=(20, 1500, 3000)[n % 3]) for n in range(20)]
+    held = [beta.delivery(batch) for batch in batches[:12]]
+    for delivery in held[:3]:
+        r.finish(beta, delivery)
+    for delivery in held[3:7]:
+        r.reject(beta, delivery)
+    outputs = [r.complete(beta, held[7:9]), r.complete(beta, held[9:11], size=2500)]
+    delivery = gamma.delivery(outputs[0])
+    r.finish(gamma, delivery)
+    gamma.confirm(delivery, messages.record_ids(delivery)[:1])
+    r.ctl.say("pause", "beta-gamma", "--reason", "for a test")
     r.stop()
     return r
 

@@ -100,7 +100,7 @@ static bool walk_row(struct admin_job *job, struct audit *s, uint32_t route)
 		return false;
 	s->dead_after = b.id;
 	count_dead(job, s, &b, rc == 0);
-	if (rc == 0 && b.payload_bytes > 0 && e.error_code != INT_STORE_002)	/* else it is told */
+	if (rc == 0 && b.payload_bytes > 0 && e.error_code != INT_STORE_002) /* else it is told */
 		read_payload(job, s, b.id);
 	return true;
 }

@@ -98,8 +98,8 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
 uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most);
 
 /*
- * names.c: all names and their numbers are as they were written. A small row that has a CRC over its
- * key too.
+ * names.c: all names and their numbers are as they were written. A small row that has a CRC over
+ * its key too.
  */
 bool names_check(struct store *s);
 bool row_is_sealed(const MDB_val *key, const MDB_val *v);

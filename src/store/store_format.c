@@ -1,4 +1,4 @@
-/* store_format.c - the store's format: its tables, and the record that says whose and which it is */
+/* store_format.c - the store's format: its tables, and the record that says which it is */
 #include <stdio.h>
 #include <string.h>
 

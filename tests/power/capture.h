@@ -1,4 +1,4 @@
-/* capture.h - what LMDB writes to an image is told, so that it can be taken back; syncs do nothing */
+/* capture.h - what LMDB writes to an image is told, to be taken back; syncs do nothing */
 #ifndef HANDOFF_POWER_CAPTURE_H
 #define HANDOFF_POWER_CAPTURE_H
 

@@ -14,9 +14,9 @@
  * written whole or not at all; everything else since the last sync may be there or not, each piece,
  * each size and each name for itself, in any order.
  *
- * Order of use: disk_note() with each record of the trace; where it is of interest what a power loss
- * would leave, disk_image(), look, disk_restore(), again and again; then disk_settle() with the same
- * record. Files that hold nothing a start relies on (the locks) are left out.
+ * Order of use: disk_note() with each record of the trace; where it is of interest what a power
+ * loss would leave, disk_image(), look, disk_restore(), again and again; then disk_settle() with
+ * the same record. Files that hold nothing a start relies on (the locks) are left out.
  */
 #define PIECE_BYTES 512
 #define DISK_BYTES (UINT64_C(160) << 20)	/* the largest file */
@@ -35,8 +35,9 @@ void disk_settle(struct disk *d, const struct trace_record *r);
 bool disk_is_certain(const struct disk *d);
 
 /*
- * Images in a fixed order: nothing, all, each prefix, each piece missing, each alone; each prefix of
- * the changes of names with sizes old and new. From that number on disk_image() draws random ones.
+ * Images in a fixed order: nothing, all, each prefix, each piece missing, each alone; each prefix
+ * of the changes of names with sizes old and new. From that number on disk_image() draws random
+ * ones.
  */
 uint64_t disk_choices(const struct disk *d);
 /* So many differ at most; UINT64_MAX: very many. */

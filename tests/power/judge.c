@@ -45,7 +45,7 @@ bool judge_blames(struct judge *j, const char *fmt, ...)
 	return false;
 }
 
-/* --- peers that take what they are given, and forget it ---------------------------------------- */
+/* --- peers that take what they are given, and forget it --------------------------------- */
 
 static void on_deliver(struct peer *p, const struct delivery *d)
 {
@@ -93,7 +93,7 @@ static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *w
 	(void)why;
 }
 
-static const struct peer_ops ops = { on_deliver, on_outcome, has_room, on_notice, on_backpressure,
+const struct peer_ops judge_quiet = { on_deliver, on_outcome, has_room, on_notice, on_backpressure,
 	on_warn, on_dismiss };
 
 /* --- start and end: as server.c's open_store() and recover() ---------------------------------- */
@@ -121,7 +121,7 @@ bool judge_recover(struct judge *j, const struct peer_ops *with)
 	boot = clock_boot(&clock);
 	store_set_boot(j->store, &boot);
 	j->now_ms = clock.now_ms;
-	j->core = core_create(j->store, with ? with : &ops, &j->settings->core, j->now_ms, 1, j->why,
+	j->core = core_create(j->store, with, &j->settings->core, j->now_ms, 1, j->why,
 	    sizeof j->why);
 	if (!j->core)
 		return false;
@@ -133,7 +133,7 @@ bool judge_recover(struct judge *j, const struct peer_ops *with)
 
 bool judge_start(struct judge *j)
 {
-	return judge_open(j) && judge_recover(j, NULL);
+	return judge_open(j) && judge_recover(j, &judge_quiet);
 }
 
 void judge_stop(struct judge *j)
@@ -144,7 +144,7 @@ void judge_stop(struct judge *j)
 	j->store = NULL;
 }
 
-/* --- what must be true -------------------------------------------------------------------------- */
+/* --- what must be true ------------------------------------------------------------------------ */
 
 bool judge_audit(struct judge *j, struct store_tally *tally)
 {
@@ -323,7 +323,8 @@ static bool offer(struct judge *j, struct instance *alpha, struct frame *f, bool
 	*taken = answer.status == ACK_RECEIVED;
 	if (*taken || answer.fault.code == INT_STORE_001 || answer.fault.code == INT_ROUTE_002)
 		return true;
-	return judge_blames(j, "a new batch is refused: %s", error_code_info(answer.fault.code)->name);
+	return judge_blames(j, "a new batch is refused: %s",
+	    error_code_info(answer.fault.code)->name);
 }
 
 bool judge_goes_on(struct judge *j)

@@ -2,14 +2,16 @@
  * recorder.c - writes down what a broker does to its store, and what leaves it:
  * LD_PRELOAD=recorder.so POWER_STORE=DIR POWER_TRACE=FILE handoffd …
  *
- * DIR is the store's directory, which need not exist yet, FILE the trace (trace.h); a second process
- * goes on in it. All calls of reliability.md 3.5 that change something in DIR are noted, and with
- * them what a descriptor's O_DSYNC implies. LMDB is a shared library: its calls come by here, too.
+ * DIR is the store's directory, which need not exist yet, FILE the trace (trace.h); a second
+ * process goes on in it. All calls of reliability.md 3.5 that change something in DIR are noted,
+ * and with them what a descriptor's O_DSYNC implies. LMDB is a shared library: its calls come by
+ * here, too.
  *
  * POWER_PLANT makes the broker lie, so that those who judge the trace can be judged:
  *
- *	nosync, nometasync	LMDB's flags of that name, unseen by the broker
- *	early			a commit is said to be done, and is done as the next transaction begins
+ *	nosync		LMDB's flags of these names, unseen by the broker
+ *	nometasync
+ *	early		a commit is said to be done, and is done as the next transaction begins
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

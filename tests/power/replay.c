@@ -16,8 +16,8 @@
 #include "workers.h"
 
 /*
- *	replay --trace FILE --stories FILE --config FILE [--images N] [--seed S] [--jobs J] [--tears]
- *	       [--only PLACE:NUMBER]
+ *	replay --trace FILE --stories FILE --config FILE --dir DIR [--images N] [--seed S]
+ *	       [--jobs J] [--tears] [--only PLACE:NUMBER]
  *
  * Wherever something may be in doubt and becomes certain, or something leaves the process while it
  * is in doubt, images are made of what a power loss would leave (disk.h), N in all, spread evenly.
@@ -334,8 +334,10 @@ static uint64_t number(const char *text, char **end)
 static void options_read(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "trace", required_argument, NULL, 't' }, { "stories", required_argument, NULL, 's' },
-		{ "config", required_argument, NULL, 'c' }, { "images", required_argument, NULL, 'n' },
+		{ "trace", required_argument, NULL, 't' },
+		{ "stories", required_argument, NULL, 's' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "images", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 'r' }, { "jobs", required_argument, NULL, 'j' },
 		{ "only", required_argument, NULL, 'o' }, { "tears", no_argument, NULL, 'b' },
 		{ "dir", required_argument, NULL, 'd' }, { 0 },
@@ -360,7 +362,8 @@ static void options_read(struct options *o, int argc, char **argv)
 		default: exit(64);
 		}
 	}
-	if (!o->trace || !o->stories || !o->config || !o->dir || o->jobs < 1 || o->jobs > WORKERS_MAX)
+	if (!o->trace || !o->stories || !o->config || !o->dir || o->jobs < 1 ||
+	    o->jobs > WORKERS_MAX)
 		fatalx("usage: replay --trace FILE --stories FILE --config FILE --dir DIR "
 		    "[--images N] [--seed S] [--jobs J] [--tears] [--only PLACE:NUMBER]");
 	if (o->one)

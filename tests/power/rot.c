@@ -24,8 +24,8 @@
  *
  * FILE is the store of a broker that has ended. Each flip changes one bit of what was ever written
  * to it, drawn from the seed, or each in turn; a broker is started on it, audited, and delivers all
- * that it has. Each cut makes it shorter, half of them within what was written. The last line counts
- * how these ended, see `verdicts`. Exits 1 when one ended as it must not.
+ * that it has. Each cut makes it shorter, half of them within what was written. The last line
+ * counts how these ended, see `verdicts`. Exits 1 when one ended as it must not.
  */
 #define TOLD_MAX 30		/* of each kind, in words */
 #define ENOUGH 20000		/* deaths */
@@ -76,6 +76,7 @@ struct worker {
 	int fd;
 	uint8_t *image;
 	struct judge judge;
+	struct peer_ops ops;
 	uint32_t sums[TABLE_COUNT];	/* of the rows of each table as they should be */
 	bool wrong;		/* something was delivered that was never sent */
 	struct { uint64_t at; size_t n; } touched[TOUCHED_MAX];
@@ -112,49 +113,6 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 	sha256(p, n, digest);
 	the_worker->wrong |= !s || memcmp(s->digest, digest, sizeof digest) != 0;
 }
-
-static void on_outcome(struct peer *p, const struct ended *e, const struct route *r)
-{
-	(void)p;
-	(void)e;
-	(void)r;
-}
-
-static bool has_room(const struct peer *p)
-{
-	(void)p;
-	return true;
-}
-
-static void on_notice(struct peer *p, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)p;
-	(void)number;
-	(void)body;
-	(void)n;
-}
-
-static void on_backpressure(struct peer *p, const struct message_backpressure *b)
-{
-	(void)p;
-	(void)b;
-}
-
-static void on_warn(struct peer *p, const struct batch_warning *w)
-{
-	(void)p;
-	(void)w;
-}
-
-static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
-{
-	(void)p;
-	(void)reason;
-	(void)why;
-}
-
-static const struct peer_ops ops = { on_deliver, on_outcome, has_room, on_notice, on_backpressure,
-	on_warn, on_dismiss };
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
@@ -245,9 +203,9 @@ static bool deliver_all(struct judge *j)
 }
 
 /*
- * What nothing is delivered or forgotten for. Some rows there have no place to be compared with: LMDB
- * keeps where a table's tree begins, and led to the page before this one a reader finds it as it was
- * a commit ago, whole.
+ * What nothing is delivered or forgotten for. Some rows there have nothing to be compared with:
+ * LMDB keeps where a table's tree begins, and who is led to the page that was it a commit ago finds
+ * the table as it was then, whole.
  */
 static bool is_beside(enum table t)
 {
@@ -295,7 +253,7 @@ static enum verdict look(struct worker *w, enum table *changed)
 	if (judge_open(&w->judge)) {
 		sum_tables(&w->judge, sums);
 		*changed = changed_table(w, sums);
-		if (judge_recover(&w->judge, &ops))
+		if (judge_recover(&w->judge, &w->ops))
 			v = judge_started(w, *changed);
 	}
 	judge_stop(&w->judge);
@@ -436,6 +394,8 @@ static void work(void *arg, unsigned job, bool again)
 	w->image = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
 	memcpy(w->image, w->kept, w->used);
 	judge_init(&w->judge, w->o->config, w->o->stories, dir);
+	w->ops = judge_quiet;
+	w->ops.deliver = on_deliver;
 	learn_sums(w);
 	while ((number = __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED)) <
 	    w->o->flips + w->o->cuts)
@@ -471,7 +431,8 @@ static uint64_t number(const char *text)
 static void options_read(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "store", required_argument, NULL, 'f' }, { "stories", required_argument, NULL, 's' },
+		{ "store", required_argument, NULL, 'f' },
+		{ "stories", required_argument, NULL, 's' },
 		{ "config", required_argument, NULL, 'c' }, { "dir", required_argument, NULL, 'd' },
 		{ "flips", required_argument, NULL, 'n' }, { "every-bit", no_argument, NULL, 'e' },
 		{ "cuts", required_argument, NULL, 'k' }, { "seed", required_argument, NULL, 'r' },
@@ -529,8 +490,9 @@ static bool report(const struct progress *p, const struct worker *w)
 		printf(" %s %llu", verdicts[v], (unsigned long long)cuts[v]);
 	printf("\n");
 	return flips[BESIDE] <= p->next / BESIDE_ONE_IN &&
-	    flips[SILENT] + flips[WRONG] + cuts[REPORTED] + cuts[BESIDE] + cuts[STOPPED] + cuts[DIED] +
-	    cuts[SILENT] + cuts[WRONG] == 0;
+	    flips[SILENT] + flips[WRONG] == 0 &&
+	    cuts[REPORTED] + cuts[BESIDE] + cuts[STOPPED] + cuts[DIED] + cuts[SILENT] +
+	    cuts[WRONG] == 0;
 }
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* trace.h - what recorder.c writes down and replay.c reads: a row of records, each with its bytes */
+/* trace.h - what recorder.c writes down and replay.c reads: records, each with its bytes */
 #ifndef HANDOFF_POWER_TRACE_H
 #define HANDOFF_POWER_TRACE_H
 

@@ -1,8 +1,8 @@
-"""witness.py - a broker whose every write is recorded, and clients that know what was promised when.
+"""witness.py - a broker whose writes are recorded, and clients that know what was promised when.
 
 The recorder (recorder.c) is preloaded into the real handoffd. A client here counts the bytes that
-the broker sent it, TLS record by TLS record, so that each message it reads is tied to the one send()
-in the trace with which it left: what the message says was promised at that place, and not later.
+the broker sent it, TLS record by TLS record, so that each message it reads is tied to the one
+send() in the trace with which it left: what it says was promised at that place, and not later.
 """
 
 import hashlib

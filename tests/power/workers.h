@@ -8,8 +8,8 @@
 
 /*
  * Runs work(arg, job, again) in `jobs` processes at once, and returns when all have returned.
- * `again`: the one before was ended by a signal, or with a status; then on_death() was called, here,
- * and said that it is to be replaced.
+ * `again`: the one before was ended by a signal, or with a status; then on_death() was called,
+ * here, and said that it is to be replaced.
  */
 void workers_run(unsigned jobs, void (*work)(void *arg, unsigned job, bool again),
     bool (*on_death)(void *arg, unsigned job, int status), void *arg);

@@ -132,7 +132,7 @@ static void refuses_commits_that_do_not_follow_each_other(void **state)
 	assert_refused(f, "its two latest commits are");
 }
 
-/* --- rows that rot: the key, or where the value stands ----------------------------------------- */
+/* --- rows that rot: the key, or where the value stands --------------------------------------- */
 
 /* The row of one key, as LMDB has it, under another as well. */
 static void misplace(struct store *s, enum table t, struct key from, struct key to)
@@ -188,7 +188,8 @@ static void another_s_end_is_passed(void **state)
 	struct batch a = add_batch(s), b = add_batch(s);
 	struct ended e = bury(s, &a), next = bury(s, &b);
 
-	misplace(s, TABLE_ENDED, key_ended(SOURCE, next.notice), key_ended(SOURCE, next.notice + 8));
+	misplace(s, TABLE_ENDED, key_ended(SOURCE, next.notice),
+	    key_ended(SOURCE, next.notice + 8));
 	assert_int_equal(store_ended_next(s, SOURCE, e.notice, &e), ERR_NOTFOUND);
 }
 

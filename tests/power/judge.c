@@ -164,11 +164,12 @@ enum story_state judge_state(struct judge *j, const struct story *b, uint64_t *i
 
 	store_identity_get(j->store, route, &b->batch_id, &where);
 	*id = where.id;
-	if (where.kind == IDENTITY_LIVE && store_batch_find(j->store, route, where.id, &found) == 0)
-		return STORY_QUEUED;
+	if (where.kind == IDENTITY_LIVE &&
+	    store_batch_find(j->store, route, where.id, &found) == 0)
+		return uuid_equal(&found.batch_id, &b->batch_id) ? STORY_QUEUED : STORY_ABSENT;
 	if (where.kind == IDENTITY_DEAD &&
 	    store_dead_get(j->store, route, where.id, &found, &e) == 0)
-		return STORY_DEAD;
+		return uuid_equal(&found.batch_id, &b->batch_id) ? STORY_DEAD : STORY_ABSENT;
 	if (where.kind == IDENTITY_ENDED &&
 	    store_ended_get(j->store, where.source, where.notice, &e) == 0)
 		return e.dead ? STORY_ABSENT : STORY_ENDED;

@@ -223,7 +223,7 @@ static int check_control(struct check *c, const uint8_t *key, const MDB_val *v)
 {
 	struct route_control r;
 
-	return route_control_decode(v->mv_data, v->mv_size, &r) == 0 ? 0
+	return control_read(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v, &r) == 0 ? 0
 	    : store_disagree(c, "what was set of route %u is unreadable", key_get32(key));
 }
 

@@ -142,6 +142,7 @@ void history_less(struct store *s, uint64_t cost);
 /* journal.c */
 void journal_del(struct store *s, uint64_t id);
 void journal_move(struct store *s, uint64_t from, uint64_t to);
+int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c) MUST_CHECK;
 
 /* confirm.c: as an end is moved, forgotten; as a letter leaves without an end. */
 void confirm_retell(struct store *s, const struct ended *from, const struct ended *e);

@@ -217,6 +217,9 @@ static void the_audit_counts_rows_and_reads_the_small_ones(void **state)
 	struct store_tally t;
 	char why[256] = "";
 
+	struct route_control paused = { .paused = true };
+
+	store_control_put(s, ROUTE, &paused);
 	store_instance_put(s, &i);
 	store_sequence_put(s, ROUTE, i.number, 7);
 	assert_int_equal(store_sequence_get(s, ROUTE, i.number), 7);
@@ -227,6 +230,10 @@ static void the_audit_counts_rows_and_reads_the_small_ones(void **state)
 	store_sequence_del(s, ROUTE, i.number + 1);
 	committed(s);
 	misplace(s, TABLE_INSTANCE, key_number(i.number), key_number(i.number + 1));
+	assert_int_equal(store_check(s, &t, why, sizeof why), ERR_CORRUPT);
+	store_instance_del(s, i.number + 1);
+	committed(s);
+	misplace(s, TABLE_CONTROL, key_number(ROUTE), key_number(ROUTE + 1));
 	assert_int_equal(store_check(s, &t, why, sizeof why), ERR_CORRUPT);
 }
 

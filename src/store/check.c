@@ -38,7 +38,7 @@ int store_walk(struct check *c, enum table t,
     int (*f)(struct check *c, const uint8_t *key, const MDB_val *v))
 {
 	MDB_cursor *cursor;
-	MDB_val k, v, before = { 0, NULL };
+	MDB_val k, v, before = { 0, "" };	/* nothing comes before that */
 	MDB_stat stat;
 	size_t rows = 0;
 	int rc = 0;

@@ -25,6 +25,11 @@ int store_open(const struct store_options *o, struct store **out, char *why, siz
 	int rc = store_file_open(s, o, why, size);
 	if (rc == 0)
 		rc = store_meta_load(s, why, size);
+	if (rc == 0 && !names_check(s)) {
+		rc = ERR_CORRUPT;
+		snprintf(why, size, "the names of routes and modules in %s are damaged: restore a "
+		    "backup", o->path);
+	}
 	if (rc == 0 && (rc = alias_filter_load(s)) != 0)
 		snprintf(why, size, "the aliases in %s cannot be read", o->path);
 	if (rc != 0) {

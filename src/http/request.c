@@ -99,15 +99,15 @@ static enum http_status read_target(struct text t, struct http_request *r)
 
 	if (text_len(&t) > HTTP_TARGET_BYTES_MAX)
 		return HTTP_URI_TOO_LONG;
+	for (const char *c = t.at; c < t.end; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
+			return HTTP_BAD_REQUEST;
 	if (text_len(&t) >= sizeof(scheme) - 1 &&
 	    strncasecmp(t.at, scheme, sizeof(scheme) - 1) == 0) {
 		t.at += sizeof(scheme) - 1;
 		while (t.at < t.end && *t.at != '/')
 			t.at++;
 	}
-	for (const char *c = t.at; c < t.end; c++)
-		if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
-			return HTTP_BAD_REQUEST;
 	if (text_len(&t) == 0 || *t.at != '/')
 		return HTTP_BAD_REQUEST;
 	query = memchr(t.at, '?', text_len(&t));

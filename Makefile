@@ -65,7 +65,7 @@ endif
 MSGPACK      := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 MSGPACK_LIBS := $(shell pkg-config --libs $(MSGPACK))
 TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto
-LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse
+LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse -lseccomp
 
 COMPILE  = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -isystem $(DEPS)/include $(CPPFLAGS) \
 	   $(WARNINGS) $(SAFETY) -fPIC -ffunction-sections -fdata-sections $(CFLAGS)

@@ -130,17 +130,17 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 
 /* --- modules --------------------------------------------------------------------------------- */
 
-size_t core_module_count(const struct core *c)
+size_t core_queue_count(const struct core *c)
 {
 	return c->settings.module_count;
 }
 
-void core_view_module(const struct core *c, size_t n, struct module_view *out)
+void core_view_queue(const struct core *c, size_t n, struct queue_view *out)
 {
 	const struct module *m = &c->modules[n];
 	const struct route *r;
 
-	*out = (struct module_view){ .name = m->settings.name, .connected = count_connected(m) };
+	*out = (struct queue_view){ .name = m->settings.name, .connected = count_connected(m) };
 	TAILQ_FOREACH(r, &m->targeted, of_target) {
 		out->queued += route_depth(r);
 		out->assigned += r->counters.assigned;

@@ -35,15 +35,15 @@ struct route_view {
 };
 void core_view_route(struct core *c, const struct route *r, struct route_view *out);
 
-size_t core_module_count(const struct core *c);
-struct module_view {
+size_t core_queue_count(const struct core *c);
+struct queue_view {
 	const char *name;
 	size_t connected;		/* instances */
 	uint64_t queued;		/* batches in custody for it that have not ended */
 	uint64_t assigned;		/* of them, those that its instances hold */
 };
 /* Of the n-th module. */
-void core_view_module(const struct core *c, size_t n, struct module_view *out);
+void core_view_queue(const struct core *c, size_t n, struct queue_view *out);
 
 struct instance_view {
 	const char *module;

@@ -114,8 +114,12 @@ void answer_put(struct http *h, enum http_status status, const struct http_reque
 	look_begin(&l, h);
 	status = path->put(&l, &body);
 	look_finish(&l);
-	put_head(out, status, path->type, body.len);
-	if (!is_head)
-		buf_put(out, buf_bytes(&body), body.len);
+	if (body.failed) {
+		put_refusal(out, HTTP_UNAVAILABLE, is_head);
+	} else {
+		put_head(out, status, path->type, body.len);
+		if (!is_head)
+			buf_put(out, buf_bytes(&body), body.len);
+	}
 	buf_finish(&body);
 }

@@ -19,12 +19,15 @@
 
 #define HEAD_BYTES_MAX 1024
 
+/* LOST: a peer that no descriptor will tell of is no peer. */
 static void on_ready(void *arg, unsigned ready)
 {
 	struct http_connection *c = arg;
 
 	if ((ready & STREAM_READABLE) != 0)
 		c->is_ready = true;
+	if ((ready & WATCHER_LOST) != 0)
+		connection_drop(c);
 }
 
 void connection_create(struct http *h, int fd)
@@ -95,8 +98,10 @@ static void read_request(struct http_connection *c)
 	struct http_request r;
 	ssize_t n;
 
-	if (to == NULL)
+	if (to == NULL) {	/* no memory: there is always room, see http_request_parse() */
+		connection_drop(c);
 		return;
+	}
 	n = recv(c->fd, to, room, 0);
 	if (n > 0) {
 		buf_grow(&c->in, (size_t)n);
@@ -124,6 +129,10 @@ static void answer(struct http_connection *c, enum http_status status,
     const struct http_request *r)
 {
 	answer_put(c->all, status, r, &c->out);
+	if (c->out.failed) {	/* no memory */
+		connection_drop(c);
+		return;
+	}
 	log_debug("http answered", "status=%.12s", c->out.len > 12 ? (char *)buf_bytes(&c->out) + 9
 								   : "");
 	c->answered = true;

@@ -42,7 +42,7 @@ enum refusal {
 	REFUSAL_TLS,			/* the handshake failed: certificate, version, not TLS at all */
 	REFUSAL_TIMEOUT,		/* it was not done in time */
 	REFUSAL_CROWDED,		/* too many at a time: the oldest gave way */
-	REFUSAL_NO_MEMORY,
+	REFUSAL_RESOURCES,
 	REFUSAL_IDENTITY,		/* a sound certificate that names no module here */
 	REFUSAL_COUNT,
 };

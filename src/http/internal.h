@@ -67,7 +67,7 @@ struct look {
 	uint64_t store_free;
 	size_t route_count, module_count;
 	struct route_view *routes;	/* owned */
-	struct module_view *modules;	/* owned */
+	struct queue_view *modules;	/* owned */
 };
 void look_begin(struct look *l, struct http *h);
 void look_finish(struct look *l);

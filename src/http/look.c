@@ -13,7 +13,7 @@ void look_begin(struct look *l, struct http *h)
 		.now_us = core_wall_of(h->core, core_now_ms(h->core)),
 		.store_free = store_free_bytes(h->store),
 		.route_count = core_route_count(h->core),
-		.module_count = core_module_count(h->core),
+		.module_count = core_queue_count(h->core),
 	};
 	h->settings.look(h->settings.arg, &l->facts);
 	l->routes = xcalloc(l->route_count + 1, sizeof(*l->routes));
@@ -21,7 +21,7 @@ void look_begin(struct look *l, struct http *h)
 		core_view_route(l->core, core_route(l->core, n), &l->routes[n]);
 	l->modules = xcalloc(l->module_count + 1, sizeof(*l->modules));
 	for (size_t n = 0; n < l->module_count; n++)
-		core_view_module(l->core, n, &l->modules[n]);
+		core_view_queue(l->core, n, &l->modules[n]);
 }
 
 void look_finish(struct look *l)

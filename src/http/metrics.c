@@ -26,7 +26,7 @@ struct metric {
 	double (*broker)(const struct look *l);
 	double (*route)(const struct look *l, const struct route_view *v);
 	size_t counter;
-	double (*module)(const struct look *l, const struct module_view *v);
+	double (*module)(const struct look *l, const struct queue_view *v);
 	const struct histogram *(*histogram)(const struct look *l);
 	const struct histogram *(*route_histogram)(const struct route_view *v);
 	void (*samples)(struct page *p, const struct look *l);
@@ -127,7 +127,7 @@ static void put_refused(struct page *p, const struct look *l)
 		[REFUSAL_TLS] = "tls",
 		[REFUSAL_TIMEOUT] = "timeout",
 		[REFUSAL_CROWDED] = "crowded",
-		[REFUSAL_NO_MEMORY] = "no_memory",
+		[REFUSAL_RESOURCES] = "resources",
 		[REFUSAL_IDENTITY] = "identity",
 	};
 
@@ -255,13 +255,13 @@ static void put_oldest(struct page *p, const struct look *l)
 
 /* --- of a module ------------------------------------------------------------------------------ */
 
-static double instances(const struct look *l, const struct module_view *v)
+static double instances(const struct look *l, const struct queue_view *v)
 {
 	(void)l;
 	return (double)v->connected;
 }
 
-static double queued(const struct look *l, const struct module_view *v)
+static double queued(const struct look *l, const struct queue_view *v)
 {
 	(void)l;
 	return (double)v->queued;
@@ -396,7 +396,7 @@ static void put_routes(struct page *p, const struct look *l, const struct metric
 static void put_modules(struct page *p, const struct look *l, const struct metric *m)
 {
 	for (size_t n = 0; n < l->module_count; n++) {
-		const struct module_view *v = &l->modules[n];
+		const struct queue_view *v = &l->modules[n];
 		const struct label labels[PAGE_LABELS_MAX] = { { "module", v->name } };
 
 		if (m->in_name)

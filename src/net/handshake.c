@@ -151,7 +151,11 @@ static void on_ready(struct ev_loop *loop, ev_io *io, int events)
 	struct handshake *one = io->data;
 
 	(void)loop;
-	(void)events;
+	if ((events & EV_ERROR) != 0) {
+		note_refusal(one, HANDSHAKE_RESOURCES, "its socket cannot be watched");
+		handshake_drop(one);
+		return;
+	}
 	if (!take_step(one->owner))
 		return;
 	if (one->state == REFUSED)
@@ -218,7 +222,7 @@ void handshakes_add(struct handshakes *h, struct tls_context *tls, int fd, const
 	one->stream = stream_create(tls, fd);
 	snprintf(one->address, sizeof(one->address), "%s", address);
 	if (one->stream == NULL) {
-		note_refusal(one, HANDSHAKE_NO_MEMORY, "no memory");
+		note_refusal(one, HANDSHAKE_RESOURCES, "no memory");
 		free(one);
 		return;
 	}

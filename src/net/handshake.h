@@ -43,7 +43,7 @@ enum handshake_fault {
 	HANDSHAKE_TLS,			/* it failed: certificate, version, not TLS at all */
 	HANDSHAKE_TIMEOUT,
 	HANDSHAKE_CROWDED,		/* too many at a time, the oldest gave way */
-	HANDSHAKE_NO_MEMORY,
+	HANDSHAKE_RESOURCES,		/* memory was refused, or its socket cannot be watched */
 	HANDSHAKE_FAULT_COUNT,
 };
 /* How often so far. Peers that just went away are not counted. */

@@ -15,6 +15,7 @@
 
 #include "base/datetime.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "http/http.h"
@@ -23,7 +24,9 @@
 #include "net/tls.h"
 #include "server/limits.h"
 #include "server/notify.h"
+#include "server/sandbox.h"
 #include "server/settings.h"
+#include "server/signals.h"
 #include "server/turn.h"
 
 #define STOP_MS 2000			/* last frames have so long to leave */
@@ -36,9 +39,9 @@ struct server {
 	struct listener *listener;
 	struct handshakes *handshakes;
 	struct limits limits;
+	struct sandbox sandbox;
 	struct turn turn;
-	ev_signal on_term, on_int;
-	int stop_signal;		/* 0: go on */
+	struct signals signals;
 	bool stopping;
 	int64_t started_us;
 };
@@ -142,10 +145,12 @@ static int recover(struct server *s)
 		fprintf(stderr, "handoffd: %s\n", why);
 		return EX_CONFIG;
 	}
+	FAILPOINT("recover.before");
 	if (store_commit(t->store) != 0) {
 		log_error("recovery not committed", "path=%s", s->config->store_path);
 		return EX_IOERR;
 	}
+	FAILPOINT("recover.after");
 	t->sessions = sessions_create(t->loop, t->core, t->store, &s->settings->sessions, seed);
 	return 0;
 }
@@ -176,6 +181,7 @@ static int open_operators_door(struct server *s)
 		.readers_only = c->admin_readers.given,
 		.limits = s->limits.list,
 		.limit_count = s->limits.count,
+		.sandbox = s->sandbox.words,
 	};
 	char why[512];
 
@@ -205,7 +211,7 @@ static void look(void *arg, struct broker_facts *out)
 			[REFUSAL_TLS] = handshakes_refused(h, HANDSHAKE_TLS),
 			[REFUSAL_TIMEOUT] = handshakes_refused(h, HANDSHAKE_TIMEOUT),
 			[REFUSAL_CROWDED] = handshakes_refused(h, HANDSHAKE_CROWDED),
-			[REFUSAL_NO_MEMORY] = handshakes_refused(h, HANDSHAKE_NO_MEMORY),
+			[REFUSAL_RESOURCES] = handshakes_refused(h, HANDSHAKE_RESOURCES),
 			[REFUSAL_IDENTITY] = sessions_refused(s->turn.sessions),
 		},
 	};
@@ -263,29 +269,37 @@ static int open_door(struct server *s)
 	return EX_OSERR;
 }
 
-/* --- life and end ----------------------------------------------------------------------------- */
+/* --- locked in -------------------------------------------------------------------------------- */
 
-static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
+/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
+static void lock_in(struct server *s)
 {
-	struct server *s = w->data;
+	const struct config *c = s->config;
+	const char *readable[] = { c->path, c->tls_ca, c->tls_certificate, c->tls_key };
+	const struct sandbox_paths paths = { readable, sizeof(readable) / sizeof(readable[0]),
+		c->admin_socket };
 
-	(void)events;
-	s->stop_signal = w->signum;
-	ev_break(loop, EVBREAK_ALL);
+	if (geteuid() == 0)
+		log_warning("runs as root", "remedy=\"a broker needs no rights: give it a user\"");
+	if (!c->sandbox) {
+		snprintf(s->sandbox.words, sizeof(s->sandbox.words), "off");
+		log_warning("sandbox off", "reason=\"sandbox = false in the configuration: who "
+			    "takes over this process can do all that its user can\"");
+		return;
+	}
+	sandbox_enter(&paths, &s->sandbox);
+	log_info("sandboxed", "seccomp=%s landlock=%d", s->sandbox.seccomp ? "on" : "off",
+	    s->sandbox.landlock);
+	if (*s->sandbox.missing != '\0')
+		log_warning("sandbox incomplete", "missing=%s",
+		    log_quote(s->sandbox.missing, strlen(s->sandbox.missing)));
 }
+
+/* --- life and end ----------------------------------------------------------------------------- */
 
 static void on_timeout(void *arg)
 {
 	(void)arg;		/* being awake is all it is for: the turn finds out what is due */
-}
-
-static void watch_signals(struct server *s)
-{
-	ev_signal_init(&s->on_term, on_signal, SIGTERM);
-	ev_signal_init(&s->on_int, on_signal, SIGINT);
-	s->on_term.data = s->on_int.data = s;
-	ev_signal_start(s->turn.loop, &s->on_term);
-	ev_signal_start(s->turn.loop, &s->on_int);
 }
 
 static void say_ready(struct server *s)
@@ -305,7 +319,7 @@ static void say_ready(struct server *s)
 
 static bool serve(struct server *s)
 {
-	while (!s->stop_signal)
+	while (!s->signals.latest)
 		if (!turn_run(&s->turn))
 			return false;
 	return true;
@@ -317,16 +331,18 @@ static bool stop(struct server *s)
 {
 	int64_t until_ms = clock_monotonic_ms() + STOP_MS;
 
-	log_info("stopping", "signal=%s", s->stop_signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_info("stopping", "signal=%s", s->signals.latest == SIGTERM ? "SIGTERM" : "SIGINT");
 	notify_stopping("stopping");
 	s->stopping = true;
 	listener_destroy(s->listener);
 	s->listener = NULL;
 	admin_destroy(s->turn.admin);
 	s->turn.admin = NULL;
+	FAILPOINT("stop.begun");
 	sessions_shut_down(s->turn.sessions);
-	s->stop_signal = 0;
-	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
+	FAILPOINT("stop.told");
+	s->signals.latest = 0;
+	while (!s->signals.latest && sessions_count(s->turn.sessions) > 0 &&
 	    clock_monotonic_ms() < until_ms)
 		if (!turn_run(&s->turn))
 			return false;
@@ -340,8 +356,9 @@ static int start(struct server *s)
 	s->turn.loop = ev_default_loop(EVFLAG_AUTO);
 	if (!s->turn.loop)
 		return EX_OSERR;
+	(void)notify_open();		/* without a listener there is no less of a broker */
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
-	watch_signals(s);
+	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
 	if (!s->tls)
 		return EX_CONFIG;
@@ -353,6 +370,7 @@ static int start(struct server *s)
 
 static void finish(struct server *s)
 {
+	FAILPOINT("stop.finish");
 	listener_destroy(s->listener);
 	handshakes_destroy(s->handshakes);
 	admin_destroy(s->turn.admin);
@@ -364,6 +382,7 @@ static void finish(struct server *s)
 	timeout_destroy(s->turn.timeout);
 	settings_destroy(s->settings);
 	limits_finish(&s->limits);
+	notify_close();
 }
 
 /* What the store did in this life; tests/bench/budget counts with it. */
@@ -388,6 +407,7 @@ int server_run(const struct config *config)
 	tls_init();
 	rc = start(&s);
 	if (rc == 0) {
+		lock_in(&s);
 		say_ready(&s);
 		if (!serve(&s) || !stop(&s)) {
 			log_error("store failed", "path=%s", config->store_path);
@@ -398,7 +418,7 @@ int server_run(const struct config *config)
 		}
 	}
 	if (rc == EX_IOERR)
-		return rc;	/* nothing is sure: touch nothing more, the next start recovers */
+		_exit(rc);	/* nothing is sure: touch nothing more, the next start recovers */
 	finish(&s);
 	return rc;
 }

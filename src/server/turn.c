@@ -5,6 +5,7 @@
 #include <ev.h>
 
 #include "base/datetime.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "server/clock.h"
 
@@ -86,6 +87,7 @@ static bool turn_end(struct turn *t, bool *changed)
 	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
+	FAILPOINT("settle.middle");
 	if (t->admin)
 		admin_settle(t->admin);
 	if (t->http)

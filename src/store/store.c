@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/internal.h"
@@ -129,8 +130,10 @@ int store_commit(struct store *s)
 		return ERR_IO;
 	if (!s->turn)
 		return 0;
+	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
+	FAILPOINT("commit.after");
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
 		return ERR_IO;
@@ -172,6 +175,7 @@ void store_intake_begin(struct store *s, size_t n)
 		return;
 	alias_intake_begin(s);
 	s->before_intake = s->meta;
+	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
@@ -180,10 +184,16 @@ void store_intake_begin(struct store *s, size_t n)
 	}
 }
 
-int store_intake_end(struct store *s)
+/* Its pages are the turn's again, as LMDB has them. */
+static void forget_intake(struct store *s)
 {
-	if (!s->intake)
-		return s->failure == 0 ? 0 : ERR_IO;
+	alias_intake_abort(s);
+	s->meta = s->before_intake;
+	s->pages_used = s->pages_before_intake;
+}
+
+static int end_child(struct store *s)
+{
 	if (s->intake_full) {
 		store_intake_abort(s);
 		return ERR_FULL;
@@ -191,8 +201,7 @@ int store_intake_end(struct store *s)
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
-		alias_intake_abort(s);
-		s->meta = s->before_intake;
+		forget_intake(s);
 		return ERR_FULL;
 	}
 	if (rc != 0) {
@@ -202,13 +211,20 @@ int store_intake_end(struct store *s)
 	return 0;
 }
 
+int store_intake_end(struct store *s)
+{
+	FAILPOINT("intake.before");
+	int rc = s->intake ? end_child(s) : s->failure == 0 ? 0 : ERR_IO;
+	FAILPOINT("intake.after");
+	return rc;
+}
+
 void store_intake_abort(struct store *s)
 {
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
-	alias_intake_abort(s);
-	s->meta = s->before_intake;
+	forget_intake(s);
 }
 
 /* --- room ----------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/rng.h"
 #include "store/internal.h"
 
@@ -18,7 +19,8 @@
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
  * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
  * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
- * and the directory; check its length; open it for good; format record.
+ * and the directory; check its length; open it for good; format record. It is made under another
+ * name: what stands under its own was whole once, and is never taken for a beginning.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
@@ -125,6 +127,20 @@ static int sync_path(const char *path, int flags)
 	return rc;
 }
 
+/* A disk can get well by itself; a file of something else needs a person. */
+static int refuse_file(int rc, const char *file, char *why, size_t size)
+{
+	if (rc == MDB_VERSION_MISMATCH)
+		return refuse(ERR_VERSION, why, size,
+		    "%s was written with another version of LMDB: use the broker that wrote it",
+		    file);
+	if (rc == MDB_INVALID)
+		return refuse(ERR_CORRUPT, why, size,
+		    "%s is not a store: move it away, or name another store.path", file);
+	return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
+	    mdb_strerror(rc));
+}
+
 static int env_open(struct store *s, const char *file, char *why, size_t size)
 {
 	unsigned flags = 0;
@@ -139,8 +155,7 @@ static int env_open(struct store *s, const char *file, char *why, size_t size)
 	if (rc == 0)
 		rc = mdb_env_get_flags(s->env, &flags);
 	if (rc != 0)
-		return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
-		    mdb_strerror(rc));
+		return refuse_file(rc, file, why, size);
 	if (flags & ENV_FLAGS_FORBIDDEN)
 		return refuse(ERR_IO, why, size,
 		    "%s: the store was opened with flags that weaken a sync", file);
@@ -166,6 +181,7 @@ static int allocate(const char *dir, int fd, uint64_t want)
 	if (there + (uint64_t)fs.f_bavail * fs.f_frsize < want)
 		return ENOSPC;
 	int rc = posix_fallocate(fd, 0, (off_t)want);
+	FAILPOINT("create.allocated");
 	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
 		rc = errno;
 	return rc;
@@ -207,6 +223,25 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	return 0;
 }
 
+/* A start that fails in the middle of this, or is killed, leaves nothing that the next one minds. */
+static int make(struct store *s, const char *dir, const char *file, char *why, size_t size)
+{
+	char made[4096], lock[sizeof made + 8];
+
+	snprintf(made, sizeof made, "%s/custody.mdb.new", dir);
+	snprintf(lock, sizeof lock, "%s-lock", made);
+	unlink(made);
+	int rc = env_open(s, made, why, size);
+	FAILPOINT("create.opened");
+	env_close(s);
+	unlink(lock);
+	if (rc == 0)
+		rc = preallocate(dir, made, s->size, why, size);
+	if (rc == 0 && (rename(made, file) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+		rc = refuse(ERR_IO, why, size, "%s cannot be made: %s", file, strerror(errno));
+	return rc;
+}
+
 int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size)
 {
 	char file[4096];
@@ -217,15 +252,17 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 		return rc;
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
+	FAILPOINT("create.locked");
 	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
 	if (!fresh && (uint64_t)st.st_size > s->size)
 		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
-	rc = env_open(s, file, why, size);
-	if (rc != 0)
-		return rc;
-	if (!fresh)
+	if (fresh)
+		rc = make(s, o->path, file, why, size);
+	if (rc == 0)
+		rc = env_open(s, file, why, size);
+	if (rc == 0 && !fresh)
 		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
-	if (rc == 0 && (uint64_t)st.st_size < s->size) {
+	if (rc == 0 && !fresh && (uint64_t)st.st_size < s->size) {
 		env_close(s);
 		rc = preallocate(o->path, file, s->size, why, size);
 		if (rc == 0)
@@ -342,9 +379,11 @@ int store_meta_load(struct store *s, char *why, size_t size)
 	} else if (txn) {
 		meta_make(s);
 	}
+	FAILPOINT("create.format");
 	if (store_commit(s) != 0)
 		return refuse(ERR_IO, why, size, "the store's first commit failed: %s",
 		    mdb_strerror(s->failure));
+	FAILPOINT("create.done");
 	return 0;
 }
 

@@ -393,6 +393,8 @@ static void check_measures(struct world *w)
 {
 	int64_t since_us[REASON_COUNT];
 	uint64_t ended = 0, arrows = 0;
+	uint64_t queued = 0, depths = 0;
+	struct queue_view q;
 	struct route_view v;
 
 	for (int from = 0; from < BATCH_STATE_COUNT; from++)
@@ -402,6 +404,7 @@ static void check_measures(struct world *w)
 
 		core_view_route(w->core, core_route(w->core, r), &v);
 		ended += v.measures->batches;
+		depths += v.depth;
 		if (histogram_count(&v.measures->latency) != v.measures->batches ||
 		    histogram_count(&v.measures->recovery) > v.measures->batches)
 			broke(w, "route %s has measured other batches than it counted",
@@ -414,6 +417,15 @@ static void check_measures(struct world *w)
 			broke(w, "route %s has an oldest batch and none, or the reverse",
 			    v.settings->name);
 	}
+	for (size_t m = 0; m < core_queue_count(w->core); m++) {
+		core_view_queue(w->core, m, &q);
+		queued += q.queued;
+	}
+	if (queued != depths)
+		broke(w, "queues to modules and routes differ");
+	if (core_retention_ms(w->core) > w->plan.core.outcome_retention_ms ||
+	    core_history_size(w->core) != w->plan.core.history_size)
+		broke(w, "history is kept for longer than it was to be");
 	if (ended != arrows)
 		broke(w, "%llu batches were PROCESSED, and %llu were measured",
 		    (unsigned long long)arrows, (unsigned long long)ended);

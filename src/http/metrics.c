@@ -18,10 +18,9 @@
 #define COUNTER(member) (offsetof(struct route_counters, member) + 1)
 
 struct metric {
-	const char *name;
+	const char *name;	/* with '_' before it: the route's or module's name goes there */
 	enum metric_type type;
 	const char *help;
-	bool in_name;	/* the route's or module's name stands before the metric's: alpha_beta_… */
 	/* One of these: */
 	double (*broker)(const struct look *l);
 	double (*route)(const struct look *l, const struct route_view *v);
@@ -276,13 +275,13 @@ static const struct metric metrics[] = {
 	{ "integration_error_recovery_duration_seconds", METRIC_HISTOGRAM,
 	  "From a batch's first failure to PROCESSED.", .route_histogram = recovery },
 	{ "_batches_transferred_total", METRIC_COUNTER, "Batches that the target has PROCESSED.",
-	  .in_name = true, .route = batches },
+	  .route = batches },
 	{ "_records_transferred_total", METRIC_COUNTER, "Records that the target has accepted.",
-	  .in_name = true, .route = records },
+	  .route = records },
 	{ "transfer_latency_seconds", METRIC_HISTOGRAM, "From RECEIVED to PROCESSED.",
 	  .route_histogram = latency },
 	{ "_input_queue_depth", METRIC_GAUGE, "Batches in custody for the module.",
-	  .in_name = true, .module = queued },
+	  .module = queued },
 
 	/* What is in custody. */
 	{ "handoff_batches_received_total", METRIC_COUNTER, "Batches taken into custody.",
@@ -363,6 +362,11 @@ static const struct metric metrics[] = {
 	  "When the certificate expires.", .samples = put_expiry },
 };
 
+static bool is_named_after(const struct metric *m)
+{
+	return *m->name == '_';
+}
+
 static bool is_of_routes(const struct metric *m)
 {
 	return m->route != NULL || m->route_histogram != NULL || m->counter != 0;
@@ -384,12 +388,12 @@ static void put_routes(struct page *p, const struct look *l, const struct metric
 		const struct route_view *v = &l->routes[n];
 		const struct label labels[PAGE_LABELS_MAX] = { { "route", v->settings->name } };
 
-		if (m->in_name)
+		if (is_named_after(m))
 			page_family(p, v->settings->name, m->name, m->type, m->help);
 		if (m->route_histogram != NULL)
 			page_histogram(p, labels, m->route_histogram(v));
 		else
-			page_sample(p, m->in_name ? NULL : labels, route_value(l, m, v));
+			page_sample(p, is_named_after(m) ? NULL : labels, route_value(l, m, v));
 	}
 }
 
@@ -399,9 +403,9 @@ static void put_modules(struct page *p, const struct look *l, const struct metri
 		const struct queue_view *v = &l->modules[n];
 		const struct label labels[PAGE_LABELS_MAX] = { { "module", v->name } };
 
-		if (m->in_name)
+		if (is_named_after(m))
 			page_family(p, v->name, m->name, m->type, m->help);
-		page_sample(p, m->in_name ? NULL : labels, m->module(l, v));
+		page_sample(p, is_named_after(m) ? NULL : labels, m->module(l, v));
 	}
 }
 
@@ -412,7 +416,7 @@ void metrics_put(const struct look *l, struct buf *out)
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		const struct metric *m = &metrics[i];
 
-		if (!m->in_name)
+		if (!is_named_after(m))
 			page_family(&p, "", m->name, m->type, m->help);
 		if (is_of_routes(m))
 			put_routes(&p, l, m);

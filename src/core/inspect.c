@@ -64,6 +64,16 @@ struct store *core_store(struct core *c)
 	return c->store;
 }
 
+uint64_t core_reserve_bytes(const struct core *c)
+{
+	return store_reserve_bytes(c->store) + c->settings.stage_reserve;
+}
+
+bool core_has_room(const struct core *c)
+{
+	return store_has_room(c->store, USUAL_BATCH_BYTES, c->settings.stage_reserve);
+}
+
 uint64_t core_history_size(const struct core *c)
 {
 	return c->settings.history_size;

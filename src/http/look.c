@@ -35,7 +35,7 @@ const char *ready_problem(const struct look *l)
 {
 	if (l->facts.stopping)
 		return "stopping";
-	if (l->store_free <= store_reserve_bytes(l->store))
+	if (!core_has_room(l->core))
 		return "store full";
 	return NULL;
 }

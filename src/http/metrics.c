@@ -50,7 +50,7 @@ static double store_used(const struct look *l)
 
 static double store_reserve(const struct look *l)
 {
-	return (double)store_reserve_bytes(l->store);
+	return (double)core_reserve_bytes(l->core);
 }
 
 static double history_held(const struct look *l)
@@ -325,7 +325,7 @@ static const struct metric metrics[] = {
 	{ "handoff_store_used_bytes", METRIC_GAUGE, "Of it, in use.", .broker = store_used },
 	{ "handoff_store_free_bytes", METRIC_GAUGE, "Of it, not in use.", .broker = store_free },
 	{ "handoff_store_reserve_bytes", METRIC_GAUGE,
-	  "Of what is free, only for ends and retries.", .broker = store_reserve },
+	  "Of it, kept for ends, retries and stages.", .broker = store_reserve },
 	{ "handoff_history_bytes", METRIC_GAUGE, "History of batches that have ended.",
 	  .broker = history_held },
 	{ "handoff_history_size_bytes", METRIC_GAUGE, "history_size.", .broker = history_size },

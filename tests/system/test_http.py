@@ -362,6 +362,48 @@ class Figures(Http):
         self.assertLessEqual(len(new), 2)
 
 
+class Full(Http):
+    def test_ready_says_503_while_the_store_is_full(self):
+        self.start('route "alpha-beta" { queue_capacity_bytes = "64M" }')
+        alpha = self.module(self.broker, "ALPHA")
+        self.assertEqual(self.looker.get("/ready").status, 200)
+        taken = []
+        for size in (4000000, 1000000, 100000, 20000):
+            while True:
+                batch = alpha.batch(count=1, size=size)
+                alpha.send(batch)
+                answer = alpha.answer_to(batch)
+                if answer.type == "ERROR_NOTIFICATION":     # before a refusal for fullness
+                    self.assertEqual(alpha.answer_to(batch).code, "INT_STORE_001")
+                    break
+                taken.append(batch)
+        ready = self.looker.get("/ready")
+        self.assertEqual((ready.status, ready.json()),
+                         (503, {"ready": False, "reason": "store full"}))
+        page = self.looker.page()
+        self.assertEqual(page["handoff_ready"], 0)
+        self.assertLess(page["handoff_store_free_bytes"] - page["handoff_store_reserve_bytes"],
+                        0.1 * page["handoff_store_size_bytes"])     # the alert's threshold
+        beta = self.module(self.broker, "BETA", 4)
+        for _ in taken[:2]:
+            beta.finish(beta.delivery())
+        self.wait_for("it is not ready again", lambda page: page["handoff_ready"] == 1)
+
+    def test_the_retention_in_force_is_what_history_has_room_for(self):
+        self.start(history_size="64K")
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA", 100)
+        retention = "handoff_history_retention_seconds"
+        self.assertEqual(self.looker.page()[retention], 86400)
+        seen = 0
+        for _ in range(300):
+            batch = alpha.hand_over(count=1, size=1, seen=seen)
+            beta.finish(beta.delivery(batch))
+            seen = alpha.outcome(batch)["notice"]
+        page = self.looker.page()
+        self.assertLess(page[retention], 600)
+        self.wait_for("it does not grow", lambda later: later[retention] > page[retention])
+
+
 class Manual(Http):
     def test_every_metric_has_its_words_and_no_other_is_promised(self):
         self.start()

@@ -1,4 +1,5 @@
 /* history.c - how long an end is known: retention, budget, and who may not fill it */
+#include "core/inspect.h"
 #include "core/internal.h"
 
 /*
@@ -76,6 +77,8 @@ static void forget_oldest(struct core *c, struct instance *i, const struct ended
 	store_ended_del(c->store, e);
 	if (e->id > c->last_aged_id)
 		c->last_aged_id = e->id;
+	if (e->ended_ms > c->forgotten_ms)
+		c->forgotten_ms = e->ended_ms;
 	if (store_ended_next(c->store, i->record.number, e->notice, &next) == 0)
 		i->oldest_notice = next.notice;
 	else
@@ -177,6 +180,15 @@ bool history_prune(struct core *c)
 		return false;
 	}
 	return true;
+}
+
+uint64_t core_retention_ms(const struct core *c)
+{
+	uint64_t known = c->now_ms > c->forgotten_ms ? c->now_ms - c->forgotten_ms : 0;
+
+	if (c->forgotten_ms == 0 || known > c->settings.outcome_retention_ms)
+		return c->settings.outcome_retention_ms;
+	return known;
 }
 
 bool history_is_closed_for(struct core *c, const struct instance *i)

@@ -7,7 +7,7 @@
 # A single input: build/fuzz/fuzz-TARGET FILE. What a long run has learned is kept for CI with
 #	tests/fuzz/run --keep --corpus DIR TARGET...
 
-FUZZ_TARGETS := frame mpcheck session pipeline admin config identity tls record lines
+FUZZ_TARGETS := frame mpcheck session pipeline admin config identity tls record lines http
 FUZZ_CLANG   ?= clang
 FUZZ_BUILD   := $(BUILD)/fuzz
 FUZZ_SHARED  := tests/fuzz/fuzz.c

@@ -30,6 +30,13 @@ CONFIGURATIONS = [
     'listen = "${HOME}"\ninclude("/etc/passwd")\n',
 ]
 
+HTTP = [
+    b"GET /metrics HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\nUser-Agent: x\r\n\r\n",
+    b"HEAD http://h/ready?a=b HTTP/1.0\nContent-Length: 0\n\nmore",
+    b"POST / HTTP/1.1\r\nhost:\th\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET " + 1100 * b"/" + b" HTTP/1.1\r\n", 30 * (b"A: " + 300 * b"x" + b"\r\n"),
+]
+
 # Batches that target_admin.c has made have ids that begin so.
 ONE = "ba"
 REQUESTS = [
@@ -218,6 +225,8 @@ def write(corpus):
     put(corpus, "frame", "client", b"\x03\x01" + client_frames())
     for number, text in enumerate(CONFIGURATIONS):
         put(corpus, "config", "configuration-%d" % number, text.encode())
+    for number, request in enumerate(HTTP):
+        put(corpus, "http", "request-%d" % number, request)
     for number, line in enumerate(LINES):
         put(corpus, "lines", "line-%d" % number, line)
     for number, line in enumerate(REQUESTS):

@@ -228,6 +228,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
 	answer_keep_errors(c, &e, a);
 	let_go_of(c, p);
+	circuit_succeeded(c, p->route);
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);
 }
 

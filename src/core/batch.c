@@ -41,6 +41,7 @@ static const struct {
 	[CAUSE_PURGED] = { "purged", FROM(BATCH_DEAD), FROM(BATCH_NEW) },
 	[CAUSE_IMPORTED] = { "imported", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
 	[CAUSE_DERIVED] = { "derived", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
+	[CAUSE_CIRCUIT] = { "circuit", FROM(BATCH_ASSIGNED), FROM(BATCH_READY) },
 };
 
 const char *batch_cause_name(enum batch_cause cause)

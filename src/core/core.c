@@ -34,6 +34,7 @@ static void make_routes(struct core *c)
 		r->target = module_by_name(c, span_of(r->settings.target));
 		store_counters_get(c->store, r->number, &r->counters);
 		store_control_get(c->store, r->number, &r->control);
+		circuit_recover(c, r);
 		r->flow.sampled_ms = c->now_ms;
 		r->flow.recounted = true;
 		c->queued += counters_queued(&r->counters);
@@ -112,6 +113,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	TAILQ_INIT(&c->reclaiming);
 	TAILQ_INIT(&c->behind);
 	TAILQ_INIT(&c->changed);
+	c->next_circuit_ms = UINT64_MAX;
 	make_modules(c);
 	make_routes(c);
 	store_route_walk(store, check_stranded, &stranded);
@@ -186,7 +188,8 @@ uint64_t core_from_peer_time(const struct core *c, uint64_t ms)
 uint64_t core_next_due_ms(const struct core *c)
 {
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
-	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms), c->next_confirm_ms);
+	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms),
+	    least(c->next_confirm_ms, c->next_circuit_ms));
 	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
 	return c->stopping ? UINT64_MAX : least(due_ms, core_from_peer_time(c, late_ms));
@@ -199,6 +202,7 @@ static bool proceed(struct core *c)
 	more |= retry_release_due(c);
 	instance_expire_reclaims(c);
 	more |= confirm_expire(c);
+	circuit_expire(c);
 	more |= dispatch(c);
 	flow_update(c);
 	more |= mailbox_feed(c);

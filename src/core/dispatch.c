@@ -14,10 +14,10 @@
  */
 #define DELIVERIES_PER_TURN 4096
 
-/* Whether the route delivers at all: no person has stopped it. */
+/* Whether the route delivers: no person has stopped it, and its circuit lets something through. */
 static bool route_is_open(const struct core *c, const struct route *r)
 {
-	return !c->draining && !r->control.paused;
+	return !c->draining && !r->control.paused && circuit_lets_through(r);
 }
 
 static bool may_have_more(const struct core *c, const struct instance *i, const struct route *r)
@@ -47,7 +47,7 @@ static struct instance *pick(const struct core *c, const struct route *r, uint32
 struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical,
     uint32_t series)
 {
-	if (!route_is_open(c, r))
+	if (!route_is_open(c, r) || circuit_state(r) != CIRCUIT_CLOSED)
 		return NULL;
 	if (r->settings.ordered)
 		return ordered_is_free(c, r, series) ? pick(c, r, 0) : NULL;
@@ -86,6 +86,7 @@ static void assign(struct core *c, struct route *r, const struct batch *was, str
 
 	dispatch_prepare(c, &b, i);
 	batch_move(c, r, was, &b, CAUSE_DELIVERED);
+	circuit_delivered(c, r, &b);
 	dispatch_deliver(c, assignment_add(c, r, &b, i), NULL);
 }
 
@@ -205,10 +206,22 @@ static void dispatch_suspect(struct core *c, struct module *m)
 
 /* --- the others ------------------------------------------------------------------------------ */
 
+/* Another batch than the latest probe, while there are others. */
+static bool next_probe(struct core *c, struct route *r, struct batch *b)
+{
+	for (int class = CLASS_CRITICAL; class <= CLASS_NORMAL; class++)
+		if (store_ready_next(c->store, r->number, (enum ready_class)class,
+		    r->circuit.probed, b) == 0 && dispatch_verify(c, r, b))
+			return true;
+	return false;
+}
+
 static bool next_ready(struct core *c, struct route *r, struct batch *b)
 {
 	if (r->settings.ordered)
 		return ordered_next(c, r, b);
+	if (circuit_state(r) == CIRCUIT_HALF_OPEN && next_probe(c, r, b))
+		return true;
 	return (r->counters.ready_critical && first_ready(c, r, CLASS_CRITICAL, b)) ||
 	    (r->counters.ready_normal && first_ready(c, r, CLASS_NORMAL, b));
 }

@@ -112,6 +112,35 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 	};
 }
 
+void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out)
+{
+	const struct route *r = &c->routes[n];
+	const struct circuit_record *k = &r->circuit.record;
+
+	*out = (struct circuit_view){
+		.id = r->settings.name,
+		.state = circuit_state(r),
+		.failures = k->failures,
+		.last_failure_us = k->last_failure_us,
+		.next_attempt_ms = k->state == CIRCUIT_OPEN && !k->forced ? k->next_attempt_ms : 0,
+		.trips_total = k->trips_total,
+		.forced = k->forced,
+		.who = k->who,
+		.reason = k->reason,
+		.at_us = k->at_us,
+		.probing = r->circuit.probe != 0,
+	};
+}
+
+size_t core_circuits_open(const struct core *c)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < c->settings.route_count; k++)
+		n += circuit_state(&c->routes[k]) != CIRCUIT_CLOSED;
+	return n;
+}
+
 /* --- instances ------------------------------------------------------------------------------- */
 
 size_t core_connected(const struct core *c, size_t *known)

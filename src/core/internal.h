@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "base/rng.h"
+#include "core/circuit.h"
 #include "core/core.h"
 #include "core/heap.h"
 
@@ -40,6 +41,7 @@ struct route {
 	bool dirty;			/* counters changed in this turn */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
+	struct circuit circuit;
 	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
@@ -133,6 +135,7 @@ struct core {
 	bool draining;			/* core_set_draining(): no deliveries */
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_confirm_ms;	/* of the first confirmation that is awaited, likewise */
+	uint64_t next_circuit_ms;	/* when an open circuit lets a probe through, likewise */
 	uint64_t last_aged_id;		/* the highest id that history has forgotten */
 	uint64_t trimmed_id;		/* aliases are forgotten up to here */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */

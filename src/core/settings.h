@@ -54,6 +54,8 @@ struct core_settings {
 	uint32_t max_frame_bytes;
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
 	double backpressure_low_watermark;
+	uint32_t circuit_failure_threshold;	/* failures in a row that open a circuit */
+	uint32_t circuit_reset_timeout_ms;	/* until an open one lets a probe through */
 };
 
 #endif

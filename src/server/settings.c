@@ -47,6 +47,8 @@ static void fill_core(struct settings *s, const struct config *c)
 		.max_frame_bytes = (uint32_t)c->max_frame_bytes,
 		.backpressure_high_watermark = c->backpressure_high_watermark,
 		.backpressure_low_watermark = c->backpressure_low_watermark,
+		.circuit_failure_threshold = (uint32_t)c->circuit_failure_threshold,
+		.circuit_reset_timeout_ms = (uint32_t)c->circuit_reset_timeout_ms,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);

@@ -129,7 +129,7 @@ int store_action_previous(struct store *s, uint64_t before, struct action *a)
 	}
 }
 
-/* --- of a route ------------------------------------------------------------------------------ */
+/* --- of a route, of a circuit --------------------------------------------------------------------------- */
 
 /* Of a damaged record it is not known that deliveries may go on: a person says so again. */
 void store_control_get(struct store *s, uint32_t route, struct route_control *c)
@@ -144,6 +144,27 @@ void store_control_get(struct store *s, uint32_t route, struct route_control *c)
 	log_error("stored setting of a route does not match its checksum", "number=%u", route);
 	*c = (struct route_control){ .paused = true, .who = "handoffd",
 		.reason = "what was set is damaged in the store: resume or pause it again" };
+}
+
+/* Of a damaged record nothing is believed: the circuit is closed, and learns again. */
+void store_circuit_get(struct store *s, uint32_t circuit, struct circuit_record *c)
+{
+	struct key k = key_number(circuit);
+	MDB_val v;
+
+	memset(c, 0, sizeof *c);
+	if (!table_get(s, TABLE_CIRCUIT, &k, &v) || circuit_decode(v.mv_data, v.mv_size, c) == 0)
+		return;
+	log_error("stored circuit does not match its checksum", "number=%u", circuit);
+	memset(c, 0, sizeof *c);
+}
+
+void store_circuit_put(struct store *s, uint32_t circuit, const struct circuit_record *c)
+{
+	uint8_t bytes[CIRCUIT_RECORD_MAX];
+	struct key k = key_number(circuit);
+
+	table_put(s, TABLE_CIRCUIT, &k, bytes, circuit_encode(c, bytes));
 }
 
 void store_control_put(struct store *s, uint32_t route, const struct route_control *c)

@@ -50,6 +50,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_ALIAS_FILTER] = "alias_filter",
 	[TABLE_ACTION] = "action",
 	[TABLE_CONTROL] = "control",
+	[TABLE_CIRCUIT] = "circuit",
 };
 
 __attribute__((format(printf, 4, 5)))

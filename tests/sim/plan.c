@@ -134,6 +134,8 @@ void plan_make(struct plan *p, struct rng *rng)
 		.max_frame_bytes = FRAME_MAX_BYTES,
 		.backpressure_high_watermark = 0.8,
 		.backpressure_low_watermark = 0.3,
+		.circuit_failure_threshold = 5,
+		.circuit_reset_timeout_ms = 3000,
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);

@@ -4,13 +4,14 @@ to what waits for it."""
 import time
 
 from case import Case, summary
+from ctl import ADMIN, Ctl
 
 QUICK = "retry_delay_ms = 20 backoff_multiplier = 1.0 max_retries = 2"
 
 
 class Circuits(Case):
     def start(self, settings=QUICK, max_in_flight=10, threshold=3, reset_ms=400, **more):
-        self.broker = self.start_broker('route "alpha-beta" { %s }' % settings,
+        self.broker = self.start_broker(ADMIN + 'route "alpha-beta" { %s }' % settings,
                                         circuit_failure_threshold=threshold,
                                         circuit_reset_timeout_ms=reset_ms, **more)
         self.alpha = self.module(self.broker, "ALPHA")
@@ -190,3 +191,45 @@ class Sources(Circuits):
         self.open()
         gamma.barrier()
         gamma.expect_none("CIRCUIT_STATE_CHANGE")
+
+
+class Operators(Circuits):
+    def start(self, **more):
+        super().start(**more)
+        self.ctl = Ctl(self.broker)
+
+    def circuit(self):
+        return self.ctl.ask("circuits")["circuits"][0]
+
+    def test_it_is_listed_and_explained(self):
+        self.start(reset_ms=60000)
+        batches = self.open()
+        row = self.circuit()
+        self.assertEqual((row["circuit_id"], row["state"], row["failures"], row["trips"]),
+                         ("alpha-beta", "OPEN", 3, 1))
+        told = self.ctl.ask("explain", batches[0]["metadata"]["batch_id"])
+        self.assertIn(told["reason"], ("CIRCUIT_OPEN", "BACKOFF"))
+        self.assertIn("CIRCUIT_OPEN", [p["problem"] for p in self.ctl.ask("status")["problems"]])
+
+    def test_a_person_opens_and_closes_it(self):
+        self.start()
+        self.ctl.ask("circuits", "open", "alpha-beta", "--reason", "BETA moves")
+        self.changes(self.beta, "CLOSED", "OPEN")
+        self.alpha.hand_over()
+        self.beta.expect_none("BATCH_TRANSFER", seconds=1.0)	# circuit_reset_timeout_ms is 400
+        self.broker.restart()
+        self.beta = self.module(self.broker, "BETA")
+        self.changes(self.beta, "CLOSED", "OPEN")
+        self.assertEqual(self.circuit()["reason"], "BETA moves")
+        self.ctl.ask("circuits", "close", "alpha-beta")
+        self.changes(self.beta, "OPEN", "CLOSED")
+        self.beta.finish(self.beta.delivery())
+
+    def test_one_that_failed_is_closed_by_hand(self):
+        self.start(reset_ms=60000)
+        self.open()
+        self.ctl.ask("circuits", "close", "alpha-beta")
+        self.changes(self.beta, "OPEN", "CLOSED")
+        for _ in range(3):
+            self.beta.finish(self.beta.delivery())
+        self.assertEqual(self.circuit()["state"], "CLOSED")

@@ -1,0 +1,78 @@
+/* cmd_circuits.c - circuits: which targets are left alone because they failed, and a person's hand */
+#include "admin/change.h"
+#include "admin/look.h"
+
+static const struct report_column columns[] = {
+	{ .name = "circuit_id", .width = 16 },
+	{ .name = "state", .width = 9 },
+	{ .name = "failures", .width = 8, .right = true },
+	{ .name = "trips", .width = 6, .right = true },
+	{ .name = "last_failure", .width = 23 },
+	{ .name = "next_attempt", .width = 23 },
+	{ .name = "opened_by", .width = 20 },
+	{ .name = "reason" },
+};
+
+static void put_row(struct admin_job *job, const struct circuit_view *v)
+{
+	struct core *core = job->admin->core;
+	struct report *r = &job->report;
+
+	report_row(r);
+	report_text(r, NULL, v->id);
+	report_text(r, NULL, circuit_state_name(v->state));
+	report_number(r, NULL, v->failures);
+	report_number(r, NULL, (int64_t)v->trips_total);
+	look_time(r, NULL, v->last_failure_us);
+	look_time(r, NULL, v->next_attempt_ms != 0 ? core_wall_of(core, v->next_attempt_ms) : 0);
+	report_text(r, NULL, v->forced ? v->who : "");
+	report_text(r, NULL, v->forced ? v->reason : "");
+	report_close(r);
+}
+
+bool cmd_circuits(struct admin_job *job)
+{
+	size_t *at = job_state(job, sizeof(*at));
+	struct core *core = job->admin->core;
+	struct circuit_view v;
+
+	if (*at == 0)
+		report_table(&job->report, "circuits", columns,
+			     sizeof(columns) / sizeof(columns[0]));
+	for (int n = 0; n < LOOK_ROWS_PER_STEP && *at < core_route_count(core); n++) {
+		core_view_circuit(core, (*at)++, &v);
+		put_row(job, &v);
+	}
+	return *at < core_route_count(core);
+}
+
+static void force(struct admin_job *job, bool open)
+{
+	const char *name = job->arguments[0];
+	const struct route *r = selection_route(job, name);
+	char who[ACTION_WHO_MAX + 1];
+	const struct hand hand = job_hand(job, who);
+
+	if (r == NULL)
+		return;
+	if (!core_circuit_force(job->admin->core, r, open, &hand)) {
+		job_fail(job, ADMIN_NOTHING, "circuit %s is %s", name,
+			 open ? "opened by a person already" : "closed");
+		return;
+	}
+	report_text(&job->report, "circuit_id", name);
+	report_text(&job->report, "state", circuit_state_name(open ? CIRCUIT_OPEN
+								  : CIRCUIT_CLOSED));
+}
+
+bool cmd_circuits_open(struct admin_job *job)
+{
+	force(job, true);
+	return false;
+}
+
+bool cmd_circuits_close(struct admin_job *job)
+{
+	force(job, false);
+	return false;
+}

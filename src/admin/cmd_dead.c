@@ -55,7 +55,7 @@ static void put_row(struct report *r, const struct batch *b, const struct ended 
 	report_row(r);
 	report_text(r, NULL, id);
 	report_text(r, NULL, route_settings(route)->name);
-	report_text(r, NULL, letter_kind(b));
+	report_text(r, NULL, letter_kind(b, e));
 	report_text(r, NULL, letter_code(e));
 	put_span(r, NULL, first.code);
 	put_span(r, NULL, first.field_name);

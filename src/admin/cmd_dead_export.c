@@ -135,7 +135,7 @@ static void put_head(struct admin_job *job, struct export *x, const struct batch
 	core_instance_name(job->admin->core, b->source, name, sizeof(name));
 	report_text(r, "source", name);
 	report_text(r, "target", s->target);
-	report_text(r, "kind", letter_kind(b));
+	report_text(r, "kind", letter_kind(b, e));
 	report_text(r, "code", letter_code(e));
 	report_number(r, "attempts", b->attempt);
 	report_number(r, "redrives", b->redrives);

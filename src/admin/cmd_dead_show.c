@@ -93,7 +93,7 @@ static void put_head(struct admin_job *job, const struct show *s, const struct b
 
 	look_uuid(r, "batch_id", &b->batch_id);
 	report_text(r, "route", route_settings(s->target.route)->name);
-	report_text(r, "kind", letter_kind(b));
+	report_text(r, "kind", letter_kind(b, e));
 	look_uuid(r, "parent_batch_id", b->has_parent ? &b->parent : NULL);
 	put_reasons(r, b, e);
 	look_instance(r, "source", job->admin->core, b->source);

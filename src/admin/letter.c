@@ -1,9 +1,12 @@
 /* letter.c - a dead letter in a person's words */
 #include "admin/letter.h"
 
-const char *letter_kind(const struct batch *b)
+/* Also a letter of records that was redriven can end in part, and is then kept whole. */
+const char *letter_kind(const struct batch *b, const struct ended *e)
 {
-	return !b->derived ? "batch" : b->has_parent ? "records" : "partial";
+	if (!b->derived)
+		return "batch";
+	return e->partial || !b->has_parent ? "partial" : "records";
 }
 
 static bool has_code(const struct ended *e)

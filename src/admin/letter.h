@@ -10,7 +10,7 @@
  * records of it, it is kept beside its end; "records": exactly the records that the target of its
  * parent has rejected.
  */
-const char *letter_kind(const struct batch *b);
+const char *letter_kind(const struct batch *b, const struct ended *e);
 /* The broker's error, NULL when there is none. */
 const char *letter_code(const struct ended *e);
 /* What it means, NULL likewise. */

@@ -26,38 +26,6 @@
 #define ROOM_BYTES (2 * ADMIN_STEP_BYTES_MAX + 1024)
 _Static_assert(ROOM_BYTES < ADMIN_OUTPUT_BYTES_MAX, "no step has room for its answer");
 
-static void on_ready(void *arg, unsigned ready)
-{
-	struct admin_client *c = arg;
-
-	if ((ready & STREAM_READABLE) != 0)
-		c->is_ready = true;
-}
-
-struct admin_client *operator_create(struct admin *a, int fd, const struct local_peer *peer,
-    enum admin_role role)
-{
-	struct admin_client *c = xcalloc(1, sizeof(*c));
-
-	c->all = a;
-	c->id = ++a->last_id;
-	c->fd = fd;
-	c->peer = *peer;
-	c->role = role;
-	c->since_ms = c->progress_ms = a->now_ms;
-	c->is_new = true;
-	c->is_ready = true;		/* it may have sent its request already, or be gone */
-	buf_init(&c->in, IN_BYTES_MAX);
-	buf_init(&c->out, ADMIN_OUTPUT_BYTES_MAX);
-	c->watcher = watcher_create(a->loop, fd, on_ready, c);
-	watcher_update(c->watcher, STREAM_READABLE);
-	LIST_INSERT_HEAD(&a->clients, c, entry);
-	a->count++;
-	log_debug("operator connected", "connection=%u uid=%u pid=%ld", c->id,
-		  (unsigned)peer->uid, (long)peer->pid);
-	return c;
-}
-
 void client_begin_time(struct admin_client *c)
 {
 	if (c->is_new)
@@ -103,6 +71,40 @@ static void operator_lose(struct admin_client *c, const char *why)
 	buf_clear(&c->out);
 }
 
+static void on_ready(void *arg, unsigned ready)
+{
+	struct admin_client *c = arg;
+
+	if ((ready & STREAM_READABLE) != 0)
+		c->is_ready = true;
+	if ((ready & WATCHER_LOST) != 0)
+		operator_lose(c, "its socket cannot be watched");
+}
+
+struct admin_client *operator_create(struct admin *a, int fd, const struct local_peer *peer,
+    enum admin_role role)
+{
+	struct admin_client *c = xcalloc(1, sizeof(*c));
+
+	c->all = a;
+	c->id = ++a->last_id;
+	c->fd = fd;
+	c->peer = *peer;
+	c->role = role;
+	c->since_ms = c->progress_ms = a->now_ms;
+	c->is_new = true;
+	c->is_ready = true;		/* it may have sent its request already, or be gone */
+	buf_init(&c->in, IN_BYTES_MAX);
+	buf_init(&c->out, ADMIN_OUTPUT_BYTES_MAX);
+	c->watcher = watcher_create(a->loop, fd, on_ready, c);
+	watcher_update(c->watcher, STREAM_READABLE);
+	LIST_INSERT_HEAD(&a->clients, c, entry);
+	a->count++;
+	log_debug("operator connected", "connection=%u uid=%u pid=%ld", c->id,
+		  (unsigned)peer->uid, (long)peer->pid);
+	return c;
+}
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 static void put(struct admin_client *c, const void *p, size_t n)
@@ -112,6 +114,8 @@ static void put(struct admin_client *c, const void *p, size_t n)
 	if (c->out.len == 0)
 		c->progress_ms = c->all->now_ms;
 	buf_put(&c->out, p, n);
+	if (c->out.failed)
+		operator_lose(c, "no memory for its answer");
 }
 
 /* A line of the body that begins with '.' gets another: the end cannot be mistaken. */
@@ -162,6 +166,8 @@ static void read_some(struct admin_client *c)
 	uint8_t *to = room > 0 ? buf_reserve(&c->in, room) : NULL;
 	ssize_t n;
 
+	if (room > 0 && to == NULL)
+		operator_drop(c, "no memory for its request");
 	if (to == NULL)
 		return;
 	n = recv(c->fd, to, room, 0);

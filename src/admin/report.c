@@ -32,34 +32,21 @@ static struct report_level *top(struct report *r)
 
 /* --- a stranger's text ------------------------------------------------------------------------ */
 
-/* What turns the direction of writing, or breaks lines, where a terminal knows of it. */
-static bool is_layout(uint32_t code)
-{
-	return (code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-	       (code >= 0x2066 && code <= 0x2069) || code == 0x061c || code == 0xfeff;
-}
-
 static void put_for_people(struct buf *b, const char *s, size_t n)
 {
 	char escaped[8];
-	uint32_t code = 0;
 
 	while (n > 0) {
 		size_t len = utf8_shown_length(s, n);
 
-		if (len > 0)
-			(void)utf8_length(s, n, &code);
-		if (len > 0 && !is_layout(code)) {
+		if (len > 0) {
 			if (*s == '\\')
 				put(b, "\\");
 			buf_put(b, s, len);
 		} else {
-			if (len == 0)
-				len = 1;
-			for (size_t i = 0; i < len; i++) {
-				snprintf(escaped, sizeof(escaped), "\\x%02x", (uint8_t)s[i]);
-				put(b, escaped);
-			}
+			snprintf(escaped, sizeof(escaped), "\\x%02x", (uint8_t)*s);
+			put(b, escaped);
+			len = 1;
 		}
 		s += len;
 		n -= len;
@@ -82,7 +69,7 @@ static void put_json_text(struct buf *b, const char *s, size_t n)
 			escaped[0] = '\\';
 			escaped[1] = (char)code;
 			buf_put(b, escaped, 2);
-		} else if (utf8_shown_length(s, n) == 0 || is_layout(code)) {
+		} else if (utf8_shown_length(s, n) == 0) {
 			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)code & 0xffff);
 			put(b, escaped);
 		} else {

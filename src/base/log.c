@@ -338,9 +338,11 @@ struct cause {
 	unsigned held_back;
 };
 
+static struct cause causes[CAUSES_MAX];
+static bool any_held_back;
+
 static struct cause *cause_get(const char *name)
 {
-	static struct cause causes[CAUSES_MAX];
 	size_t i;
 
 	for (i = 0; i < CAUSES_MAX && causes[i].name != NULL; i++)
@@ -352,25 +354,47 @@ static struct cause *cause_get(const char *name)
 	return &causes[i];
 }
 
+static void tell_held_back(struct cause *c)
+{
+	if (c->held_back > 0)
+		log_warning("log lines held back", "cause=%s count=%u",
+			    log_quote(c->name, strlen(c->name)), c->held_back);
+	c->held_back = 0;
+}
+
 bool log_allow(const char *cause, unsigned per_second)
 {
 	struct cause *c = cause_get(cause);
 	int64_t second = clock_monotonic_ms() / 1000;
 
 	if (c->second != second) {
-		if (c->held_back > 0)
-			log_warning("log lines held back", "cause=%s count=%u",
-				    log_quote(cause, strlen(cause)), c->held_back);
+		tell_held_back(c);
 		c->second = second;
 		c->allowed = 0;
-		c->held_back = 0;
 	}
 	if (c->allowed >= per_second) {
 		c->held_back++;
+		any_held_back = true;
 		return false;
 	}
 	c->allowed++;
 	return true;
+}
+
+bool log_held_back(bool now)
+{
+	int64_t second;
+
+	if (!any_held_back)
+		return false;
+	any_held_back = false;
+	second = clock_monotonic_ms() / 1000;
+	for (size_t i = 0; i < CAUSES_MAX && causes[i].name != NULL; i++) {
+		if (now || causes[i].second != second)
+			tell_held_back(&causes[i]);
+		any_held_back |= causes[i].held_back > 0;
+	}
+	return any_held_back;
 }
 
 __attribute__((format(printf, 2, 0)))

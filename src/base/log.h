@@ -48,11 +48,16 @@ void log_event(enum log_level level, const char *event, const char *pairs, ...);
 const char *log_quote(const char *s, size_t len);
 
 /*
- * At most `per_second` lines of one cause: true when the line may be written. When lines were
- * held back in the second before, writes one line "log lines held back cause=… count=…".
- * `cause` is a constant string; its address names it.
+ * At most `per_second` lines of one cause: true when the line may be written. Those that were not
+ * are counted, and told in one line "log lines held back cause=… count=…" when their second is
+ * over. `cause` is a constant string; its address names it.
  */
 bool log_allow(const char *cause, unsigned per_second);
+/*
+ * Tells of lines held back in seconds that are over; with `now` also in this one. True while some
+ * are left to tell, in a second at the latest. Cheap when there are none.
+ */
+bool log_held_back(bool now);
 
 /* Our invariant is broken: log and abort. Start-up cannot proceed: log and exit(status). */
 __attribute__((noreturn, format(printf, 1, 2)))

@@ -1,6 +1,8 @@
 /* utf8.c - characters in a stranger's bytes: which are whole, which may be shown */
 #include "base/utf8.h"
 
+#include <stdbool.h>
+
 size_t utf8_length(const char *text, size_t n, uint32_t *code)
 {
 	const uint8_t *s = (const uint8_t *)text;
@@ -33,10 +35,22 @@ size_t utf8_length(const char *text, size_t n, uint32_t *code)
 	return len;
 }
 
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f);
+}
+
+/* What turns the direction of writing, or breaks lines, where a reader knows of it. */
+static bool is_layout(uint32_t code)
+{
+	return (code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069) || code == 0x061c || code == 0xfeff;
+}
+
 size_t utf8_shown_length(const char *text, size_t n)
 {
 	uint32_t code;
 	size_t len = utf8_length(text, n, &code);
 
-	return len > 0 && (code < 0x20 || (code >= 0x7f && code <= 0x9f)) ? 0 : len;
+	return len > 0 && (is_control(code) || is_layout(code)) ? 0 : len;
 }

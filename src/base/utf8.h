@@ -10,7 +10,10 @@
  * is none: overlong forms and surrogates are none. *code becomes its number; it may be NULL.
  */
 size_t utf8_length(const char *text, size_t n, uint32_t *code);
-/* The same, and 0 also for the control characters U+0000-U+001F and U+007F-U+009F. */
+/*
+ * The same, and 0 also for what acts instead of being seen: control characters, and those that turn
+ * the direction of writing or break lines.
+ */
 size_t utf8_shown_length(const char *text, size_t n);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "core/internal.h"
 #include "wire/encode.h"
 
@@ -212,7 +213,9 @@ bool core_confirm(struct core *c, struct instance *i, const struct message *m,
 		fault_set(f, INT_STORE_001, "", "room in the store: confirm again later");
 		return false;
 	}
-	if (collect(c, &b, i, k))
+	bool news = collect(c, &b, i, k);
+	FAILPOINT("confirm.middle");
+	if (news)
 		pass_on(c, &b, frame);
 	return true;
 }

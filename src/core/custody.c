@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "core/internal.h"
 #include "wire/decode.h"
@@ -426,6 +427,8 @@ static void take(struct offer *o)
 	sequence_take(c, o->from, sequence_of(c, o->from, o->route), b.sequence_number);
 	if (to)
 		dispatch_deliver(c, assignment_add(c, o->route, &b, to), o->frame);
+	if (o->batch->complete_count > 0)
+		FAILPOINT("stage.middle");
 	end_completed(o);
 	o->answer->status = ACK_RECEIVED;
 }

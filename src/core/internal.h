@@ -5,8 +5,8 @@
 #define HANDOFF_CORE_INTERNAL_H
 
 #include <sys/queue.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "core/circuit.h"
 #include "core/core.h"

@@ -1,4 +1,5 @@
 /* mailbox.c - what an instance is owed, in order, until it has seen it: outcomes and notices */
+#include "base/failpoint.h"
 #include "core/internal.h"
 
 /*
@@ -170,6 +171,7 @@ void mailbox_move(struct core *c, struct ended *e, struct instance *to)
 		return;
 	uint64_t notice = store_next_notice(c->store);
 	uint64_t was = e->notice;
+	FAILPOINT("retell.middle");
 	store_ended_move(c->store, e, to->record.number, notice);
 	e->source = to->record.number;
 	e->notice = notice;

@@ -148,7 +148,11 @@ static void on_ready(struct ev_loop *loop, ev_io *io, int events)
 	struct handshake *one = io->data;
 
 	(void)loop;
-	(void)events;
+	if ((events & EV_ERROR) != 0) {
+		log_ending(one, "its socket cannot be watched");
+		handshake_drop(one);
+		return;
+	}
 	if (!take_step(one->owner))
 		return;
 	if (one->state == REFUSED)

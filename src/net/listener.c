@@ -103,25 +103,29 @@ static int open_spare(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Descriptors or memory ran out, which `error` says: turn one stranger away, and rest. */
+/* Descriptors or memory ran out, which `error` says: nothing is accepted for a while. */
 static void pause_accepting(struct listener *l, int error)
 {
-	int fd;
-
 	if (log_allow("accepting", LOG_LINES_PER_SECOND))
 		log_error("accepting paused", "ms=%d reason=%s remedy=%s", LISTENER_PAUSE_MS,
 			  log_quote(strerror(error), strlen(strerror(error))),
 			  "\"raise the limit of open files or lower the number of connections\"");
-	if (l->spare_fd >= 0) {
-		close(l->spare_fd);
-		fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0)
-			refuse(fd);
-		l->spare_fd = open_spare();
-	}
 	ev_io_stop(l->loop, &l->io);
 	ev_timer_set(&l->pause, LISTENER_PAUSE_MS / 1000., 0.);
 	ev_timer_start(l->loop, &l->pause);
+}
+
+static void turn_one_away(struct listener *l)
+{
+	int fd;
+
+	if (l->spare_fd < 0)
+		return;
+	close(l->spare_fd);
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		refuse(fd);
+	l->spare_fd = open_spare();
 }
 
 static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
@@ -151,6 +155,7 @@ static bool accept_one(struct listener *l)
 		case ENOBUFS:
 		case ENOMEM:
 			pause_accepting(l, errno);
+			turn_one_away(l);
 			return false;
 		default:	/* that connection died while it waited: the next may be sound */
 			return true;
@@ -169,7 +174,10 @@ static bool accept_one(struct listener *l)
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
 	(void)loop;
-	(void)events;
+	if ((events & EV_ERROR) != 0) {		/* the kernel has no memory to watch it */
+		pause_accepting(io->data, ENOMEM);
+		return;
+	}
 	for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN && accept_one(io->data); i++)
 		;
 }

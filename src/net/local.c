@@ -122,7 +122,10 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 	int fd, error;
 
 	(void)loop;
-	(void)events;
+	if ((events & EV_ERROR) != 0) {		/* the kernel has no memory to watch it */
+		rest(d, ENOMEM);
+		return;
+	}
 	use_reserve(d);
 	fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	error = errno;

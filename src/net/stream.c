@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/failpoint.h"
 #include "net/tls_internal.h"
 
 #define RECEIVE_BYTES (64 * 1024)
@@ -457,9 +458,11 @@ int stream_flush(struct stream *s)
 		return s->write_error;
 	if (s->out.len == 0)
 		return 0;
+	FAILPOINT("send.before");
 	do
 		n = send(s->fd, buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	FAILPOINT("send.after");
 	if (n < 0)
 		return errno == EAGAIN ? ERR_AGAIN : fail_writing(s);
 	s->sent += (uint64_t)n;

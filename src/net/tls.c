@@ -134,7 +134,7 @@ bool tls_read_file(const char *path, struct tls_file *file, char *why, size_t si
 	/* O_NONBLOCK: a FIFO put in the place must not hold the process up. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
-		file->is_open = (st.st_mode & S_IROTH) != 0;
+		file->mode = st.st_mode;
 		if (S_ISREG(st.st_mode))
 			done = read_open_file(fd, file);
 		else
@@ -218,15 +218,30 @@ static bool load_authority(struct tls_context *tls, const char *path, const stru
 	return one_is_valid;
 }
 
-static bool load_key(struct tls_context *tls, const char *path, const struct complaint *c)
+/* A broker's key is nobody else's to use; a module's is left to its owner, who is warned. */
+static bool check_key_mode(const char *path, mode_t mode, bool is_server,
+			   const struct complaint *c)
+{
+	if (is_server && (mode & (S_IRWXG | S_IRWXO)) != 0)
+		return complain(c, "%s: has mode %04o, others than its owner could use the key: "
+				"chmod 600 %s", path, (unsigned)mode & 07777, path);
+	if ((mode & S_IROTH) != 0)
+		log_warning("private key is readable by everybody", "file=%s remedy=\"chmod 600\"",
+			    log_quote(path, strlen(path)));
+	return true;
+}
+
+static bool load_key(struct tls_context *tls, const char *path, bool is_server,
+		     const struct complaint *c)
 {
 	struct tls_file file;
-	bool is_open, is_locked;
+	bool is_locked;
+	mode_t mode;
 	int r;
 
 	if (!tls_read_file(path, &file, c->why, c->size))
 		return false;
-	is_open = file.is_open;
+	mode = file.mode;
 	is_locked = strstr((const char *)file.p, "ENCRYPTED") != NULL;
 	r = mbedtls_pk_parse_key(&tls->key, file.p, file.n, NULL, 0, tls_random, NULL);
 	tls_release(&file);
@@ -236,10 +251,7 @@ static bool load_key(struct tls_context *tls, const char *path, const struct com
 	if (r != 0)
 		return complain(c, "%s: the private key cannot be read: %s; a PEM file with an "
 				"ECDSA or RSA key is needed", path, refusal_error(r));
-	if (is_open)
-		log_warning("private key is readable by everybody", "file=%s remedy=\"chmod 600\"",
-			    log_quote(path, strlen(path)));
-	return true;
+	return check_key_mode(path, mode, is_server, c);
 }
 
 /* What a peer would say to our certificate; who signed it, it alone can know. */
@@ -307,7 +319,7 @@ static struct tls_context *tls_create(bool is_server, const char *ca, const char
 	mbedtls_x509_crt_init(&tls->own);
 	mbedtls_pk_init(&tls->key);
 	if (!load_authority(tls, ca, c) || !load_certificates(certificate, &tls->own, c) ||
-	    !load_key(tls, key, c))
+	    !load_key(tls, key, is_server, c))
 		goto refused;
 	if (mbedtls_pk_check_pair(&tls->own.pk, &tls->key, tls_random, NULL) != 0) {
 		complain(c, "%s: the key does not match the certificate in %s; give the two that "

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "net/tls.h"
 
@@ -29,7 +30,7 @@ extern const mbedtls_x509_crt_profile tls_profile;
 struct tls_file {
 	unsigned char *p;	/* owned */
 	size_t n;
-	bool is_open;		/* any user of the machine may read it */
+	mode_t mode;		/* of the file that was read, whatever has its name by now */
 };
 /* False with a sentence in why[size] when it cannot be read. */
 bool tls_read_file(const char *path, struct tls_file *file, char *why, size_t size);

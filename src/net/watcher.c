@@ -32,6 +32,8 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
 		ready |= STREAM_READABLE;
 	if ((events & EV_WRITE) != 0)
 		ready |= STREAM_WRITABLE;
+	if ((events & EV_ERROR) != 0)
+		ready = WATCHER_LOST;
 	w->on_ready(w->arg, ready);
 }
 

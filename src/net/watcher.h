@@ -17,7 +17,10 @@ struct ev_loop;
 /* Watches one descriptor for STREAM_READABLE and STREAM_WRITABLE. */
 struct watcher;
 
-/* Begins with interest in nothing. `ready` is what may be done, one bit or both. */
+/* The system refuses to watch the descriptor (it has no memory for it): nothing more will come. */
+#define WATCHER_LOST 4u
+
+/* Begins with interest in nothing. `ready` is what may be done, one bit or more. */
 struct watcher *watcher_create(struct ev_loop *loop, int fd,
     void (*on_ready)(void *arg, unsigned ready), void *arg);
 void watcher_destroy(struct watcher *w);

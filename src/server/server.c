@@ -15,6 +15,7 @@
 
 #include "base/datetime.h"
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "net/handshake.h"
@@ -23,6 +24,7 @@
 #include "server/limits.h"
 #include "server/notify.h"
 #include "server/settings.h"
+#include "server/signals.h"
 #include "server/turn.h"
 
 #define STOP_MS 2000			/* last frames have so long to leave */
@@ -36,8 +38,7 @@ struct server {
 	struct handshakes *handshakes;
 	struct limits limits;
 	struct turn turn;
-	ev_signal on_term, on_int;
-	int stop_signal;		/* 0: go on */
+	struct signals signals;
 };
 
 static struct tls_context *load_tls(const struct config *c)
@@ -139,10 +140,12 @@ static int recover(struct server *s)
 		fprintf(stderr, "handoffd: %s\n", why);
 		return EX_CONFIG;
 	}
+	FAILPOINT("recover.before");
 	if (store_commit(t->store) != 0) {
 		log_error("recovery not committed", "path=%s", s->config->store_path);
 		return EX_IOERR;
 	}
+	FAILPOINT("recover.after");
 	t->sessions = sessions_create(t->loop, t->core, t->store, &s->settings->sessions, seed);
 	return 0;
 }
@@ -211,27 +214,9 @@ static int open_door(struct server *s)
 
 /* --- life and end ----------------------------------------------------------------------------- */
 
-static void on_signal(struct ev_loop *loop, ev_signal *w, int events)
-{
-	struct server *s = w->data;
-
-	(void)events;
-	s->stop_signal = w->signum;
-	ev_break(loop, EVBREAK_ALL);
-}
-
 static void on_timeout(void *arg)
 {
 	(void)arg;		/* being awake is all it is for: the turn finds out what is due */
-}
-
-static void watch_signals(struct server *s)
-{
-	ev_signal_init(&s->on_term, on_signal, SIGTERM);
-	ev_signal_init(&s->on_int, on_signal, SIGINT);
-	s->on_term.data = s->on_int.data = s;
-	ev_signal_start(s->turn.loop, &s->on_term);
-	ev_signal_start(s->turn.loop, &s->on_int);
 }
 
 static void say_ready(struct server *s)
@@ -257,7 +242,7 @@ static void warn_of_idle_settings(const struct config *c)
 
 static bool serve(struct server *s)
 {
-	while (!s->stop_signal)
+	while (!s->signals.latest)
 		if (!turn_run(&s->turn))
 			return false;
 	return true;
@@ -269,15 +254,17 @@ static bool stop(struct server *s)
 {
 	int64_t until_ms = clock_monotonic_ms() + STOP_MS;
 
-	log_info("stopping", "signal=%s", s->stop_signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_info("stopping", "signal=%s", s->signals.latest == SIGTERM ? "SIGTERM" : "SIGINT");
 	notify_stopping("stopping");
 	listener_destroy(s->listener);
 	s->listener = NULL;
 	admin_destroy(s->turn.admin);
 	s->turn.admin = NULL;
+	FAILPOINT("stop.begun");
 	sessions_shut_down(s->turn.sessions);
-	s->stop_signal = 0;
-	while (!s->stop_signal && sessions_count(s->turn.sessions) > 0 &&
+	FAILPOINT("stop.told");
+	s->signals.latest = 0;
+	while (!s->signals.latest && sessions_count(s->turn.sessions) > 0 &&
 	    clock_monotonic_ms() < until_ms)
 		if (!turn_run(&s->turn))
 			return false;
@@ -292,7 +279,7 @@ static int start(struct server *s)
 	if (!s->turn.loop)
 		return EX_OSERR;
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
-	watch_signals(s);
+	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
 	if (!s->tls)
 		return EX_CONFIG;
@@ -304,6 +291,7 @@ static int start(struct server *s)
 
 static void finish(struct server *s)
 {
+	FAILPOINT("stop.finish");
 	listener_destroy(s->listener);
 	handshakes_destroy(s->handshakes);
 	admin_destroy(s->turn.admin);
@@ -342,11 +330,12 @@ int server_run(const struct config *config)
 			log_error("store failed", "path=%s", config->store_path);
 			rc = EX_IOERR;
 		} else {
+			(void)log_held_back(true);
 			log_stopped(s.turn.store);
 		}
 	}
 	if (rc == EX_IOERR)
-		return rc;	/* nothing is sure: touch nothing more, the next start recovers */
+		_exit(rc);	/* nothing is sure: touch nothing more, the next start recovers */
 	finish(&s);
 	return rc;
 }

@@ -5,8 +5,11 @@
 #include <ev.h>
 
 #include "base/datetime.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "server/clock.h"
+
+#define HELD_BACK_MS 1000	/* log lines that were held back are told of by then */
 
 /* Before the modules, of whom there are many: a busy broker can be asked why it is busy. */
 static void take_operators(struct turn *t)
@@ -61,6 +64,7 @@ static bool turn_end(struct turn *t)
 	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
+	FAILPOINT("settle.middle");
 	if (t->admin)
 		admin_settle(t->admin);
 	store_read_end(t->store);
@@ -91,6 +95,8 @@ static int64_t set_timer(struct turn *t)
 	if (t->admin)
 		wait_ms = least(wait_ms,
 		    until(admin_next_deadline_ms(t->admin), t->clock.peer_ms));
+	if (t->lines_held_back)
+		wait_ms = least(wait_ms, HELD_BACK_MS);
 	if (wait_ms == UINT64_MAX) {
 		timeout_stop(t->timeout);
 		return INT64_MAX;
@@ -123,5 +129,6 @@ bool turn_run(struct turn *t)
 	if (!turn_end(t))
 		return false;
 	ev_now_update(t->loop);
+	t->lines_held_back = log_held_back(false);
 	return true;
 }

@@ -22,6 +22,7 @@ struct turn {
 	struct custody_clock clock;
 	int64_t awake_ms;		/* clock_monotonic_ms(): until then all time is accounted */
 	bool more;			/* the latest turn left work: do not sleep */
+	bool lines_held_back;		/* of the log: to be told of when their second is over */
 };
 
 /*

@@ -52,13 +52,25 @@ static void end_after(struct session *s, const struct message *m, const struct f
 	}
 }
 
-static void refuse(struct session *s, const struct message *m, const struct fault *f)
+static void log_refusal(const struct session *s, const struct message *m, const struct fault *f)
 {
 	if (log_allow("message refused", 10))
 		log_warning("message refused", "session=%u module=%s code=%s field=%s type=%s",
 		    s->id, s->module, error_code_info(f->code)->name,
 		    log_quote(f->field_name, strlen(f->field_name)),
 		    message_type_name(m->header.type));
+}
+
+void session_refuse(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route)
+{
+	log_refusal(s, m, f);
+	send_refusal(s, m, f, route);
+}
+
+static void refuse(struct session *s, const struct message *m, const struct fault *f)
+{
+	log_refusal(s, m, f);
 	if (f->code == INT_PROTOCOL_001)
 		send_notification(s, NULL, f, ACTION_NONE);	/* nothing in it can be trusted */
 	else

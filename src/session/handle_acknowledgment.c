@@ -8,7 +8,7 @@ void handle_acknowledgment(struct session *s, const struct message *m, struct fr
 	(void)frame;
 	core_acknowledge(s->all->core, s->instance, m, &answer);
 	if (answer.fault.code != INT_NONE)
-		send_refusal(s, m, &answer.fault, answer.route);
+		session_refuse(s, m, &answer.fault, answer.route);
 	else if (answer.echo)
 		send_echo(s, m, &m->ack, answer.route, answer.duplicate);
 }

@@ -7,5 +7,5 @@ void handle_backpressure(struct session *s, const struct message *m, struct fram
 
 	(void)frame;
 	if (!core_target_pressure(s->all->core, s->instance, &m->backpressure, &f))
-		send_refusal(s, m, &f, NULL);
+		session_refuse(s, m, &f, NULL);
 }

@@ -6,5 +6,5 @@ void handle_delivery_confirmation(struct session *s, const struct message *m, st
 	struct fault f;
 
 	if (!core_confirm(s->all->core, s->instance, m, frame, &f))
-		send_refusal(s, m, &f, NULL);
+		session_refuse(s, m, &f, NULL);
 }

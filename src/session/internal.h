@@ -71,9 +71,10 @@ struct session {
 	uint64_t progress_bytes;
 	uint64_t sampled_bytes;		/* what its system had acknowledged when half of */
 	uint64_t deadline_ms;		/* HELLO, or the end of lingering; UINT64_MAX none */
+	const char *broken_why;		/* in words, where the stream has none */
 	bool is_sampled;		/* write_timeout_ms had passed since progress_ms */
 	bool shut;			/* our sending half is closed */
-	bool broken;			/* writing has failed: it ends in the next turn */
+	bool broken;			/* nothing can be sent: it ends in the next turn */
 
 	bool is_ready, is_dirty;	/* in all.ready, all.dirty */
 	uint64_t ready_since, dirty_since;	/* the pass (all.pass) that put it there */
@@ -148,6 +149,9 @@ bool output_is_empty(const struct session *s);
 
 /* --- handle.c and handle_*.c ------------------------------------------------------------------ */
 void session_handle(struct session *s, struct frame *frame);
+/* A handler's no: one line in the log, and send_refusal(). */
+void session_refuse(struct session *s, const struct message *m, const struct fault *f,
+    const struct route *route);
 void handle_hello(struct session *s, const struct message *m, struct frame *frame);
 void handle_goodbye(struct session *s, const struct message *m, struct frame *frame);
 void handle_batch(struct session *s, const struct message *m, struct frame *frame);

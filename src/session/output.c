@@ -202,6 +202,11 @@ static bool send_delivery(struct session *s, struct output *o, bool *failed)
 
 	if (!o->begun && (!there || !begin_delivery(s, o, body, n)))
 		return true;
+	if (o->bytes.failed || o->tail.failed) {
+		s->broken_why = "no memory for a delivery";
+		*failed = true;
+		return false;
+	}
 	if (!there || n != o->body_len) {	/* ended under a lease that the peer guessed */
 		*failed = true;
 		return false;

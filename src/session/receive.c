@@ -177,7 +177,9 @@ size_t session_receive(struct session *s, size_t budget)
 	size_t taken = 0, n = 1;
 
 	if (s->broken) {
-		session_close(s, LEAVE_LOST, stream_why(s->stream));
+		const char *why = stream_why(s->stream);
+
+		session_close(s, LEAVE_LOST, *why || !s->broken_why ? why : s->broken_why);
 		return 0;
 	}
 	while (n > 0 && taken < budget && s->state != SESSION_DEAD) {

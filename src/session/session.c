@@ -32,7 +32,11 @@ static void on_ready(void *arg, unsigned ready)
 {
 	struct session *s = arg;
 
-	if (ready & STREAM_READABLE)
+	if (ready & WATCHER_LOST) {
+		s->broken = true;
+		s->broken_why = "its socket cannot be watched";
+	}
+	if (ready & (STREAM_READABLE | WATCHER_LOST))
 		session_make_ready(s);
 	if (ready & STREAM_WRITABLE)
 		session_make_dirty(s);

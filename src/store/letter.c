@@ -1,6 +1,7 @@
 /* letter.c - dead letters: batches that are parked whole, with the end they were told with */
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "store/internal.h"
 
 /* A dead letter's row: the batch's record behind its length, then the end it was told with. */
@@ -72,6 +73,7 @@ void store_dead_insert(struct store *s, const struct batch *b, const struct ende
     const uint8_t *payload, size_t n)
 {
 	payload_put(s, b->id, payload, n);
+	FAILPOINT("letter.middle");
 	letter_put(s, b, e);
 	identity_put(s, b->route, &b->batch_id,
 	    &(struct identity){ .kind = IDENTITY_DEAD, .id = b->id });
@@ -82,6 +84,7 @@ void store_dead_redrive(struct store *s, const struct batch *dead, const struct 
 	struct key k = key_route_id(dead->route, dead->id);
 
 	table_del(s, TABLE_DEAD, &k);
+	FAILPOINT("redrive.middle");
 	if (b->id != dead->id) {
 		payload_move(s, dead->id, b->id);
 		journal_move(s, dead->id, b->id);
@@ -98,6 +101,7 @@ void store_dead_purge(struct store *s, const struct batch *dead)
 	MDB_val v;
 
 	table_del(s, TABLE_DEAD, &k);
+	FAILPOINT("purge.middle");
 	if (table_get(s, TABLE_PAYLOAD, &payload, &v))
 		table_del(s, TABLE_PAYLOAD, &payload);
 	journal_del(s, dead->id);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "store/internal.h"
 
 /*
@@ -137,6 +138,7 @@ void queue_enter(struct store *s, const struct batch *b)
 void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *payload, size_t n)
 {
 	payload_put(s, b->id, payload, n);
+	FAILPOINT("insert.middle");
 	queue_enter(s, b);
 	identity_put(s, b->route, &b->batch_id,
 	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
@@ -182,6 +184,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 
 	leave_queue(s, from);
 	table_del(s, TABLE_PAYLOAD, &k);
+	FAILPOINT("end.middle");
 	ended_put(s, e);
 	identity_point_at(s, e);
 }
@@ -189,7 +192,9 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e)
 {
 	leave_queue(s, from);
+	FAILPOINT("bury.middle");
 	letter_put(s, from, e);
+	FAILPOINT("bury.letter");
 	ended_put(s, e);
 	identity_put(s, from->route, &from->batch_id,
 	    &(struct identity){ .kind = IDENTITY_DEAD, .id = from->id });
@@ -199,6 +204,7 @@ void store_batch_end_partly(struct store *s, const struct batch *from, const str
 {
 	leave_queue(s, from);
 	letter_put(s, from, e);
+	FAILPOINT("partly.middle");
 	ended_put(s, e);
 	identity_point_at(s, e);
 }

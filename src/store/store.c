@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/internal.h"
@@ -129,8 +130,10 @@ int store_commit(struct store *s)
 		return ERR_IO;
 	if (!s->turn)
 		return 0;
+	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
+	FAILPOINT("commit.after");
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
 		return ERR_IO;
@@ -188,8 +191,10 @@ int store_intake_end(struct store *s)
 		store_intake_abort(s);
 		return ERR_FULL;
 	}
+	FAILPOINT("intake.before");
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
+	FAILPOINT("intake.after");
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
 		alias_intake_abort(s);
 		s->meta = s->before_intake;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/rng.h"
 #include "store/internal.h"
 
@@ -18,7 +19,8 @@
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
  * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
  * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
- * and the directory; check its length; open it for good; format record.
+ * and the directory; check its length; open it for good; format record. It is made under another
+ * name: what stands under its own was whole once, and is never taken for a beginning.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
@@ -79,6 +81,14 @@ static bool is_remote(int fd)
 	return false;
 }
 
+/* Who may write in it could put another store in the place of ours. */
+static bool is_others_to_write(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
 static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 {
 	char path[4096];
@@ -86,6 +96,10 @@ static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return refuse(ERR_IO, why, size, "store directory %s cannot be made: %s", dir,
 		    strerror(errno));
+	if (is_others_to_write(dir))
+		return refuse(ERR_INVALID, why, size,
+		    "others than its owner may write in the store directory %s: chmod go-w %s", dir,
+		    dir);
 	snprintf(path, sizeof path, "%s/lock", dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)
@@ -155,6 +169,7 @@ static int allocate(const char *dir, int fd, uint64_t want)
 	if (there + (uint64_t)fs.f_bavail * fs.f_frsize < want)
 		return ENOSPC;
 	int rc = posix_fallocate(fd, 0, (off_t)want);
+	FAILPOINT("create.allocated");
 	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
 		rc = errno;
 	return rc;
@@ -196,6 +211,25 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	return 0;
 }
 
+/* A start that fails in the middle of this, or is killed, leaves nothing that the next one minds. */
+static int make(struct store *s, const char *dir, const char *file, char *why, size_t size)
+{
+	char made[4096], lock[sizeof made + 8];
+
+	snprintf(made, sizeof made, "%s/custody.mdb.new", dir);
+	snprintf(lock, sizeof lock, "%s-lock", made);
+	unlink(made);
+	int rc = env_open(s, made, why, size);
+	FAILPOINT("create.opened");
+	env_close(s);
+	unlink(lock);
+	if (rc == 0)
+		rc = preallocate(dir, made, s->size, why, size);
+	if (rc == 0 && (rename(made, file) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+		rc = refuse(ERR_IO, why, size, "%s cannot be made: %s", file, strerror(errno));
+	return rc;
+}
+
 int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size)
 {
 	char file[4096];
@@ -206,15 +240,17 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 		return rc;
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
+	FAILPOINT("create.locked");
 	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
 	if (!fresh && (uint64_t)st.st_size > s->size)
 		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
-	rc = env_open(s, file, why, size);
-	if (rc != 0)
-		return rc;
-	if (!fresh)
+	if (fresh)
+		rc = make(s, o->path, file, why, size);
+	if (rc == 0)
+		rc = env_open(s, file, why, size);
+	if (rc == 0 && !fresh)
 		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
-	if (rc == 0 && (uint64_t)st.st_size < s->size) {
+	if (rc == 0 && !fresh && (uint64_t)st.st_size < s->size) {
 		env_close(s);
 		rc = preallocate(o->path, file, s->size, why, size);
 		if (rc == 0)
@@ -331,9 +367,11 @@ int store_meta_load(struct store *s, char *why, size_t size)
 	} else if (txn) {
 		meta_make(s);
 	}
+	FAILPOINT("create.format");
 	if (store_commit(s) != 0)
 		return refuse(ERR_IO, why, size, "the store's first commit failed: %s",
 		    mdb_strerror(s->failure));
+	FAILPOINT("create.done");
 	return 0;
 }
 

@@ -388,6 +388,18 @@ class Records(Letters):
         self.beta.finish(delivery)
         self.assertEqual(self.letters(), [])
 
+    def test_a_letter_of_records_that_ends_in_part_is_kept_whole(self):
+        """It says so: its end would else look like one more rejection, to be redriven."""
+        self.reject_records(1, 2)
+        letter, = self.letters("--derived")
+        self.ctl.ask("dead", "redrive", letter["batch_id"])
+        self.beta.answer_to(self.beta.acknowledge(self.beta.delivery(), "PROCESSED", 1, 1))
+        again, = self.letters("--derived")
+        self.assertEqual((letter["kind"], again["kind"], again["batch_id"]),
+                         ("records", "partial", letter["batch_id"]))
+        shown = self.ctl.ask("dead", "show", again["batch_id"])
+        self.assertEqual((shown["kind"], bool(shown["parent_batch_id"])), ("partial", True))
+
     def test_a_partial_letter_is_the_whole_batch(self):
         """Rejected records that nobody names: the batch is kept beside its end."""
         batch = self.alpha.hand_over(count=4)

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "handoff/handoff.h"
 #include "tools/handoff/assembly.h"
 #include "tools/handoff/connection.h"

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "handoff/client.h"
 #include "tools/handoff/command.h"
 #include "tools/handoff/report.h"

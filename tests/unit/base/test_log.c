@@ -286,6 +286,34 @@ static void lines_of_one_cause_are_held_back_and_counted(void **state)
 	assert_line(output, " warning log lines held back cause=\"handshake failed\" count=2\n");
 }
 
+static void what_was_held_back_last_is_told_too(void **state)
+{
+	static const char cause[] = "batch refused";
+	const char *output;
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	capture_begin();
+	assert_false(log_held_back(false));
+	wait_for_the_next_second();
+	assert_true(log_allow(cause, 1));
+	assert_false(log_allow(cause, 1));
+	assert_true(log_held_back(false));	/* more may follow in this second */
+	wait_for_the_next_second();
+	assert_false(log_held_back(false));
+	assert_false(log_held_back(true));
+	output = capture_end();
+	assert_line(output, " warning log lines held back cause=\"batch refused\" count=1\n");
+
+	capture_begin();
+	assert_true(log_allow(cause, 1));
+	assert_false(log_allow(cause, 1));
+	assert_false(log_allow(cause, 1));
+	assert_false(log_held_back(true));
+	output = capture_end();
+	assert_line(output, " warning log lines held back cause=\"batch refused\" count=2\n");
+}
+
 static void invariant_broken(void)
 {
 	fatalx("the \"table\" has %d entries", 3);
@@ -345,6 +373,7 @@ int main(void)
 		cmocka_unit_test(pairs_of_another_form_still_make_json),
 		cmocka_unit_test(the_longest_line_is_cut_and_still_whole),
 		cmocka_unit_test(lines_of_one_cause_are_held_back_and_counted),
+		cmocka_unit_test(what_was_held_back_last_is_told_too),
 		cmocka_unit_test(the_fatal_ones_tell_why_and_end_the_process),
 	};
 

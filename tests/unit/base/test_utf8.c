@@ -16,6 +16,9 @@ static void characters_have_their_length_and_number(void **state)
 		{ "\xc2\x80", 2, 0x80, 0 }, { "\xc2\x9f", 2, 0x9f, 0 }, { "\xc2\xa0", 2, 0xa0, 2 },
 		{ "\xdf\xbf", 2, 0x7ff, 2 }, { "\xe0\xa0\x80", 3, 0x800, 3 },
 		{ "\xed\x9f\xbf", 3, 0xd7ff, 3 }, { "\xee\x80\x80", 3, 0xe000, 3 },
+		{ "\xe2\x80\xa7", 3, 0x2027, 3 }, { "\xe2\x80\xa8", 3, 0x2028, 0 },
+		{ "\xe2\x80\xae", 3, 0x202e, 0 }, { "\xe2\x81\xa6", 3, 0x2066, 0 },
+		{ "\xef\xbb\xbf", 3, 0xfeff, 0 }, { "\xd8\x9c", 2, 0x61c, 0 },
 		{ "\xf0\x90\x80\x80", 4, 0x10000, 4 }, { "\xf4\x8f\xbf\xbf", 4, 0x10ffff, 4 },
 	};
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/datetime.h"
@@ -124,6 +125,7 @@ UNUSED static void make_certificate(const struct leaf *l)
 					     tls_random, NULL), 0);
 	assert_int_equal(mbedtls_pk_write_key_pem(&key, pem, sizeof(pem)), 0);
 	write_text(path_of(l->name, ".key"), (char *)pem);
+	assert_int_equal(chmod(path_of(l->name, ".key"), 0600), 0);
 	read_key(l->by != NULL ? l->by : l->name, &signer);
 	snprintf(subject, sizeof(subject), "CN=%s", l->name);
 	if (l->subject != NULL)

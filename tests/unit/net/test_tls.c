@@ -145,6 +145,22 @@ static void a_certificate_for_the_other_side_is_refused(void **state)
 	assert_says("agreement.crt", "lacks digitalSignature", "issue");
 }
 
+/* Looked at as it is read: its name may have stood for another file before. */
+static void a_key_that_others_could_use_is_refused(void **state)
+{
+	static const mode_t wide[] = { 0640, 0604, 0620, 0610, 0601, 0666, 0777 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		assert_int_equal(chmod(path_of("broker", ".key"), wide[i]), 0);
+		assert_false(loads(true, "ca", "broker", "broker"));
+		assert_says("broker.key", "others than its owner", "chmod 600");
+	}
+	assert_int_equal(chmod(path_of("broker", ".key"), 0400), 0);
+	assert_true(loads(true, "ca", "broker", "broker"));
+	assert_int_equal(chmod(path_of("broker", ".key"), 0600), 0);
+}
+
 static void a_weak_key_is_refused(void **state)
 {
 	(void)state;
@@ -243,6 +259,7 @@ int main(void)
 		cmocka_unit_test(what_is_out_of_date_is_refused),
 		cmocka_unit_test(a_leaf_is_no_authority),
 		cmocka_unit_test(a_certificate_for_the_other_side_is_refused),
+		cmocka_unit_test(a_key_that_others_could_use_is_refused),
 		cmocka_unit_test(a_weak_key_is_refused),
 		cmocka_unit_test(names_are_read_or_found_malformed),
 		cmocka_unit_test(two_common_names_are_malformed_and_a_subject_is_printable),

@@ -83,11 +83,23 @@ static void forget_oldest(struct core *c, struct instance *i, const struct ended
 	history_place(c, i);
 }
 
+/* What is left of an instance's rows cannot be read any more: they are in nobody's way. */
+static void forget_unreadable(struct core *c, struct instance *i)
+{
+	i->oldest_notice = 0;
+	history_place(c, i);
+}
+
+/* The instance whose row is the oldest that may be forgotten, where it is a row. */
 static bool oldest_of(struct core *c, const struct heap *h, struct instance **i, struct ended *e)
 {
-	*i = heap_first(h);
-	return *i &&
-	    store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) == 0;
+	while ((*i = heap_first(h)) && (*i)->oldest_notice != 0) {
+		if (store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) ==
+		    0)
+			return true;
+		forget_unreadable(c, *i);
+	}
+	return false;
 }
 
 static bool is_over_budget(const struct core *c)
@@ -178,8 +190,10 @@ bool history_forget(struct core *c, struct instance *i)
 
 	history_trim_others(c, i, UINT64_MAX, UINT32_MAX);
 	while (i->oldest_notice != 0) {
-		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0)
-			return false;
+		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0) {
+			forget_unreadable(c, i);
+			break;
+		}
 		if (e.notice > i->record.seen &&
 		    c->now_ms < e.ended_ms + c->settings.dedupe_minimum_ms)
 			return false;

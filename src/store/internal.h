@@ -57,6 +57,7 @@ struct store {
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_never_used;	/* of them, those behind all that was ever written */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
+	uint64_t pages_before_intake;	/* to go back to, as meta */
 	uint64_t commits;
 	uint64_t operations;
 	uint64_t payload_copies;

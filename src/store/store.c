@@ -175,12 +175,21 @@ void store_intake_begin(struct store *s, size_t n)
 		return;
 	alias_intake_begin(s);
 	s->before_intake = s->meta;
+	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
 		s->intake = NULL;
 		store_failed(s, rc, "begin intake");
 	}
+}
+
+/* Its pages are the turn's again, as LMDB has them. */
+static void forget_intake(struct store *s)
+{
+	alias_intake_abort(s);
+	s->meta = s->before_intake;
+	s->pages_used = s->pages_before_intake;
 }
 
 int store_intake_end(struct store *s)
@@ -196,8 +205,7 @@ int store_intake_end(struct store *s)
 	s->intake = NULL;
 	FAILPOINT("intake.after");
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
-		alias_intake_abort(s);
-		s->meta = s->before_intake;
+		forget_intake(s);
 		return ERR_FULL;
 	}
 	if (rc != 0) {
@@ -212,8 +220,7 @@ void store_intake_abort(struct store *s)
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
-	alias_intake_abort(s);
-	s->meta = s->before_intake;
+	forget_intake(s);
 }
 
 /* --- room ----------------------------------------------------------------------------------- */

@@ -125,7 +125,7 @@ static struct kept_batch *draw_kept(struct run *r)
 
 void begin_intake(struct run *r)
 {
-	store_intake_begin(r->store);
+	store_intake_begin(r->store, STORE_INTAKE_CHILD);
 	model_intake_begin(&r->model);
 }
 

@@ -75,7 +75,7 @@ static void an_intake_that_finds_no_room_takes_none(void **state)
 	struct batch b = new_batch(s);
 	uint64_t free_bytes = store_free_bytes(s);
 
-	store_intake_begin(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	store_batch_insert(s, &b, (const uint8_t *)&b, 65u << 20);
 	assert_int_equal(store_intake_end(s), ERR_FULL);
 	assert_int_equal(store_free_bytes(s), free_bytes);

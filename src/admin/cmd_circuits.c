@@ -1,9 +1,13 @@
-/* cmd_circuits.c - circuits: which targets are left alone because they failed, and a person's hand */
+/* cmd_circuits.c - circuits: what is left alone because it failed, and a person's hand */
+#include <string.h>
+
 #include "admin/change.h"
 #include "admin/look.h"
+#include "base/log.h"
 
 static const struct report_column columns[] = {
 	{ .name = "circuit_id", .width = 16 },
+	{ .name = "of", .width = 6 },
 	{ .name = "state", .width = 9 },
 	{ .name = "failures", .width = 8, .right = true },
 	{ .name = "trips", .width = 6, .right = true },
@@ -20,6 +24,7 @@ static void put_row(struct admin_job *job, const struct circuit_view *v)
 
 	report_row(r);
 	report_text(r, NULL, v->id);
+	report_text(r, NULL, v->shared ? "shared" : "route");
 	report_text(r, NULL, circuit_state_name(v->state));
 	report_number(r, NULL, v->failures);
 	report_number(r, NULL, (int64_t)v->trips_total);
@@ -39,23 +44,41 @@ bool cmd_circuits(struct admin_job *job)
 	if (*at == 0)
 		report_table(&job->report, "circuits", columns,
 			     sizeof(columns) / sizeof(columns[0]));
-	for (int n = 0; n < LOOK_ROWS_PER_STEP && *at < core_route_count(core); n++) {
+	for (int n = 0; n < LOOK_ROWS_PER_STEP && *at < core_circuit_count(core); n++) {
 		core_view_circuit(core, (*at)++, &v);
 		put_row(job, &v);
 	}
-	return *at < core_route_count(core);
+	return *at < core_circuit_count(core);
+}
+
+/* Which it is, by its id; their count: there is none. */
+static size_t find(const struct core *core, const char *id)
+{
+	struct circuit_view v;
+	size_t n;
+
+	for (n = 0; n < core_circuit_count(core); n++) {
+		core_view_circuit(core, n, &v);
+		if (strcmp(v.id, id) == 0)
+			break;
+	}
+	return n;
 }
 
 static void force(struct admin_job *job, bool open)
 {
+	struct core *core = job->admin->core;
 	const char *name = job->arguments[0];
-	const struct route *r = selection_route(job, name);
+	size_t n = find(core, name);
 	char who[ACTION_WHO_MAX + 1];
 	const struct hand hand = job_hand(job, who);
 
-	if (r == NULL)
+	if (n == core_circuit_count(core)) {
+		job_fail(job, ADMIN_NOTHING, "there is no circuit %s: handoffctl circuits lists "
+			 "them", log_quote(name, strlen(name)));
 		return;
-	if (!core_circuit_force(job->admin->core, r, open, &hand)) {
+	}
+	if (!core_circuit_force(core, n, open, &hand)) {
 		job_fail(job, ADMIN_NOTHING, "circuit %s is %s", name,
 			 open ? "opened by a person already" : "closed");
 		return;

@@ -197,9 +197,13 @@ static void put_problems_of(struct report *r, const struct route_view *v)
 
 static void put_problems_of_broker(struct admin_job *job)
 {
+	const struct core *core = job->admin->core;
+
 	if (core_is_draining(job->admin->core))
 		put_problem(&job->report, "DRAINING", NULL,
 			    "nothing is delivered: the broker drains");
+	for (size_t n = core_route_count(core); n < core_circuit_count(core); n++)
+		put_circuit(&job->report, core, n);
 	if (store_free_bytes(job->admin->store) <= store_reserve_bytes(job->admin->store))
 		put_problem(&job->report, "STORE_FULL", NULL, "new batches are refused: only what "
 			    "ends and retries need is left of the store");

@@ -34,7 +34,6 @@ static void make_routes(struct core *c)
 		r->target = module_by_name(c, span_of(r->settings.target));
 		store_counters_get(c->store, r->number, &r->counters);
 		store_control_get(c->store, r->number, &r->control);
-		circuit_recover(c, r);
 		r->flow.sampled_ms = c->now_ms;
 		r->flow.recounted = true;
 		c->queued += counters_queued(&r->counters);
@@ -113,9 +112,9 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	TAILQ_INIT(&c->reclaiming);
 	TAILQ_INIT(&c->behind);
 	TAILQ_INIT(&c->changed);
-	c->next_circuit_ms = UINT64_MAX;
 	make_modules(c);
 	make_routes(c);
+	circuit_recover(c);
 	store_route_walk(store, check_stranded, &stranded);
 	if (stranded.found || !recover_order(c, why, size)) {
 		core_destroy(c);
@@ -139,6 +138,7 @@ void core_destroy(struct core *c)
 	free(c->completed);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		ordered_finish(&c->routes[n]);
+	circuit_finish(c);
 	free(c->routes);
 	free(c->modules);
 	free(c);

@@ -142,6 +142,12 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
  * it is refused. */
 bool core_confirm(struct core *c, struct instance *i, const struct message *m,
     const struct frame *frame, struct fault *f);
+/*
+ * Errors that `i` tells of, in an ERROR_NOTIFICATION or in an answer: a TRANSIENT one with a code
+ * that the settings declare is a failure of a circuit that modules share.
+ */
+void core_errors_heard(struct core *c, const struct instance *i,
+    const struct message_error *errors, size_t n);
 /* BACKPRESSURE from a target. False: *f says why it is refused. */
 bool core_target_pressure(struct core *c, struct instance *i, const struct message_backpressure *b,
     struct fault *f);

@@ -112,23 +112,29 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 	};
 }
 
+size_t core_circuit_count(const struct core *c)
+{
+	return circuit_count(c);
+}
+
 void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out)
 {
-	const struct route *r = &c->routes[n];
-	const struct circuit_record *k = &r->circuit.record;
+	const struct circuit *of = circuit_at(c, n);
+	const struct circuit_record *k = &of->record;
 
 	*out = (struct circuit_view){
-		.id = r->settings.name,
-		.state = circuit_state(r),
+		.id = of->id,
+		.shared = of->shared != NULL,
+		.state = circuit_state(of),
 		.failures = k->failures,
 		.last_failure_us = k->last_failure_us,
-		.next_attempt_ms = k->state == CIRCUIT_OPEN && !k->forced ? k->next_attempt_ms : 0,
+		.next_attempt_ms = circuit_next_ms(of),
 		.trips_total = k->trips_total,
 		.forced = k->forced,
 		.who = k->who,
 		.reason = k->reason,
 		.at_us = k->at_us,
-		.probing = r->circuit.probe != 0,
+		.probing = of->probe != 0,
 	};
 }
 
@@ -136,8 +142,8 @@ size_t core_circuits_open(const struct core *c)
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < c->settings.route_count; k++)
-		n += circuit_state(&c->routes[k]) != CIRCUIT_CLOSED;
+	for (size_t k = 0; k < circuit_count(c); k++)
+		n += circuit_state(circuit_at(c, k)) != CIRCUIT_CLOSED;
 	return n;
 }
 

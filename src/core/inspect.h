@@ -33,20 +33,22 @@ struct route_view {
 };
 void core_view_route(struct core *c, const struct route *r, struct route_view *out);
 
-/* A circuit; its id is the route's name. */
+/* A circuit: a route's, whose id is the route's name, or one that modules share. */
 struct circuit_view {
 	const char *id;
+	bool shared;
 	enum circuit_state state;
 	uint32_t failures;		/* in a row */
 	int64_t last_failure_us;	/* wall clock, 0 never */
-	uint64_t next_attempt_ms;	/* custody clock, 0 none: not OPEN, or until it is closed */
+	uint64_t next_attempt_ms;	/* custody clock: when it changes by itself; 0: it does not */
 	uint64_t trips_total;
 	bool forced;			/* by a person: */
 	const char *who, *reason;
 	int64_t at_us;			/* of its latest change */
 	bool probing;			/* a probe is out */
 };
-/* Of the n-th route. */
+/* Those of the routes first, in their order. */
+size_t core_circuit_count(const struct core *c);
 void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out);
 /* How many are not CLOSED. */
 size_t core_circuits_open(const struct core *c);

@@ -202,7 +202,7 @@ static void blame_target(struct core *c, const struct instance *i)
 	TAILQ_FOREACH(r, &i->module->targeted, of_target) {
 		size_t begun = count_begun(i, r, &id);
 		if (begun > 0)
-			circuit_failed(c, r, id, begun > 1);
+			circuit_failed(c, &r->circuit, id, begun > 1);
 	}
 }
 
@@ -347,6 +347,7 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 		struct assignment *a = assignment_add(c, r, was, i);
 
 		a->begun = a->received = true;	/* who comes back for it works on it */
+		circuit_delivered(r, was);
 		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);

@@ -109,8 +109,8 @@ enum reason reason_of(struct core *c, const struct route *r, const struct batch 
 	switch (b->state) {
 	case BATCH_READY:
 		reason = of_ready(c, r, b);
-		if (reason == REASON_CIRCUIT_OPEN && circuit_state(r) == CIRCUIT_OPEN)
-			*until_ms = r->circuit.record.next_attempt_ms;
+		if (reason == REASON_CIRCUIT_OPEN)
+			*until_ms = circuit_next_ms(&r->circuit);
 		return reason;
 	case BATCH_ASSIGNED:
 		return of_assigned(c, b, until_ms);

@@ -83,6 +83,8 @@ struct config {
 	double backpressure_low_watermark;
 	int64_t circuit_failure_threshold;	/* consecutive failures */
 	int64_t circuit_reset_timeout_ms;
+	int64_t flood_threshold;		/* dead letters with one code; 0: never */
+	int64_t flood_window_ms;
 	int64_t health_check_interval_ms;
 	int64_t health_check_timeout_ms;
 	double error_rate_degraded;		/* part of the batches of a minute, 0 to 1 */

@@ -49,6 +49,8 @@ static void fill_core(struct settings *s, const struct config *c)
 		.backpressure_low_watermark = c->backpressure_low_watermark,
 		.circuit_failure_threshold = (uint32_t)c->circuit_failure_threshold,
 		.circuit_reset_timeout_ms = (uint32_t)c->circuit_reset_timeout_ms,
+		.flood_threshold = (uint32_t)c->flood_threshold,
+		.flood_window_ms = (uint32_t)c->flood_window_ms,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);

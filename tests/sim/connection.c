@@ -156,10 +156,9 @@ static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char
 	connection_close(w, c);
 }
 
-static void on_circuit(struct peer *p, const struct message_circuit_change *change)
+static void on_circuit(struct peer *peer, const struct message_circuit_change *change)
 {
-	(void)p;
-	(void)change;
+	breaker_on_told(the_world, from_peer(peer), change);
 }
 
 const struct peer_ops connection_ops = {

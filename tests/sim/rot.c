@@ -67,6 +67,10 @@ static void damage_row(struct world *w, struct store *s, enum table t, uint64_t 
 	size_t len = v.mv_size;
 	memcpy(copy, v.mv_data, len);
 	mdb_cursor_close(c);
+	if (len == 0) {			/* it was damaged so before */
+		free(copy);
+		return;
+	}
 	if (chance(w, 5))
 		len = between(w, 0, len - 1);
 	else

@@ -3,7 +3,9 @@
 
 #include "admin/change.h"
 #include "admin/look.h"
-#include "base/log.h"
+#include "base/nearest.h"
+
+#define CIRCUITS_MAX 320		/* the configuration's most routes and shared ones */
 
 static const struct report_column columns[] = {
 	{ .name = "circuit_id", .width = 16 },
@@ -51,33 +53,39 @@ bool cmd_circuits(struct admin_job *job)
 	return *at < core_circuit_count(core);
 }
 
-/* Which it is, by its id; their count: there is none. */
-static size_t find(const struct core *core, const char *id)
+/* Which it is, by its id. False, and told: there is none. */
+static bool find(struct admin_job *job, const char *id, size_t *found)
 {
+	const struct core *core = job->admin->core;
+	const char *names[CIRCUITS_MAX], *nearest;
 	struct circuit_view v;
-	size_t n;
+	size_t n = 0;
 
-	for (n = 0; n < core_circuit_count(core); n++) {
+	for (; n < core_circuit_count(core) && n < CIRCUITS_MAX; n++) {
 		core_view_circuit(core, n, &v);
-		if (strcmp(v.id, id) == 0)
-			break;
+		names[n] = v.id;
+		if (strcmp(v.id, id) == 0) {
+			*found = n;
+			return true;
+		}
 	}
-	return n;
+	nearest = nearest_word(id, names, n);
+	job_fail(job, ADMIN_USAGE, "there is no circuit \"%.64s\"%s%s%s", id,
+		 nearest != NULL ? ", did you mean \"" : "", nearest != NULL ? nearest : "",
+		 nearest != NULL ? "\"?" : "");
+	return false;
 }
 
 static void force(struct admin_job *job, bool open)
 {
 	struct core *core = job->admin->core;
 	const char *name = job->arguments[0];
-	size_t n = find(core, name);
+	size_t n;
 	char who[ACTION_WHO_MAX + 1];
 	const struct hand hand = job_hand(job, who);
 
-	if (n == core_circuit_count(core)) {
-		job_fail(job, ADMIN_NOTHING, "there is no circuit %s: handoffctl circuits lists "
-			 "them", log_quote(name, strlen(name)));
+	if (!find(job, name, &n))
 		return;
-	}
 	if (!core_circuit_force(core, n, open, &hand)) {
 		job_fail(job, ADMIN_NOTHING, "circuit %s is %s", name,
 			 open ? "opened by a person already" : "closed");

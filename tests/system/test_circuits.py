@@ -6,7 +6,7 @@ import time
 from case import Case, summary
 from ctl import ADMIN, Ctl
 
-QUICK = "retry_delay_ms = 20 backoff_multiplier = 1.0 max_retries = 2"
+QUICK = "retry_delay_ms = 300 backoff_multiplier = 1.0 max_retries = 2"
 
 
 class Circuits(Case):

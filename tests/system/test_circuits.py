@@ -139,6 +139,35 @@ class Open(Circuits):
         self.assertTrue(seen[-1].redelivered)
 
 
+class Special(Circuits):
+    def test_a_redriven_batch_waits_while_it_is_open(self):
+        self.start(reset_ms=1500)
+        batch = self.alpha.hand_over()
+        self.beta.reject(self.beta.delivery(batch), "PERMANENT")
+        self.alpha.outcome(batch)
+        self.open()
+        Ctl(self.broker).ask("dead", "redrive", batch["metadata"]["batch_id"])
+        self.beta.expect_none("BATCH_TRANSFER", seconds=0.3)
+        self.changes(self.beta, "OPEN", "HALF_OPEN")
+        seen = []
+        while batch["metadata"]["batch_id"] not in seen:
+            delivery = self.beta.delivery()
+            self.beta.finish(delivery)
+            seen.append(delivery.batch_id)
+
+    def test_a_module_with_a_route_to_itself_is_told_once(self):
+        self.broker = self.start_broker(
+            'route "loop" { source = "PHI" target = "PHI" %s }' % QUICK,
+            circuit_failure_threshold=2, circuit_reset_timeout_ms=60000)
+        phi = self.module(self.broker, "PHI")
+        for _ in range(2):
+            phi.reject(phi.delivery(phi.hand_over(target="PHI")))
+        told = phi.expect("CIRCUIT_STATE_CHANGE")
+        self.assertEqual((told["circuit_id"], told["affected_modules"]), ("loop", ["PHI"]))
+        phi.barrier()
+        phi.expect_none("CIRCUIT_STATE_CHANGE")
+
+
 class HalfOpen(Circuits):
     def test_one_probe_at_a_time_another_each_time(self):
         self.start(reset_ms=150)

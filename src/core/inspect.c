@@ -157,6 +157,43 @@ void core_view_queue(const struct core *c, size_t n, struct queue_view *out)
 	}
 }
 
+/* --- circuits -------------------------------------------------------------------------------- */
+
+size_t core_circuit_count(const struct core *c)
+{
+	return circuit_count(c);
+}
+
+void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out)
+{
+	const struct circuit *of = circuit_at(c, n);
+	const struct circuit_record *k = &of->record;
+
+	*out = (struct circuit_view){
+		.id = of->id,
+		.shared = of->shared != NULL,
+		.state = circuit_state(of),
+		.failures = k->failures,
+		.last_failure_us = k->last_failure_us,
+		.next_attempt_ms = circuit_next_ms(of),
+		.trips_total = k->trips_total,
+		.forced = k->forced,
+		.who = k->who,
+		.reason = k->reason,
+		.at_us = k->at_us,
+		.probing = of->probe != 0,
+	};
+}
+
+size_t core_circuits_open(const struct core *c)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < circuit_count(c); k++)
+		n += circuit_state(circuit_at(c, k)) != CIRCUIT_CLOSED;
+	return n;
+}
+
 /* --- instances ------------------------------------------------------------------------------- */
 
 size_t core_connected(const struct core *c, size_t *known)

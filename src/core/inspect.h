@@ -45,6 +45,26 @@ struct queue_view {
 /* Of the n-th module. */
 void core_view_queue(const struct core *c, size_t n, struct queue_view *out);
 
+/* A circuit: a route's, whose id is the route's name, or one that modules share. */
+struct circuit_view {
+	const char *id;
+	bool shared;
+	enum circuit_state state;
+	uint32_t failures;		/* in a row */
+	int64_t last_failure_us;	/* wall clock, 0 never */
+	uint64_t next_attempt_ms;	/* custody clock: when it changes by itself; 0: it does not */
+	uint64_t trips_total;
+	bool forced;			/* by a person: */
+	const char *who, *reason;
+	int64_t at_us;			/* of its latest change */
+	bool probing;			/* a probe is out */
+};
+/* Those of the routes first, in their order. */
+size_t core_circuit_count(const struct core *c);
+void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out);
+/* How many are not CLOSED. */
+size_t core_circuits_open(const struct core *c);
+
 struct instance_view {
 	const char *module;
 	struct span id;			/* its p NULL: the broker's own */
@@ -106,6 +126,7 @@ enum reason {
 	REASON_HELD,		/* by a person */
 	REASON_ROUTE_HALTED,	/* by a person: the whole route */
 	REASON_DRAINING,	/* by a person: the whole broker */
+	REASON_CIRCUIT_OPEN,	/* the target has failed: it is left alone for a while */
 	REASON_DEAD,		/* parked: somebody has to decide */
 	REASON_COUNT,
 };

@@ -20,6 +20,7 @@ const char *reason_name(enum reason reason)
 		[REASON_HELD] = "HELD",
 		[REASON_ROUTE_HALTED] = "ROUTE_HALTED",
 		[REASON_DRAINING] = "DRAINING",
+		[REASON_CIRCUIT_OPEN] = "CIRCUIT_OPEN",
 		[REASON_DEAD] = "DEAD",
 	};
 	return names[reason];
@@ -49,7 +50,9 @@ static enum reason of_route(const struct core *c, const struct route *r)
 {
 	if (r->control.paused)
 		return REASON_ROUTE_HALTED;
-	return c->draining ? REASON_DRAINING : of_consumers(c, r);
+	if (c->draining)
+		return REASON_DRAINING;
+	return circuit_lets_through(r) ? of_consumers(c, r) : REASON_CIRCUIT_OPEN;
 }
 
 static bool is_behind_in_order(struct core *c, const struct route *r, const struct batch *b)
@@ -102,10 +105,15 @@ static enum reason of_assigned(struct core *c, const struct batch *b, uint64_t *
 enum reason reason_of(struct core *c, const struct route *r, const struct batch *b,
     uint64_t *until_ms)
 {
+	enum reason reason;
+
 	*until_ms = 0;
 	switch (b->state) {
 	case BATCH_READY:
-		return of_ready(c, r, b);
+		reason = of_ready(c, r, b);
+		if (reason == REASON_CIRCUIT_OPEN)
+			*until_ms = circuit_next_ms(&r->circuit);
+		return reason;
 	case BATCH_ASSIGNED:
 		return of_assigned(c, b, until_ms);
 	case BATCH_WAITING:

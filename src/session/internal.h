@@ -181,6 +181,7 @@ void send_echo(struct session *s, const struct message *m, const struct message_
     const struct route *route, bool duplicate);
 void send_backpressure(struct session *s, const struct message_backpressure *b);
 void send_warning(struct session *s, const struct batch_warning *w);
+void send_circuit_change(struct session *s, const struct message_circuit_change *change);
 void send_notice(struct session *s, uint64_t number, const uint8_t *body, size_t n);
 void send_outcome(struct session *s, const struct ended *e, const struct route *route);
 

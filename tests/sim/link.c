@@ -125,6 +125,7 @@ bool link_join(struct world *w, struct actor *a)
 			broke(w, "party %d is welcomed with another credit", a->party);
 		a->connection = c;
 		learn_routes(w, a);
+		core_welcomed(w->core, c->instance);
 		c->half_open = !w->settling && has_trouble(w, TROUBLE_HALF_OPEN) && chance(w, 6);
 	} else {
 		connection_close(w, c);

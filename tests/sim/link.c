@@ -194,6 +194,9 @@ bool link_leave(struct world *w)
 		a = &w->actors[k];
 	if (!a->connection)
 		return false;
+	/* what is given back waits: and then an answer comes that costs nothing */
+	if (a->held_count > 0 && !breaker_is_closed(w, w->parcels[a->held[0].parcel].route))
+		n = 1;
 	if (a->connection->half_open)
 		n = 0;
 	else if (!has_trouble(w, ways[n].trouble))

@@ -1,7 +1,7 @@
 /* check.c - invariants of the store and the counters, against the model */
 #include <string.h>
 
-#include "core/inspect.h"
+#include "core/measure.h"
 #include "sim.h"
 
 /* --- one batch ------------------------------------------------------------------------------- */

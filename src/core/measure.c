@@ -112,7 +112,7 @@ uint64_t core_retention_ms(const struct core *c)
 	return known;
 }
 
-uint64_t core_reserve_bytes(const struct core *c)
+uint64_t core_store_reserve_bytes(const struct core *c)
 {
 	return store_reserve_bytes(c->store) + c->settings.stage_reserve;
 }

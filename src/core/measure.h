@@ -41,7 +41,7 @@ uint64_t core_retention_ms(const struct core *c);
 uint64_t core_history_size(const struct core *c);
 
 /* What of the store is kept for ends, retries and stages. */
-uint64_t core_reserve_bytes(const struct core *c);
+uint64_t core_store_reserve_bytes(const struct core *c);
 /* There is room in the store for another batch, if it is no larger than this. */
 #define USUAL_BATCH_BYTES (64 * 1024)
 bool core_has_room(const struct core *c);

@@ -424,7 +424,7 @@ static void check_measures(struct world *w)
 	if (queued != depths)
 		broke(w, "queues to modules and routes differ");
 	if (core_has_room(w->core) &&
-	    store_free_bytes(w->store) <= core_reserve_bytes(w->core))
+	    store_free_bytes(w->store) <= core_store_reserve_bytes(w->core))
 		broke(w, "there would be room in the reserve");
 	if (core_retention_ms(w->core) > w->plan.core.outcome_retention_ms ||
 	    core_history_size(w->core) != w->plan.core.history_size)

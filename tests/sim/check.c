@@ -1,7 +1,7 @@
 /* check.c - invariants of the store and the counters, against the model */
 #include <string.h>
 
-#include "core/inspect.h"
+#include "core/measure.h"
 #include "sim.h"
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -425,7 +425,7 @@ static void check_measures(struct world *w)
 	if (queued != depths)
 		broke(w, "queues to modules and routes differ");
 	if (core_has_room(w->core) &&
-	    store_free_bytes(w->store) <= core_reserve_bytes(w->core))
+	    store_free_bytes(w->store) <= core_store_reserve_bytes(w->core))
 		broke(w, "there would be room in the reserve");
 	if (core_retention_ms(w->core) > w->plan.core.outcome_retention_ms ||
 	    core_history_size(w->core) != w->plan.core.history_size)

@@ -44,6 +44,7 @@ static void expire(struct core *c, struct assignment *a)
 	struct instance *holder = a->holder;
 	const struct route *r = a->route;
 
+	vitals_missed(holder);
 	assignment_fail(c, a, a->received ? CAUSE_PROCESS_TIMEOUT : CAUSE_ACK_TIMEOUT);
 	if (holder->peer)
 		c->ops->warn(holder->peer, &(struct batch_warning){

@@ -36,6 +36,7 @@ static void turn_take(struct turn *t)
 {
 	clock_read(&t->clock);
 	core_set_time(t->core, t->clock.now_ms, t->clock.peer_ms, datetime_now_us());
+	own_health_tell(&t->own_health, t->core);
 	sessions_set_time(t->sessions, t->clock.peer_ms);
 	take_operators(t);
 	sessions_receive(t->sessions);
@@ -58,9 +59,11 @@ static bool turn_end(struct turn *t)
 
 	if (store_commit(t->store) != 0)
 		return false;
+	int64_t commit_us = clock_monotonic_us() - began_us;
 	if (store_commits(t->store) != commits)
 		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
-		    (long long)(clock_monotonic_us() - began_us));
+		    (long long)commit_us);
+	own_health_note(&t->own_health, commit_us, began_us - t->awake_ms * 1000);
 	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);

@@ -158,6 +158,8 @@ void handle_batch(struct session *s, const struct message *m, struct frame *fram
 void handle_acknowledgment(struct session *s, const struct message *m, struct frame *frame);
 void handle_delivery_confirmation(struct session *s, const struct message *m, struct frame *frame);
 void handle_backpressure(struct session *s, const struct message *m, struct frame *frame);
+void handle_health_request(struct session *s, const struct message *m, struct frame *frame);
+void handle_health_response(struct session *s, const struct message *m, struct frame *frame);
 void handle_error_notification(struct session *s, const struct message *m, struct frame *frame);
 
 /* --- send_*.c --------------------------------------------------------------------------------- */
@@ -179,6 +181,8 @@ void send_offer_answer(struct session *s, const struct message *m, const struct 
 void send_echo(struct session *s, const struct message *m, const struct message_ack *of,
     const struct route *route, bool duplicate);
 void send_backpressure(struct session *s, const struct message_backpressure *b);
+void send_health_request(struct session *s);
+void send_health_response(struct session *s, const struct message *m);
 void send_warning(struct session *s, const struct batch_warning *w);
 void send_notice(struct session *s, uint64_t number, const uint8_t *body, size_t n);
 void send_outcome(struct session *s, const struct ended *e, const struct route *route);

@@ -38,6 +38,11 @@ static void warn(struct peer *p, const struct batch_warning *w)
 	send_warning(session_of(p), w);
 }
 
+static void ask_health(struct peer *p)
+{
+	send_health_request(session_of(p));
+}
+
 static void dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
 {
 	struct session *s = session_of(p);
@@ -53,5 +58,6 @@ const struct peer_ops session_peer_ops = {
 	.notice = notice,
 	.backpressure = backpressure,
 	.warn = warn,
+	.ask_health = ask_health,
 	.dismiss = dismiss,
 };

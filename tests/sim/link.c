@@ -122,6 +122,7 @@ bool link_join(struct world *w, struct actor *a)
 	if (welcome) {
 		w->model.parties[a->party].number = instance_number(c->instance);
 		a->connection = c;
+		health_begin(w, c);
 		learn_routes(w, a);
 		c->half_open = !w->settling && has_trouble(w, TROUBLE_HALF_OPEN) && chance(w, 6);
 	} else {

@@ -13,7 +13,7 @@
 
 /* --- instances and modules ------------------------------------------------------------------- */
 
-static void view_instance(const struct core *c, const struct instance *i,
+void checkup_instance(const struct core *c, const struct instance *i,
     struct instance_checkup *out)
 {
 	const struct assignment *oldest = TAILQ_FIRST(&i->held);
@@ -42,7 +42,7 @@ void core_visit_instances(struct core *c, size_t n,
 	struct instance_checkup view;
 
 	TAILQ_FOREACH(i, &c->modules[n].connected, connected) {
-		view_instance(c, i, &view);
+		checkup_instance(c, i, &view);
 		if (!visit(arg, &view))
 			return;
 	}
@@ -80,7 +80,7 @@ static void add_instance(const struct core *c, const struct instance *i, struct 
 {
 	struct instance_checkup view;
 
-	view_instance(c, i, &view);
+	checkup_instance(c, i, &view);
 	s->connected++;
 	s->verdicts[view.status]++;
 	s->takers += i->max_in_flight > 0 && !i->draining;

@@ -347,6 +347,11 @@ void vitals_missed(struct instance *i);
 uint64_t vitals_idle_ms(const struct core *c, const struct instance *i);
 void vitals_signs(const struct core *c, const struct instance *i, struct instance_signs *out);
 
+/* --- checkup.c ------------------------------------------------------------------------------- */
+struct instance_checkup;
+void checkup_instance(const struct core *c, const struct instance *i,
+    struct instance_checkup *out);
+
 /* --- sequence.c ------------------------------------------------------------------------------ */
 struct sequence *sequence_of(struct core *c, struct instance *i, const struct route *r);
 /* The highest number taken, 0 none: what WELCOME says. */

@@ -3,45 +3,13 @@
 What is asked, and how the verdicts come about: protocol, sections 4 and 11.
 """
 
-import json
 import os
 import signal
 import time
 
-from case import Case, messages
-from ctl import ADMIN, Ctl
+from case import messages
+from health_case import QUICK, SLOW, TIMEOUT_MS, Health
 from test_clock import WallClock
-
-INTERVAL_MS, TIMEOUT_MS = 100, 300
-QUICK = {"health_check_interval_ms": INTERVAL_MS, "health_check_timeout_ms": TIMEOUT_MS}
-# A check that has just been answered is followed by the next one after this time.
-SLOW = {"health_check_interval_ms": 600000, "health_check_timeout_ms": 600000}
-
-
-class Health(Case):
-    def components(self, answer):
-        return {c["component_name"]: c for c in answer["checks"]}
-
-    def statuses(self, answer):
-        return {name: c["status"] for name, c in self.components(answer).items()}
-
-    def module_health(self, module, observer):
-        return observer.ask_health()["pipeline"]["module_statuses"][module]
-
-    def wait_for(self, observer, module, status, seconds=10.0):
-        """Asks until the module has this status, while the observer itself answers; its health."""
-        deadline = time.monotonic() + seconds
-        while True:
-            health = self.module_health(module, observer)
-            self.answer_all(observer)
-            if health["status"] == status:
-                return health
-            self.assertLess(time.monotonic(), deadline, health)
-
-    def answer_all(self, *clients):
-        for client in clients:
-            while client.checks:
-                client.answer_check(client.checks.pop(0))
 
 
 class TheBrokerAnswers(Health):
@@ -233,73 +201,3 @@ class TheBrokerAsks(Health):
         os.kill(self.broker.process.pid, signal.SIGCONT)
         self.assertEqual(self.module_health("ALPHA", alpha)["status"], "HEALTHY")
         alpha.answer_check(check)
-
-
-class AnOperatorAsks(Health):
-    def setUp(self):
-        super().setUp()
-        self.broker = self.start_broker(
-            ADMIN + 'route "alpha-beta" { process_timeout_ms = 2000 retry_delay_ms = 20 }', **QUICK)
-        self.ctl = Ctl(self.broker)
-        self.alpha = self.module(self.broker, "ALPHA", instance_id="a1")
-
-    def until_healthy(self):
-        """Answers as ALPHA until nothing is wrong; what the operator is told."""
-        deadline = time.monotonic() + 20
-        while True:
-            self.alpha.barrier()
-            self.answer_all(self.alpha)
-            answer = self.ctl.run("--json", "health")
-            if answer.status == 0:
-                return json.loads(answer.output)
-            self.assertLess(time.monotonic(), deadline, answer)
-
-    def test_the_exit_status_is_the_verdict_and_goes_to_standard_output(self):
-        health = self.until_healthy()
-        self.assertEqual((health["status"], health["pipeline"]["status"], health["reasons"],
-                          health["instances"]), ("HEALTHY", "HEALTHY", [], []))
-        batch = self.alpha.hand_over()
-        self.answer_all(self.alpha)
-        answer = self.ctl.run("health")
-        while answer.status == 2:       # on a machine that is too busy to answer in time
-            self.alpha.barrier()
-            self.answer_all(self.alpha)
-            answer = self.ctl.run("health")
-        self.assertEqual((answer.status, answer.errors), (1, ""), answer)
-        self.assertRegex(answer.output, r"(?m)^status +DEGRADED$")
-        self.assertRegex(answer.output, r"DEGRADED +module BETA +0 connected: batches wait")
-        beta = self.module(self.broker, "BETA")
-        beta.finish(beta.delivery(batch))
-
-    def test_a_module_that_was_stopped_is_named(self):
-        health = self.ctl.until(lambda h: h["status"] == "UNHEALTHY", "health")
-        self.assertEqual([(i["instance"], i["status"], i["message"]) for i in health["instances"]],
-                         [("ALPHA/a1", "UNHEALTHY", "does not answer")])
-        self.assertIn(("UNHEALTHY", "module ALPHA"), [(r["status"], r["component"])
-                                                      for r in health["reasons"]])
-        self.assertEqual(self.ctl.run("health").status, 2)
-        problems = [(p["problem"], p["text"]) for p in self.ctl.ask("status")["problems"]]
-        self.assertEqual(problems, [("UNHEALTHY", "ALPHA/a1 does not answer")])
-        client, = self.ctl.ask("clients")["clients"]
-        self.assertEqual((client["instance"], client["health"]), ("ALPHA/a1", "UNHEALTHY"))
-
-    def test_a_consumer_that_ends_nothing_is_named_though_it_answers(self):
-        beta = self.module(self.broker, "BETA", 1, instance_id="b1")
-        beta.finish(beta.delivery(self.alpha.hand_over()))
-        delivery = beta.delivery(self.alpha.hand_over())
-        deadline = time.monotonic() + 30
-        while True:     # 'still at it', over and over
-            beta.acknowledge(delivery, "RECEIVED")
-            beta.barrier()
-            self.answer_all(beta)
-            problems = {p["problem"]: p["text"] for p in self.ctl.ask("status")["problems"]}
-            if "STUCK" in problems:
-                break
-            self.assertLess(time.monotonic(), deadline, problems)
-        self.assertRegex(problems["STUCK"], r"^BETA/b1 holds 1 batches and has ended none for \d")
-        row, = [i for i in json.loads(self.ctl.run("--json", "health").output)["instances"]
-                if i["instance"] == "BETA/b1"]
-        self.assertEqual((row["held"], row["message"]), (1, "holds batches and ends none"))
-        self.assertLess(row["last_progress"], row["oldest_since"])
-        beta.finish(delivery)
-        self.assertNotIn("STUCK", {p["problem"] for p in self.ctl.ask("status")["problems"]})

@@ -40,7 +40,7 @@ static const struct report_column instance_columns[] = {
 	{ .name = "last_heard", .width = 23 },
 	{ .name = "message" },
 };
-#define TABLE(columns) columns, sizeof(columns) / sizeof(columns[0])
+#define TABLE(columns) (columns), sizeof(columns) / sizeof((columns)[0])
 
 enum stage { HEAD, REASONS, COMPONENTS, MODULES, INSTANCES };
 

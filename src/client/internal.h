@@ -231,11 +231,11 @@ struct handoff_client {
 	uint64_t newest_notice;		/* the highest that came, of this broker_id */
 	struct confirmations confirmations;
 
-	bool is_paused;			/* by the caller: no deliveries on any route */
-
 	struct own_component *components;	/* owned; what the caller said of its health */
 	size_t component_count;
 	int64_t opened_at_ms;
+
+	bool is_paused;			/* by the caller: no deliveries on any route */
 
 	bool is_draining;
 	bool has_said_draining;

@@ -80,7 +80,8 @@ struct vitals {
 	bool is_missed;			/* the log has said that it does not answer */
 	bool is_late;			/* lost a batch by a deadline, and has ended none since */
 	bool has_buffer_depth;
-	uint64_t buffer_depth;		/* its component output_buffer */
+	bool tells_buffer_depth;	/* by its component output_buffer */
+	uint64_t buffer_depth;		/* of that; else of its own back-pressure */
 	enum health_status reported;
 	struct component *components;	/* owned; of its latest answer */
 	size_t component_count;
@@ -343,6 +344,8 @@ uint64_t vitals_next_ms(const struct core *c);
 void vitals_took(struct core *c, struct instance *i);
 void vitals_ended(struct core *c, struct instance *i);
 void vitals_missed(struct instance *i);
+/* It asked for back-pressure, or ended it, and told this depth. */
+void vitals_pressed(struct instance *i, uint64_t depth);
 /* How long it holds batches and has ended none. */
 uint64_t vitals_idle_ms(const struct core *c, const struct instance *i);
 void vitals_signs(const struct core *c, const struct instance *i, struct instance_signs *out);

@@ -45,8 +45,10 @@ static void ask(struct core *c, struct instance *i)
 
 	if (is_overdue(c, v) && !v->is_missed) {
 		v->is_missed = true;
-		log_warning("a module does not answer health checks", "module=%s instance=%s",
-		    i->module->settings.name, log_quote(i->record.id, i->record.id_len));
+		if (log_allow("health check missed", 10))
+			log_warning("a module does not answer health checks",
+			    "module=%s instance=%s", i->module->settings.name,
+			    log_quote(i->record.id, i->record.id_len));
 	}
 	if (!v->is_asked)
 		v->asked_ms = c->peer_ms;
@@ -104,11 +106,11 @@ static void keep_components(struct vitals *v, const struct message_health_respon
 	free(v->components);
 	v->components = n ? xcalloc(n, sizeof *v->components) : NULL;
 	v->component_count = n;
-	v->has_buffer_depth = false;
 	for (size_t k = 0; k < n; k++) {
 		component_copy(&v->components[k], &r->checks[k]);
 		if (span_is(r->checks[k].name, "output_buffer"))
-			v->has_buffer_depth = read_number(r->checks[k].message, &v->buffer_depth);
+			v->has_buffer_depth = v->tells_buffer_depth =
+			    read_number(r->checks[k].message, &v->buffer_depth);
 	}
 }
 
@@ -116,13 +118,21 @@ void core_health_told(struct core *c, struct instance *i, const struct message_h
 {
 	struct vitals *v = &i->vitals;
 
-	if (v->is_missed)
+	if (v->is_missed && log_allow("health check answered", 10))
 		log_info("a module answers health checks again", "module=%s instance=%s",
 		    i->module->settings.name, log_quote(i->record.id, i->record.id_len));
 	v->is_asked = v->is_missed = false;
 	v->answered_us = c->wall_us;
 	v->reported = r->status;
 	keep_components(v, r);
+}
+
+void vitals_pressed(struct instance *i, uint64_t depth)
+{
+	if (i->vitals.tells_buffer_depth)
+		return;
+	i->vitals.has_buffer_depth = true;
+	i->vitals.buffer_depth = depth;
 }
 
 /* --- progress -------------------------------------------------------------------------------- */

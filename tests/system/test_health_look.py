@@ -60,6 +60,26 @@ class AnOperatorAsks(Health):
         client, = self.ctl.ask("clients")["clients"]
         self.assertEqual((client["instance"], client["health"]), ("ALPHA/a1", "UNHEALTHY"))
 
+    def test_the_depth_of_a_buffer_comes_from_checks_or_from_back_pressure(self):
+        def depth():
+            health = json.loads(self.ctl.run("--json", "health").output)
+            return {m["module"]: m["buffer_depth"] for m in health["modules"]}["BETA"]
+
+        beta = self.module(self.broker, "BETA")
+        self.assertIsNone(depth())
+        beta.press("ACTIVATE", depth=9)
+        self.assertEqual(depth(), 9)
+        for message, expected in (("17", 17), ("many", None), ("0", 0)):
+            beta.tell(messages.health_response("BETA", components=[
+                messages.component("output_buffer", message=message)]))
+            self.assertEqual(depth(), expected)
+        beta.press("DEACTIVATE", depth=3)
+        self.assertEqual(depth(), 0)
+        other = self.module(self.broker, "BETA")
+        other.tell(messages.health_response("BETA", components=[
+            messages.component("output_buffer", message="5")]))
+        self.assertEqual(depth(), 5)
+
     def test_a_consumer_that_ends_nothing_is_named_though_it_answers(self):
         beta = self.module(self.broker, "BETA", 1, instance_id="b1")
         beta.finish(beta.delivery(self.alpha.hand_over()))

@@ -118,6 +118,15 @@ class TheBrokerAsks(Health):
                               check["header"]["target_module"]), ("DETAILED", "BROKER", "ALPHA"))
             self.alpha.answer_check(check)
 
+    def test_asking_and_answering_costs_no_commit(self):
+        beta = self.module(self.broker, "BETA")
+        for _ in range(10):
+            for client in (self.alpha, beta):
+                client.send(messages.health_response(client.module, in_reply_to=client.check()[
+                    "header"]["message_id"]))
+        self.broker.stop()
+        self.broker.wait_for_log(r"stopped commits=[1-9] ")
+
     def test_what_a_module_says_of_itself_is_passed_on(self):
         beta = self.module(self.broker, "BETA", instance_id="b1")
         beta.answer_check(beta.check(), "DEGRADED", [

@@ -15,6 +15,7 @@ extern "C" {
 
 struct handoff_delivery;
 struct handoff_record_result;	/* confirm.h */
+struct handoff_health_report;	/* health.h */
 
 enum handoff_event_type {
 	/* The state changed, or the settings of a connected client: state, text (why). */
@@ -63,6 +64,9 @@ enum handoff_event_type {
 	/* What came of records of a batch at their destination: batch_id, results; route. A part of
 	 * the batch's, or all; it can be told again. `user` is NULL. */
 	HANDOFF_EVENT_CONFIRMATION,
+
+	/* The broker's answer to handoff_health_ask(): health. */
+	HANDOFF_EVENT_HEALTH,
 };
 
 enum handoff_action {
@@ -92,6 +96,7 @@ struct handoff_event {
 	struct handoff_backpressure backpressure;
 	const struct handoff_record_result *results;	/* result_count of them */
 	size_t result_count;
+	const struct handoff_health_report *health;
 };
 
 /*

@@ -14,6 +14,7 @@
  *	send.h     records into batches, batches into the broker's custody
  *	receive.h  deliveries, and the ways to end them
  *	confirm.h  delivery confirmations: what came of each record
+ *	health.h   how the module does, and how the broker does
  *
  * The library sets no signal handler, never ends the process, and prints nothing. It has no state
  * beside its clients; a client and all that came from it belong to one thread at a time, and
@@ -23,6 +24,7 @@
 #include <handoff/confirm.h>
 #include <handoff/error.h>
 #include <handoff/event.h>
+#include <handoff/health.h>
 #include <handoff/receive.h>
 #include <handoff/send.h>
 

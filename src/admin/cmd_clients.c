@@ -6,11 +6,13 @@
 static const struct report_column columns[] = {
 	{ .name = "instance", .width = 24 },
 	{ .name = "state", .width = 9 },
+	{ .name = "health", .width = 9 },
 	{ .name = "held", .width = 6, .right = true },
 	{ .name = "max_in_flight", .width = 13, .right = true },
 	{ .name = "oldest_batch_id", .width = 36 },
 	{ .name = "oldest_since", .width = 23 },
 	{ .name = "oldest_lease", .width = 12, .right = true },
+	{ .name = "last_progress", .width = 23 },
 	{ .name = "in_custody", .width = 10, .right = true },
 	{ .name = "owed_notices", .width = 12 },
 	{ .name = "last_used" },
@@ -31,6 +33,7 @@ static void put_row(struct admin_job *job, const struct instance_view *v)
 	report_row(r);
 	look_instance(r, NULL, core, v->number);
 	report_text(r, NULL, state_name(v));
+	report_text(r, NULL, v->connected ? health_status_name(v->health.status) : NULL);
 	report_number(r, NULL, v->held);
 	if (v->connected)
 		report_number(r, NULL, v->max_in_flight);
@@ -45,6 +48,7 @@ static void put_row(struct admin_job *job, const struct instance_view *v)
 		report_none(r, NULL);
 		report_none(r, NULL);
 	}
+	look_time(r, NULL, v->connected ? v->health.progress_us : 0);
 	report_number(r, NULL, (int64_t)v->live);
 	report_bool(r, NULL, v->owed != 0);
 	look_time(r, NULL, core_wall_of(core, v->last_used_ms));

@@ -5,6 +5,7 @@
 #include "base/version.h"
 
 #define ROUTES_PER_STEP 64
+#define INSTANCES_SHOWN 10		/* of a module; health and clients show more */
 #define SHARE_WARNING_PERCENT 80	/* of a route's dead letters */
 
 static const struct report_column route_columns[] = {
@@ -27,7 +28,7 @@ static const struct report_column problem_columns[] = {
 	{ .name = "text" },
 };
 
-enum status_stage { STATUS_HEAD, STATUS_ROUTES, STATUS_PROBLEMS };
+enum status_stage { STATUS_HEAD, STATUS_ROUTES, STATUS_PROBLEMS, STATUS_INSTANCES };
 
 struct status {
 	enum status_stage stage;
@@ -210,12 +211,46 @@ static void put_problems_of_broker(struct admin_job *job)
 			    "ends and retries need is left of the store");
 }
 
+struct showing {
+	struct admin_job *job;
+	int shown;
+};
+
+static bool put_problem_of_instance(void *arg, const struct instance_checkup *i)
+{
+	struct showing *s = arg;
+	char name[INSTANCE_NAME_MAX], age[32], text[512];
+
+	if (i->status == HEALTH_HEALTHY)
+		return true;
+	core_instance_name(s->job->admin->core, i->number, name, sizeof(name));
+	snprintf(text, sizeof(text), "%s %s", name, i->why);
+	if (i->stuck_ms > 0) {
+		report_write_duration((int64_t)i->stuck_ms, age, sizeof(age));
+		snprintf(text, sizeof(text), "%s holds %u batches and has ended none for %s", name,
+			 i->held, age);
+	}
+	put_problem(&s->job->report, i->stuck_ms > 0 ? "STUCK" : health_status_name(i->status),
+		    NULL, text);
+	return ++s->shown < INSTANCES_SHOWN;
+}
+
+/* One module a step. False: it was the last. */
+static bool put_instances(struct admin_job *job, struct status *s)
+{
+	core_visit_instances(job->admin->core, s->at++, put_problem_of_instance,
+	    &(struct showing){ .job = job });
+	return s->at < core_module_count(job->admin->core);
+}
+
 bool cmd_status(struct admin_job *job)
 {
 	struct status *s = job_state(job, sizeof(*s));
 	struct core *core = job->admin->core;
 	struct route_view v;
 
+	if (s->stage == STATUS_INSTANCES)
+		return put_instances(job, s);
 	if (s->stage == STATUS_HEAD) {
 		put_head(job);
 		s->stage = STATUS_ROUTES;
@@ -232,11 +267,13 @@ bool cmd_status(struct admin_job *job)
 	}
 	if (s->at < core_route_count(core))
 		return true;
-	if (s->stage == STATUS_PROBLEMS)
-		return false;
+	s->at = 0;
+	if (s->stage == STATUS_PROBLEMS) {
+		s->stage = STATUS_INSTANCES;
+		return true;
+	}
 	put_sums(job, s);
 	put_problems_of_broker(job);
 	s->stage = STATUS_PROBLEMS;
-	s->at = 0;
 	return true;
 }

@@ -64,6 +64,8 @@ static const struct command commands[] = {
 	{ .words = "explain", .role = ROLE_LOOK, .step = cmd_explain, .arguments = "ID",
 	  .options = "--record --route NAME",
 	  .help = "tell a batch's story: what happened, what it waits for, what can be done" },
+	{ .words = "health", .role = ROLE_LOOK, .step = cmd_health,
+	  .help = "judge the pipeline: status 0 HEALTHY, 1 DEGRADED, 2 UNHEALTHY, and why" },
 	{ .words = "help", .role = ROLE_LOOK, .step = cmd_help,
 	  .arguments = "[WORD]...", .options = "--words",
 	  .help = "list the commands, or those that begin with these words" },

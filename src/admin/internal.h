@@ -20,6 +20,7 @@ enum admin_code {
 	ADMIN_OK = 0,
 	ADMIN_NOTHING = 1,	/* nothing found, or the verdict is no */
 	ADMIN_USAGE = 2,
+	ADMIN_UNHEALTHY = 2,	/* health alone: monitoring wants it so */
 	ADMIN_INTERNAL = 70,
 	ADMIN_NOT_NOW = 75,
 	ADMIN_NO_RIGHT = 77,
@@ -201,13 +202,14 @@ bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
 
 /* cmd_audit.c, cmd_batches.c, cmd_circuits.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c,
- * cmd_journal.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+ * cmd_journal.c, cmd_health.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
 bool cmd_audit(struct admin_job *job);
 bool cmd_batches(struct admin_job *job);
 bool cmd_circuits(struct admin_job *job);
 bool cmd_clients(struct admin_job *job);
 bool cmd_confirmations(struct admin_job *job);
 bool cmd_explain(struct admin_job *job);
+bool cmd_health(struct admin_job *job);
 bool cmd_journal(struct admin_job *job);
 bool cmd_routes(struct admin_job *job);
 bool cmd_shape(struct admin_job *job);

@@ -330,6 +330,7 @@ struct handoff_client *handoff_open(const struct handoff_options *o)
 	confirmations_init(&c->confirmations);
 	c->repeat_at_ms = INT64_MAX;
 	client_read_clock(c);
+	c->opened_at_ms = c->now_ms;
 	if (make_ready(c)) {
 		client_set_state(c, HANDOFF_CONNECTING);
 		begin_attempt(c);
@@ -352,6 +353,7 @@ void handoff_close(struct handoff_client *c)
 	}
 	link_destroy(c->link);
 	events_destroy(c);
+	own_health_destroy(c);
 	while ((d = TAILQ_FIRST(&c->deliveries)) != NULL)
 		delivery_destroy(d);
 	senders_destroy(c);

@@ -36,6 +36,8 @@ void event_destroy(struct event *e)
 	free(e->error_texts);
 	free(e->results);
 	free(e->result_texts);
+	free(e->components);
+	free(e->health_bytes);
 	free(e);
 }
 
@@ -108,6 +110,49 @@ bool event_set_results(struct handoff_client *c, struct event *e,
 	e->bytes = size + n * sizeof(*e->results);
 	e->shown.results = e->results;
 	e->shown.result_count = n;
+	return true;
+}
+
+static size_t health_size(const struct message_health_response *r)
+{
+	size_t size = 1 + r->pipeline.n;
+
+	for (size_t i = 0; i < r->check_count; i++)
+		size += r->checks[i].name.n + r->checks[i].message.n + 2;
+	return size;
+}
+
+bool event_set_health(struct handoff_client *c, struct event *e,
+    const struct message_health_response *r)
+{
+	const size_t size = health_size(r);
+	char *at = malloc(size);
+
+	e->health_bytes = at;
+	e->components = calloc(r->check_count + 1, sizeof(*e->components));
+	if (at == NULL || e->components == NULL) {
+		client_lose(c, "out of memory: an event");
+		return false;
+	}
+	for (size_t i = 0; i < r->check_count; i++)
+		e->components[i] = (struct handoff_component){
+			.name = put_text(&at, r->checks[i].name),
+			.status = (enum handoff_health)r->checks[i].status,
+			.message = put_text(&at, r->checks[i].message),
+			.checked_at_us = r->checks[i].checked_at_us,
+		};
+	if (r->pipeline.n > 0)
+		memcpy(at, r->pipeline.p, r->pipeline.n);
+	e->health = (struct handoff_health_report){
+		.status = (enum handoff_health)r->status,
+		.components = e->components,
+		.component_count = r->check_count,
+		.uptime_seconds = r->uptime_seconds,
+		.pipeline = r->pipeline.n > 0 ? at : NULL,
+		.pipeline_len = r->pipeline.n,
+	};
+	e->bytes = size + r->check_count * sizeof(*e->components);
+	e->shown.health = &e->health;
 	return true;
 }
 

@@ -17,6 +17,7 @@
  *	ending.c     what the caller said of a delivery, until the broker has answered
  *	events.c     what is told to the caller
  *	notices.c    outcomes, confirmations and errors to the caller, and `seen` to the broker
+ *	health.c     health checks: the broker's are answered, and it is asked
  *	flow.c       back-pressure: the broker's on our routes, ours on the broker
  *	confirm.c    delivery confirmations until they are written
  *	errors.c     IntegrationErrors to the caller and from him
@@ -160,6 +161,14 @@ struct handoff_delivery {
 	struct buf errors;		/* IntegrationErrors, encoded */
 };
 
+/* What the caller says of a part of the module. */
+struct own_component {
+	char name[HANDOFF_COMPONENT_NAME_MAX + 1];
+	enum health_status status;
+	char message[HANDOFF_COMPONENT_MESSAGE_MAX + 1];
+	int64_t said_at_us;
+};
+
 struct event {
 	TAILQ_ENTRY(event) link;
 	struct handoff_event shown;	/* its texts are those below */
@@ -171,7 +180,10 @@ struct event {
 	char *error_texts;		/* owned */
 	struct handoff_record_result *results;	/* owned */
 	char *result_texts;		/* owned */
-	size_t bytes;			/* of the results */
+	struct handoff_health_report health;
+	struct handoff_component *components;	/* owned */
+	char *health_bytes;		/* owned: their texts, and the pipeline's map */
+	size_t bytes;			/* of the results, or of health */
 };
 
 TAILQ_HEAD(event_list, event);
@@ -218,6 +230,10 @@ struct handoff_client {
 	int64_t seen_due_ms;		/* has_seen: it is said by then, whatever else there is */
 	uint64_t newest_notice;		/* the highest that came, of this broker_id */
 	struct confirmations confirmations;
+
+	struct own_component *components;	/* owned; what the caller said of its health */
+	size_t component_count;
+	int64_t opened_at_ms;
 
 	bool is_paused;			/* by the caller: no deliveries on any route */
 
@@ -348,6 +364,13 @@ void flow_on_signal(struct handoff_client *c, const struct message_backpressure 
 /* When the next batch that completes nothing may leave on this route. */
 int64_t flow_may_go_at(const struct route *r);
 
+/* --- health.c -------------------------------------------------------------------------------- */
+
+/* HEALTH_CHECK_REQUEST, and the answer to ours. */
+void health_on_request(struct handoff_client *c, const struct message *m);
+void health_on_response(struct handoff_client *c, const struct message *m);
+void own_health_destroy(struct handoff_client *c);
+
 /* --- confirm.c ------------------------------------------------------------------------------- */
 
 void confirmations_init(struct confirmations *x);
@@ -406,6 +429,9 @@ void event_post(struct handoff_client *c, struct event *e);
 /* Copies results; the connection is lost when memory is refused. */
 bool event_set_results(struct handoff_client *c, struct event *e,
     const struct message_record_delivery *results, size_t n);
+/* Copies the broker's health; the connection is lost when memory is refused. */
+bool event_set_health(struct handoff_client *c, struct event *e,
+    const struct message_health_response *r);
 /* Tells an error that the library found itself. */
 void event_post_error(struct handoff_client *c, const struct handoff_error *error,
     const struct uuid *batch_id, const char *route);

@@ -60,6 +60,17 @@ const char *handoff_event_name(enum handoff_event_type type)
 	case HANDOFF_EVENT_ERRORS: return "ERRORS";
 	case HANDOFF_EVENT_BACKPRESSURE: return "BACKPRESSURE";
 	case HANDOFF_EVENT_CONFIRMATION: return "CONFIRMATION";
+	case HANDOFF_EVENT_HEALTH: return "HEALTH";
+	}
+	return "unknown";
+}
+
+const char *handoff_health_name(enum handoff_health status)
+{
+	switch (status) {
+	case HANDOFF_HEALTHY: return "HEALTHY";
+	case HANDOFF_DEGRADED: return "DEGRADED";
+	case HANDOFF_UNHEALTHY: return "UNHEALTHY";
 	}
 	return "unknown";
 }

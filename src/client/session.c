@@ -6,7 +6,7 @@
  * Who gets which message: WELCOME is the client's (routes.c); an answer goes to the batch
  * (outbox.c) or the delivery (ending.c, receiver.c) whose message it answers; a delivery to
  * receiver.c; what answers nothing goes to the caller (notices.c), or is about back-pressure
- * (flow.c). Messages this library does not know are ignored.
+ * (flow.c), or about health (health.c). Messages this library does not know are ignored.
  */
 #include <stdio.h>
 #include <string.h>
@@ -183,6 +183,12 @@ static void handle(struct handoff_client *c, const struct message *m, struct fra
 		break;
 	case MESSAGE_DELIVERY_CONFIRMATION:
 		notice_on_confirmation(c, m);
+		break;
+	case MESSAGE_HEALTH_CHECK_REQUEST:
+		health_on_request(c, m);
+		break;
+	case MESSAGE_HEALTH_CHECK_RESPONSE:
+		health_on_response(c, m);
 		break;
 	case MESSAGE_BACKPRESSURE:
 		flow_on_signal(c, &m->backpressure);

@@ -224,6 +224,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 	struct batch was = p->batch;
 
 	was.holder = i->record.number;
+	vitals_ended(c, i);
 	/* no rejected record is lost: they are a letter of their own, or the whole batch is */
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
 	answer_keep_errors(c, &e, a);
@@ -308,6 +309,7 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 	if (out->duplicate)
 		return;
 	if (a->status == ACK_REJECTED) {
+		vitals_ended(c, i);
 		answer_rejected(c, i, &p, a);
 	} else if (answer_is_sound(c, &p, a, "", &out->fault)) {
 		answer_processed(c, i, &p, a);

@@ -24,6 +24,7 @@ struct assignment *assignment_add(struct core *c, struct route *r, const struct 
 	a->since_us = c->wall_us;
 	TAILQ_INSERT_TAIL(&i->held, a, of_holder);
 	i->held_count++;
+	vitals_took(c, i);
 	HASH_ADD(hh, c->assigned, batch.lease, sizeof a->batch.lease, a);
 	if (b->suspect) {
 		assert(!r->target->suspect);

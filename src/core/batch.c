@@ -59,12 +59,20 @@ uint64_t core_arrow_count(const struct core *c, enum batch_state from, enum batc
 	return c->arrows[from][cause];
 }
 
+/* Deliveries that failed, and batches that died without one: what error_rate_1m counts. */
+#define FAILURES                                                                                   \
+	(1u << CAUSE_LOST_SUSPECT | 1u << CAUSE_REJECTED_TRANSIENT |                               \
+	    1u << CAUSE_REJECTED_PERMANENT | 1u << CAUSE_EXHAUSTED | 1u << CAUSE_CORRUPT |         \
+	    1u << CAUSE_ACK_TIMEOUT | 1u << CAUSE_PROCESS_TIMEOUT)
+
 static void take_arrow(struct core *c, enum batch_state from, enum batch_state to,
     enum batch_cause cause)
 {
 	assert((arrows[cause].from & FROM(from)) && (arrows[cause].to & FROM(to)));
 	c->arrows[from][cause]++;
 	c->turn_changes++;
+	if (FAILURES & 1u << cause)
+		rates_note(&c->rates, c->now_ms, &(struct tally){ .failed = 1 });
 }
 
 /* The counter that a batch in this state stands in; NULL where it stands in none. */
@@ -227,6 +235,8 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 			r->counters.derived_ended_total++;
 		else
 			r->counters.processed_total++;
+		rates_note(&c->rates, c->now_ms,
+		    &(struct tally){ .ended = 1, .records = was->record_count });
 		confirm_begin(c, r, was, e);
 		if (e->partial)
 			end_partly(c, r, was, e);

@@ -108,9 +108,10 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	c->store = store;
 	c->ops = ops;
 	c->settings = *settings;
-	c->now_ms = c->peer_ms = now_ms;
+	c->created_ms = c->now_ms = c->peer_ms = now_ms;
 	rng_seed(&c->rng, seed);
 	TAILQ_INIT(&c->reclaiming);
+	TAILQ_INIT(&c->watched);
 	TAILQ_INIT(&c->behind);
 	TAILQ_INIT(&c->changed);
 	make_modules(c);
@@ -193,6 +194,7 @@ uint64_t core_next_due_ms(const struct core *c)
 	    least(c->next_confirm_ms, c->next_circuit_ms));
 	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
+	late_ms = least(late_ms, vitals_next_ms(c));
 	return c->stopping ? UINT64_MAX : least(due_ms, core_from_peer_time(c, late_ms));
 }
 
@@ -208,6 +210,7 @@ static bool proceed(struct core *c)
 	flow_update(c);
 	more |= mailbox_feed(c);
 	more |= history_prune(c);
+	vitals_ask(c);
 	return more;
 }
 

@@ -152,6 +152,21 @@ void core_errors_heard(struct core *c, const struct instance *i,
 bool core_target_pressure(struct core *c, struct instance *i, const struct message_backpressure *b,
     struct fault *f);
 
+/* --- health ---------------------------------------------------------------------------------- */
+
+#define COMPONENTS_MAX 32	/* of one instance; further ones are left out */
+
+/* Something has come from the instance: it lives. */
+void core_heard(struct core *c, struct instance *i);
+/* HEALTH_CHECK_RESPONSE: kept until its next. It answers all checks that are open. */
+void core_health_told(struct core *c, struct instance *i, const struct message_health_response *r);
+
+/* What the core cannot know of itself; absent until it is set. */
+enum shell_part { SHELL_DISK, SHELL_LOOP, SHELL_TLS, SHELL_CERTIFICATES, SHELL_PART_COUNT };
+__attribute__((format(printf, 4, 5)))
+void core_set_component(struct core *c, enum shell_part part, enum health_status status,
+    const char *fmt, ...);
+
 /* --- deliveries ------------------------------------------------------------------------------ */
 
 /* The first byte is about to be handed over. False: no longer to be made, drop it. */

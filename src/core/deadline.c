@@ -60,6 +60,7 @@ static void expire(struct core *c, struct assignment *a)
 		assignment_return(c, a, CAUSE_NOT_BEGUN);
 		return;
 	}
+	vitals_missed(holder);
 	assignment_fail(c, a, a->received ? CAUSE_PROCESS_TIMEOUT : CAUSE_ACK_TIMEOUT);
 	if (holder->peer)
 		c->ops->warn(holder->peer, &(struct batch_warning){

@@ -184,6 +184,7 @@ bool core_target_pressure(struct core *c, struct instance *i, const struct messa
 			i->paused_routes[n] = false;
 	}
 	i->pause_delay_ms = on ? b->recommended_delay_ms : 0;
+	vitals_pressed(i, b->current_queue_depth);
 	flow_recount(c, i->module);
 	return true;
 }

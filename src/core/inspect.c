@@ -209,6 +209,8 @@ bool core_instance_next(struct core *c, uint32_t *number, struct instance_view *
 		.owed = i->newest_notice > i->record.seen ? i->newest_notice : 0,
 		.last_used_ms = i->record.last_used_ms,
 	};
+	if (i->peer)
+		checkup_instance(c, i, &out->health);
 	return true;
 }
 

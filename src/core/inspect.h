@@ -2,6 +2,7 @@
 #ifndef HANDOFF_CORE_INSPECT_H
 #define HANDOFF_CORE_INSPECT_H
 
+#include "core/checkup.h"
 #include "core/core.h"
 
 /*
@@ -66,6 +67,7 @@ struct instance_view {
 	uint64_t live;			/* batches of its in custody */
 	uint64_t seen, owed; /* notices: confirmed up to; the newest it is owed, 0 none */
 	uint64_t last_used_ms;		/* custody clock */
+	struct instance_checkup health;	/* connected: how it does */
 };
 /* The next instance of the next module, by number; 0 begins. False: there are no more. */
 bool core_instance_next(struct core *c, uint32_t *number, struct instance_view *out);

@@ -48,6 +48,7 @@ static void destroy(struct core *c, struct instance *i)
 	HASH_DELETE(by_id, i->module->instances, i);
 	free(i->sequences);
 	free(i->paused_routes);
+	free(i->vitals.components);
 	free(i);
 }
 
@@ -147,6 +148,7 @@ static void disconnect(struct core *c, struct instance *i)
 {
 	mailbox_is_behind(c, i, false);
 	TAILQ_REMOVE(&i->module->connected, i, connected);
+	vitals_end(c, i);
 	if (i->module->host == i)
 		i->module->host = NULL;
 	if (!i->record.mailbox)
@@ -282,6 +284,7 @@ struct instance *core_join(struct core *c, const struct hello *h, struct peer *p
 	i->record.last_used_ms = c->now_ms;
 	instance_changed(c, i);
 	TAILQ_INSERT_TAIL(&m->connected, i, connected);
+	vitals_begin(c, i);
 	reclaim(c, i, h);
 	if (h->has_seen)
 		core_seen(c, i, h->seen);

@@ -9,10 +9,13 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "core/circuit.h"
+#include "core/component.h"
 #include "core/core.h"
 #include "core/flood.h"
+#include "core/health.h"
 #include "core/heap.h"
 #include "core/measure.h"
+#include "core/rates.h"
 
 /* Back-pressure on a route (flow.c). */
 struct flow {
@@ -73,6 +76,24 @@ struct sequence {
 	bool dirty;
 };
 
+/* What a connected instance shows of its health (vitals.c); ms are the time held against peers. */
+struct vitals {
+	uint64_t due_ms;		/* the next check */
+	uint64_t asked_ms;		/* is_asked: the first one that it has not answered */
+	uint64_t heard_ms;		/* anything came from it */
+	uint64_t progress_ms;		/* it ended a batch, or began to hold one again */
+	int64_t heard_us, answered_us, progress_us;	/* wall clock, for display; 0: never */
+	bool is_asked;
+	bool is_missed;			/* the log has said that it does not answer */
+	bool is_late;			/* lost a batch by a deadline, and has ended none since */
+	bool has_buffer_depth;
+	bool tells_buffer_depth;	/* by its component output_buffer */
+	uint64_t buffer_depth;		/* of that; else of its own back-pressure */
+	enum health_status reported;
+	struct component *components;	/* owned; of its latest answer */
+	size_t component_count;
+};
+
 struct instance {
 	struct instance_record record;	/* as it will be committed */
 	bool dirty;			/* in core.changed */
@@ -96,7 +117,9 @@ struct instance {
 	bool behind;			/* rows above `told` wait in the store */
 	struct heap_place place;	/* in one of core.confirmed, core.unconfirmed */
 	bool is_confirmed;		/* in which */
+	struct vitals vitals;		/* while it has a peer */
 	TAILQ_ENTRY(instance) connected;	/* module.connected, while it has a peer */
+	TAILQ_ENTRY(instance) watched;	/* core.watched, while it has a peer */
 	TAILQ_ENTRY(instance) reclaiming;	/* core.reclaiming, while reclaim_until_ms */
 	TAILQ_ENTRY(instance) pending;		/* core.behind, while behind */
 	TAILQ_ENTRY(instance) changed;		/* core.changed, while dirty */
@@ -122,6 +145,7 @@ struct core {
 	const struct peer_ops *ops;
 	struct core_settings settings;
 	struct rng rng;
+	uint64_t created_ms;		/* now_ms at the start */
 	uint64_t now_ms;		/* the custody clock */
 	uint64_t peer_ms;		/* the time that is held against peers */
 	int64_t wall_us;
@@ -132,6 +156,7 @@ struct core {
 	struct assignment *assigned;	/* by lease */
 	uint64_t queued;		/* batches in custody, of all routes */
 	struct instance_list reclaiming;	/* in the order of reclaim_until_ms */
+	struct instance_list watched;	/* in the order of vitals.due_ms */
 	struct instance_list behind;
 	struct instance_list changed;
 	struct heap deadlines;		/* assignments by when they are late */
@@ -149,6 +174,8 @@ struct core {
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 	const struct route **completed;	/* of the latest offer's `completes` */
 	unsigned turn_changes;		/* arrows taken in this turn */
+	struct rates rates;		/* of the last minute */
+	struct component shell[SHELL_PART_COUNT];	/* core_set_component() */
 };
 
 /* The store's turn can carry no more changes: what is left is the next turn's. */
@@ -322,6 +349,28 @@ void instance_recover(struct core *c);
 void instance_destroy_all(struct core *c);
 /* The module's instance that no client can be (its id is empty): made when there is none. */
 struct instance *instance_of_broker(struct core *c, struct module *m);
+
+/* --- vitals.c -------------------------------------------------------------------------------- */
+void vitals_begin(struct core *c, struct instance *i);
+void vitals_end(struct core *c, struct instance *i);
+/* Asks those whose turn it is. */
+void vitals_ask(struct core *c);
+/* When the next one is to be asked: time held against peers. */
+uint64_t vitals_next_ms(const struct core *c);
+/* It holds a batch more; it has ended one; it has lost one by a deadline. */
+void vitals_took(struct core *c, struct instance *i);
+void vitals_ended(struct core *c, struct instance *i);
+void vitals_missed(struct instance *i);
+/* It asked for back-pressure, or ended it, and told this depth. */
+void vitals_pressed(struct instance *i, uint64_t depth);
+/* How long it holds batches and has ended none. */
+uint64_t vitals_idle_ms(const struct core *c, const struct instance *i);
+void vitals_signs(const struct core *c, const struct instance *i, struct instance_signs *out);
+
+/* --- checkup.c ------------------------------------------------------------------------------- */
+struct instance_checkup;
+void checkup_instance(const struct core *c, const struct instance *i,
+    struct instance_checkup *out);
 
 /* --- sequence.c ------------------------------------------------------------------------------ */
 struct sequence *sequence_of(struct core *c, struct instance *i, const struct route *r);

@@ -72,6 +72,9 @@ struct core_settings {
 	uint32_t flood_window_ms;	/* within so long */
 	const struct circuit_settings *circuits;	/* those that are shared */
 	size_t circuit_count;
+	uint32_t health_check_interval_ms;
+	uint32_t health_check_timeout_ms;
+	double error_rate_degraded;	/* part of a minute's deliveries that fail, 0 to 1 */
 };
 
 #endif

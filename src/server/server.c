@@ -362,6 +362,7 @@ static int start(struct server *s)
 	s->tls = load_tls(s->config);
 	if (!s->tls)
 		return EX_CONFIG;
+	own_health_init(&s->turn.own_health, s->config);
 	if ((rc = open_store(s)) != 0 || (rc = recover(s)) != 0 ||
 	    (rc = open_operators_door(s)) != 0 || (rc = open_door(s)) != 0)
 		return rc;

@@ -65,6 +65,9 @@ static void fill_core(struct settings *s, const struct config *c)
 		.flood_window_ms = (uint32_t)c->flood_window_ms,
 		.circuits = s->circuits,
 		.circuit_count = c->circuit_count,
+		.health_check_interval_ms = (uint32_t)c->health_check_interval_ms,
+		.health_check_timeout_ms = (uint32_t)c->health_check_timeout_ms,
+		.error_rate_degraded = c->error_rate_degraded,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);

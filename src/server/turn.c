@@ -45,6 +45,7 @@ static void turn_take(struct turn *t)
 {
 	clock_read(&t->clock);
 	core_set_time(t->core, t->clock.now_ms, t->clock.peer_ms, datetime_now_us());
+	own_health_tell(&t->own_health, t->core);
 	sessions_set_time(t->sessions, t->clock.peer_ms);
 	take_operators(t);
 	take_lookers(t);
@@ -69,10 +70,11 @@ static bool commit(struct turn *t, bool *changed)
 
 	if (store_commit(t->store) != 0)
 		return false;
+	took_us = clock_monotonic_us() - began_us;
+	own_health_note(&t->own_health, took_us, began_us - t->awake_ms * 1000);
 	*changed = store_commits(t->store) != commits;
 	if (!*changed)
 		return true;
-	took_us = clock_monotonic_us() - began_us;
 	histogram_add(&t->measures.commit, (uint64_t)took_us);
 	histogram_add(&t->measures.changes, core_turn_changes(t->core));
 	log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),

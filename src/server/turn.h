@@ -10,6 +10,7 @@
 #include "http/http.h"
 #include "net/watcher.h"
 #include "server/clock.h"
+#include "server/own_health.h"
 #include "session/session.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@ struct turn {
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
 	int64_t awake_ms;		/* clock_monotonic_ms(): until then all time is accounted */
+	struct own_health own_health;
 	bool more;			/* the latest turn left work: do not sleep */
 	bool lines_held_back;		/* of the log: to be told of when their second is over */
 };

@@ -22,6 +22,8 @@ static const struct {
 	[MESSAGE_DELIVERY_CONFIRMATION] = { handle_delivery_confirmation, IN_SESSION },
 	[MESSAGE_BACKPRESSURE] = { handle_backpressure, IN_SESSION },
 	[MESSAGE_ERROR_NOTIFICATION] = { handle_error_notification, IN_SESSION },
+	[MESSAGE_HEALTH_CHECK_REQUEST] = { handle_health_request, IN_SESSION },
+	[MESSAGE_HEALTH_CHECK_RESPONSE] = { handle_health_response, IN_SESSION },
 };
 #define MESSAGE_COUNT (sizeof messages / sizeof messages[0])
 
@@ -119,6 +121,8 @@ void session_handle(struct session *s, struct frame *frame)
 	struct message m = { .header.type = MESSAGE_UNKNOWN };
 	struct fault f = { .code = INT_NONE };
 
+	if (s->instance)
+		core_heard(s->all->core, s->instance);
 	if (message_decode(s->all->decoder, frame->data, frame->len, &m, &f) != 0) {
 		refuse(s, &m, &f);
 		return;

@@ -159,6 +159,8 @@ void handle_batch(struct session *s, const struct message *m, struct frame *fram
 void handle_acknowledgment(struct session *s, const struct message *m, struct frame *frame);
 void handle_delivery_confirmation(struct session *s, const struct message *m, struct frame *frame);
 void handle_backpressure(struct session *s, const struct message *m, struct frame *frame);
+void handle_health_request(struct session *s, const struct message *m, struct frame *frame);
+void handle_health_response(struct session *s, const struct message *m, struct frame *frame);
 void handle_error_notification(struct session *s, const struct message *m, struct frame *frame);
 
 /* --- send_*.c --------------------------------------------------------------------------------- */
@@ -180,6 +182,8 @@ void send_offer_answer(struct session *s, const struct message *m, const struct 
 void send_echo(struct session *s, const struct message *m, const struct message_ack *of,
     const struct route *route, bool duplicate);
 void send_backpressure(struct session *s, const struct message_backpressure *b);
+void send_health_request(struct session *s);
+void send_health_response(struct session *s, const struct message *m);
 void send_warning(struct session *s, const struct batch_warning *w);
 void send_circuit_change(struct session *s, const struct message_circuit_change *change);
 void send_notice(struct session *s, uint64_t number, const uint8_t *body, size_t n);

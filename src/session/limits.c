@@ -8,6 +8,7 @@ const struct limit session_limits[] = {
 	{ "session bytes in a turn", LIMIT_BYTES, TURN_BYTES },
 	{ "session answers not read", LIMIT_BYTES, ANSWER_BYTES_MAX },
 	{ "session outcomes in memory", LIMIT_BYTES, NOTICE_BYTES_MAX },
+	{ "components of a health answer", LIMIT_COUNT, COMPONENTS_MAX },
 	{ "session frames kept in memory", LIMIT_BYTES, KEPT_BYTES_MAX },
 };
 

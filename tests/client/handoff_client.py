@@ -94,6 +94,7 @@ class Client:
         self.sequence_numbers = {}
         self.welcome = None
         self._bytes = bytearray()
+        self.checks = []
         self._waiting = []
         self._at_end = None
         plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -215,6 +216,18 @@ class Client:
             [messages.delivery_result(record_id, status, destination_id)
              for record_id in record_ids], **more))
 
+    def ask_health(self, check_type="DETAILED"):
+        """Asks the broker how it does; returns its answer."""
+        answer = self.answer_to(self.send(messages.health_request(self.module, check_type)))
+        if answer.type != "HEALTH_CHECK_RESPONSE":
+            raise AssertionError("no answer to a health check: %s" % summary(answer))
+        return answer
+
+    def answer_check(self, check, status="HEALTHY", components=(), **more):
+        """Says how this module does: an answer to the broker's question."""
+        return self.tell(messages.health_response(
+            self.module, status, components, in_reply_to=check["header"]["message_id"], **more))
+
     # Reading
 
     def next(self, seconds=PATIENCE_SECONDS):
@@ -222,6 +235,16 @@ class Client:
         if self._waiting:
             return self._waiting.pop(0)
         return self._read(time.monotonic() + seconds, "a message")
+
+    def check(self, seconds=PATIENCE_SECONDS):
+        """The broker's next HEALTH_CHECK_REQUEST. They come unasked, and no other reading shows
+        them."""
+        deadline = time.monotonic() + seconds
+        while not self.checks:
+            message = self._read_any(deadline, "a health check")
+            (self.checks if message.type == "HEALTH_CHECK_REQUEST" else self._waiting).append(
+                message)
+        return self.checks.pop(0)
 
     def expect(self, message_type, seconds=PATIENCE_SECONDS, where=None):
         """The first message of this type (and for which `where` is true); others stay for later."""
@@ -329,6 +352,13 @@ class Client:
             self._waiting.append(message)
 
     def _read(self, deadline, what):
+        while True:
+            message = self._read_any(deadline, what)
+            if message.type != "HEALTH_CHECK_REQUEST":
+                return message
+            self.checks.append(message)
+
+    def _read_any(self, deadline, what):
         while True:
             message = self._take_frame()
             if message is not None:

@@ -238,6 +238,26 @@ def backpressure(module, signal_type, route=None, depth=0, delay_ms=0, **more):
     return fields
 
 
+def health_request(module, check_type="DETAILED"):
+    return {"header": header(module, "HEALTH_CHECK_REQUEST"), "check_type": check_type}
+
+
+def component(name, status="HEALTHY", message=""):
+    """ComponentHealth."""
+    return {"component_name": name, "status": status, "message": message, "last_check": now()}
+
+
+def health_response(module, status="HEALTHY", components=(), uptime_seconds=1, target="BROKER",
+                    **more):
+    return {
+        "header": header(module, "HEALTH_CHECK_RESPONSE", target),
+        "status": status,
+        "checks": list(components),
+        "uptime_seconds": uptime_seconds,
+        **more,
+    }
+
+
 def delivery_result(record_id, status="DELIVERED", destination_id="a-destination", **changes):
     """What became of one record, as RecordDeliveryResult says it."""
     fields = {

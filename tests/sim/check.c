@@ -451,6 +451,7 @@ void check_quiet(struct world *w)
 		broke(w, "the core has done all there is and would not sleep");
 	check_warned(w);
 	flow_check(w);
+	health_check(w);
 	TAILQ_FOREACH(c, &w->connections, next)
 		check_told(w, c);
 	check_measures(w);

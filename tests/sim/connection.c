@@ -144,6 +144,11 @@ static void on_warn(struct peer *peer, const struct batch_warning *warning)
 	broke(w, "party %d is warned without need, error %d", party, warning->code);
 }
 
+static void on_ask_health(struct peer *peer)
+{
+	health_on_asked(the_world, from_peer(peer));
+}
+
 static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
 {
 	struct world *w = the_world;
@@ -169,6 +174,7 @@ const struct peer_ops connection_ops = {
 	.backpressure = on_backpressure,
 	.warn = on_warn,
 	.circuit = on_circuit,
+	.ask_health = on_ask_health,
 	.dismiss = on_dismiss,
 };
 

@@ -124,6 +124,7 @@ bool link_join(struct world *w, struct actor *a)
 		if (instance_max_in_flight(c->instance) != w->model.parties[a->party].max_in_flight)
 			broke(w, "party %d is welcomed with another credit", a->party);
 		a->connection = c;
+		health_begin(w, c);
 		learn_routes(w, a);
 		core_welcomed(w->core, c->instance);
 		c->half_open = !w->settling && has_trouble(w, TROUBLE_HALF_OPEN) && chance(w, 6);

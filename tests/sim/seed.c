@@ -38,6 +38,7 @@ static const struct {
 	{ link_seen, 3 },
 	{ link_deafen, 1 },
 	{ target_pause, 2 },
+	{ health_speak, 3 },
 	{ target_confirm, 5 },
 	{ operator_act, 5 },
 	{ operator_halt, 1 },

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/rng.h"
+#include "core/checkup.h"
 #include "core/operate.h"
 #include "store/check.h"
 #include "wire/decode.h"
@@ -156,6 +157,15 @@ struct item {
 	STAILQ_ENTRY(item) next;
 };
 
+/* What is known of a peer's health; all in time held against peers. */
+struct signs {
+	uint64_t due_ms;		/* when it is to be asked */
+	uint64_t asked_ms;		/* is_asked: the first time since it answered */
+	uint64_t heard_ms, ended_ms;	/* anything came from it; it ended a batch, or came itself */
+	bool is_asked;
+	enum health_status reported;
+};
+
 struct connection {
 	struct actor *actor;
 	int party;
@@ -164,6 +174,7 @@ struct connection {
 	int outcomes;			/* queued, and other notices */
 	bool pressed[ROUTES_MAX];	/* what it was told last of back-pressure */
 	enum circuit_state circuits[ROUTES_MAX + 1];	/* and of circuits */
+	struct signs signs;
 	STAILQ_HEAD(, item) items;
 	TAILQ_ENTRY(connection) next;
 };
@@ -421,6 +432,14 @@ struct judgement {
 /* What the answer of a target must meet, and does to the model. */
 void oracle_answer(struct world *w, int module, int party, const struct reply *r,
     const struct message_ack *a, struct judgement *j);
+
+/* --- health.c --------------------------------------------------------------------------------- */
+
+void health_begin(struct world *w, struct connection *c);
+void health_on_asked(struct world *w, struct connection *c);
+/* Whoever is connected is judged rightly, and was asked in time. */
+void health_check(struct world *w);
+bool health_speak(struct world *w);
 
 /* --- check.c: invariants --------------------------------------------------------------------- */
 

@@ -48,6 +48,8 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 		    (unsigned long long)r->lease, out.fault.code, out.echo, out.duplicate, j.code,
 		    j.echo, j.duplicate);
 	check_touched(w);
+	if (j.echo && !j.duplicate)
+		c->signs.ended_ms = w->peer_ms;
 	if (j.echo)
 		connection_owe(c, &(struct item){ .kind = ITEM_ECHO,
 		    .parcel = r->parcel,

@@ -10,6 +10,7 @@ _handoff_options() {
 	cert) echo "--days --trust-domain --dns --ip --force $always" ;;
 	send) echo "--to --id-field --wait --journal $common" ;;
 	work) echo "--exec --to --jobs $common" ;;
+	health) echo "--check --json $common" ;;
 	recv) echo "--output --confirm --count --idle --max-in-flight --remember $common" ;;
 	*) echo "$always" ;;
 	esac
@@ -20,10 +21,11 @@ _handoff() {
 	local command=${COMP_WORDS[1]} words='' files=''
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="cert send work recv --help --version"
+		words="cert send work recv health --help --version"
 	else
 		case $before in
 		--module | -m | --to | -t) words='ALPHA BETA GAMMA EPSILON PHI' ;;
+		--check | -c) words='liveness readiness detailed' ;;
 		--wait | -w) words='received processed confirmed' ;;
 		--certs) files=-d ;;
 		--ca | --cert | --key | --journal | --output | -o) files=-f ;;
@@ -40,7 +42,7 @@ _handoff() {
 	fi
 	# --help and the like take no value: what follows is an option again.
 	case $before in
-	--quiet | --verbose | --force) words=$(_handoff_options "$command") ;;
+	--quiet | --verbose | --force | --json) words=$(_handoff_options "$command") ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word"; [ -z "$files" ] || compgen "$files" -- "$word")
 }

@@ -10,6 +10,7 @@ int cmd_cert(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_work(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
+int cmd_health(int argc, char **argv);
 
 enum status {
 	STATUS_OK = 0,

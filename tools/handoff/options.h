@@ -29,7 +29,7 @@ struct option {
 	uint64_t min, max;	/* OPTION_NUMBER */
 };
 
-/* What all of send, work and recv take. Read by connection_open(). */
+/* What all of send, work, recv and health take. Read by connection_open(). */
 struct common {
 	const char *broker, *certs, *ca, *cert, *key, *server_name;
 	const char *module, *instance;

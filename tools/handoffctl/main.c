@@ -144,10 +144,16 @@ static void build_line(const struct options *o, struct buf *line)
 	buf_put(line, "\n", 1);
 }
 
+/* health answers with a verdict, whatever it is: monitoring reads it from standard output. */
+static bool is_verdict(const struct options *o, const struct answer *a)
+{
+	return o->count > 0 && strcmp(o->words[0], "health") == 0 && a->code <= 2;
+}
+
 /* What went well to standard output; what did not, in red where there are colours. */
 static void print_answer(const struct options *o, struct answer *a)
 {
-	const bool good = a->code == 0 || a->streamed;
+	const bool good = a->code == 0 || a->streamed || is_verdict(o, a);
 	const bool red = !good && !o->no_color && getenv("NO_COLOR") == NULL && !o->json &&
 			 isatty(STDERR_FILENO);
 	FILE *to = good ? stdout : stderr;

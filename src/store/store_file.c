@@ -49,6 +49,9 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_CONFIRM_RECORD] = "confirm_record",
 	[TABLE_ALIAS] = "alias",
 	[TABLE_ALIAS_FILTER] = "alias_filter",
+	[TABLE_ERROR] = "error",
+	[TABLE_ERROR_BY] = "error_by",
+	[TABLE_ALERT] = "alert",
 	[TABLE_ACTION] = "action",
 	[TABLE_CONTROL] = "control",
 };

@@ -224,6 +224,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 	struct batch was = p->batch;
 
 	was.holder = i->record.number;
+	error_hear_answer(c, i, p, a);
 	/* no rejected record is lost: they are a letter of their own, or the whole batch is */
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
 	answer_keep_errors(c, &e, a);
@@ -248,7 +249,8 @@ static bool is_worth_a_retry(const struct message_ack *a)
 	return may_pass;
 }
 
-static void answer_rejected(struct core *c, const struct presented *p, const struct message_ack *a)
+static void answer_rejected(struct core *c, const struct instance *i, const struct presented *p,
+    const struct message_ack *a)
 {
 	struct ended e = { .rejected = p->batch.record_count,
 		.duration_ms = a->processing_duration_ms };
@@ -256,6 +258,7 @@ static void answer_rejected(struct core *c, const struct presented *p, const str
 	char text[JOURNAL_TEXT_MAX];
 
 	answer_keep_errors(c, &e, a);
+	error_hear_answer(c, i, p, a);
 	let_go_of(c, p);
 	b.redelivered = true;
 	b.answered = true;
@@ -268,6 +271,7 @@ static void answer_rejected(struct core *c, const struct presented *p, const str
 	e.error_code = INT_DELIVERY_004;
 	journal_note(c, &b, &(struct note){ JOURNAL_REJECTED, was.holder, 0, INT_DELIVERY_004,
 		text });
+	error_of_batch(c, p->route, &b, INT_DELIVERY_004);
 	batch_finish(c, p->route, &b, &e, CAUSE_REJECTED_PERMANENT);
 }
 
@@ -292,6 +296,7 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 	bool holds = p.assignment && p.assignment->holder == i;
 	if (p.kind == LEASE_STALE || (a->status == ACK_RECEIVED && !holds)) {
 		refuse_stale(a, out);
+		error_of_answer(c, i, m, INT_DELIVERY_005);
 		return;
 	}
 	if (a->status == ACK_RECEIVED) {	/* between it and us: memory only */
@@ -304,7 +309,7 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 	if (out->duplicate)
 		return;
 	if (a->status == ACK_REJECTED) {
-		answer_rejected(c, &p, a);
+		answer_rejected(c, i, &p, a);
 	} else if (answer_is_sound(c, &p, a, "", &out->fault)) {
 		answer_processed(c, i, &p, a);
 	} else {

@@ -112,6 +112,8 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	TAILQ_INIT(&c->reclaiming);
 	TAILQ_INIT(&c->behind);
 	TAILQ_INIT(&c->changed);
+	c->next_throttle_ms = UINT64_MAX;
+	error_init(c);
 	make_modules(c);
 	make_routes(c);
 	store_route_walk(store, check_stranded, &stranded);
@@ -135,6 +137,7 @@ void core_destroy(struct core *c)
 	heap_finish(&c->unconfirmed);
 	heap_finish(&c->deadlines);
 	free(c->completed);
+	free(c->recent);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		ordered_finish(&c->routes[n]);
 	free(c->routes);
@@ -187,6 +190,7 @@ uint64_t core_next_due_ms(const struct core *c)
 {
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
 	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms), c->next_confirm_ms);
+	due_ms = least(due_ms, c->next_throttle_ms);
 	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
 	return c->stopping ? UINT64_MAX : least(due_ms, core_from_peer_time(c, late_ms));

@@ -250,7 +250,8 @@ static void put_commands(const struct telling *t)
 		return;
 	}
 	if (t->v->reason == REASON_ROUTE_HALTED)
-		command(t, "handoffctl resume %s", route);
+		command(t, "handoffctl resume %s%s", route,
+			t->route.control->halted ? " --reason TEXT" : "");
 	if (t->v->reason == REASON_DRAINING)
 		command(t, "handoffctl drain --off");
 	if (t->v->reason == REASON_NO_CONSUMER || t->v->reason == REASON_NO_CREDIT ||

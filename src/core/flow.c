@@ -61,7 +61,7 @@ static bool is_throttled(const struct core *c, const struct route *r)
 	return c->now_ms < r->target->throttled_until_ms;
 }
 
-uint64_t core_throttled_until_ms(const struct core *c, const struct route *r)
+uint64_t flow_throttled_until_ms(const struct core *c, const struct route *r)
 {
 	return is_throttled(c, r) ? r->target->throttled_until_ms : 0;
 }

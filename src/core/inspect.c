@@ -105,6 +105,7 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 		.depth = route_depth(r),
 		.pressed = r->flow.pressed,
 		.target_paused = r->flow.target_paused,
+		.throttled_until_ms = flow_throttled_until_ms(c, r),
 		.drain_rate = flow_drain_rate(c, r),
 		.sources = count_connected(r->source),
 		.targets = count_connected(r->target),

@@ -27,6 +27,7 @@ struct route_view {
 	uint64_t depth;			/* what queue_capacity counts */
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;
+	uint64_t throttled_until_ms;	/* its target asked to be spared, custody clock; 0: no */
 	double drain_rate;		/* batches that end in a second, of late */
 	size_t sources, targets;	/* instances connected */
 	uint64_t oldest_ready_us;	/* received_at of the first READY batch, 0 none */
@@ -197,8 +198,6 @@ struct errors_view {
 void core_view_errors(const struct core *c, struct errors_view *out);
 /* "BETA"; "BROKER" for the broker's own; "?" when it is not declared any more. */
 const char *core_error_module(struct core *c, const struct error_record *e);
-/* A module asked to be spared: its routes are pressed until then (custody clock). 0: it did not. */
-uint64_t core_throttled_until_ms(const struct core *c, const struct route *r);
 
 /* --- the equation ---------------------------------------------------------------------------- */
 

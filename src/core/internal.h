@@ -328,6 +328,8 @@ double flow_drain_rate(const struct core *c, const struct route *r);
 /* THROTTLE from a target: its routes are pressed for throttle_timeout_ms, or until the same instance
  * says NONE. */
 void flow_throttle(struct core *c, struct instance *i, bool on);
+/* Until when its target asked to be spared; 0: it did not. */
+uint64_t flow_throttled_until_ms(const struct core *c, const struct route *r);
 bool flow_is_paused(const struct core *c, const struct instance *i, const struct route *r);
 
 /* --- ordered.c ------------------------------------------------------------------------------- */

@@ -44,12 +44,13 @@ static void count_code(struct summary *s, struct span code)
 
 	while (n < s->out.breakdown_count && !span_equal(s->codes[n].code, code))
 		n++;
-	if (n == s->out.breakdown_count && n < CODES_MAX) {
+	if (n >= CODES_MAX) {		/* the last row takes the rest */
+		n = CODES_MAX;
+		s->codes[n].code = span_of("other");
+		s->out.breakdown_count = n + 1;
+	} else if (n == s->out.breakdown_count) {
 		s->codes[n].code = keep_text(s, code.p, code.n);
 		s->out.breakdown_count++;
-	} else if (n == s->out.breakdown_count) {
-		count_code(s, span_of("other"));
-		return;
 	}
 	s->codes[n].count++;
 }

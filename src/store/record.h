@@ -149,6 +149,7 @@ enum journal_event {
 	JOURNAL_PAUSED = 18,		/* of a route */
 	JOURNAL_RESUMED = 19,
 	JOURNAL_KICKED = 20,		/* of an instance; text names it */
+	JOURNAL_ACKNOWLEDGED = 21,	/* of alerts; text says which */
 	JOURNAL_EVENT_COUNT,
 };
 const char *journal_event_name(enum journal_event event);	/* "ack timeout" */

@@ -26,6 +26,7 @@ const char *journal_event_name(enum journal_event event)
 		[JOURNAL_PAUSED] = "paused",
 		[JOURNAL_RESUMED] = "resumed",
 		[JOURNAL_KICKED] = "kicked",
+		[JOURNAL_ACKNOWLEDGED] = "acknowledged",
 	};
 	return event > 0 && event < JOURNAL_EVENT_COUNT ? names[event] : "unknown";
 }

@@ -214,6 +214,16 @@ def error(module, recoverability="TRANSIENT", scope="BATCH", code="TEST_001", co
     return fields
 
 
+def notification(module, *errors, action="NONE", target="BROKER", **more):
+    """An ERROR_NOTIFICATION as a module sends it."""
+    return {
+        "header": header(module, "ERROR_NOTIFICATION", target),
+        "errors": list(errors),
+        "action_required": action,
+        **more,
+    }
+
+
 def backpressure(module, signal_type, route=None, depth=0, delay_ms=0, **more):
     """A target's BACKPRESSURE; without a route it speaks of all."""
     fields = {

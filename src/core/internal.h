@@ -299,7 +299,7 @@ void error_init(struct core *c);
 void error_hear_answer(struct core *c, const struct instance *i, const struct presented *p,
     const struct message_ack *a);
 /* An error that a module tells unasked. */
-void error_hear(struct core *c, const struct instance *i, const struct message_error *e,
+void error_hear(struct core *c, const struct instance *i, const struct message_error *from,
     enum action_required action);
 /* The broker's own error about a batch, linked to what is kept about it. */
 void error_of_batch(struct core *c, const struct route *r, const struct batch *b,

@@ -4,7 +4,6 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/internal.h"
@@ -271,7 +270,6 @@ bool core_error_notification(struct core *c, struct instance *i, const struct me
 	}
 	for (size_t k = 0; k < n->error_count; k++)
 		error_hear(c, i, &n->errors[k], n->action_required);
-	FAILPOINT("errors.middle");
 	pass_on(c, i, n, frame);
 	return true;
 }

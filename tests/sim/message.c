@@ -206,6 +206,17 @@ struct frame *message_confirmation(struct world *w, int parcel,
 	return to_frame(w, &frame);
 }
 
+struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
+    enum action_required action)
+{
+	struct envelope e = envelope_of(w, route_of(w, parcel)->target, "BROKER");
+	struct buf frame;
+
+	buf_init(&frame, 0);
+	encode_error_notification(&frame, &e, error, 1, action);
+	return to_frame(w, &frame);
+}
+
 struct frame *message_reply(struct world *w, const struct reply *r)
 {
 	char ids[REPLY_ERRORS_MAX][32];

@@ -127,6 +127,8 @@ struct model {
 	bool paused[ROUTES_MAX];	/* by a person */
 	bool draining;			/* not durable, as the next */
 	bool pressed[ROUTES_MAX];
+	uint64_t throttled_until_ms[MODULES_MAX];	/* not durable either */
+	uint32_t throttled_by[MODULES_MAX];
 };
 
 #endif

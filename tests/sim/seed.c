@@ -39,6 +39,7 @@ static const struct {
 	{ link_deafen, 1 },
 	{ target_pause, 2 },
 	{ target_confirm, 5 },
+	{ target_tell, 3 },
 	{ operator_act, 5 },
 	{ operator_halt, 1 },
 	{ operator_export, 1 },

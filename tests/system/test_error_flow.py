@@ -218,6 +218,32 @@ class Summaries(Flow):
         self.assertLess(len(messages.encode(told)), 48 * 1024)
 
 
+class Aged(Flow):
+    top_level = {"outcome_retention": 400, "dedupe_minimum": 100}
+
+    def test_errors_go_when_their_time_is_over_and_alerts_do_not(self):
+        self.beta().notify(self.error(code="OLD"), action="INVESTIGATE")
+        self.assertEqual(self.codes(), ["OLD"])
+        self.ctl.until(lambda answer: not answer["errors"], "errors")
+        self.assertEqual(self.codes("--alerts"), ["OLD"])
+
+
+class OutOfRoom(Flow):
+    top_level = {"history_size": 65536}
+
+    def test_the_oldest_go_for_room_and_new_batches_come_in(self):
+        self.alpha.close()
+        self.module_again(self.broker, self.alpha, mailbox=False).close()
+        beta = self.beta()
+        for n in range(200):
+            beta.notify(self.error(code="N%d" % n, correlation_id="x" * 100))
+        codes = self.codes("--limit", 1000)
+        self.assertEqual(codes[0], "N199")
+        self.assertLess(len(codes), 150)
+        self.assertEqual(codes, ["N%d" % n for n in range(199, 199 - len(codes), -1)])
+        self.module_again(self.broker, self.alpha).hand_over()
+
+
 class Kept(Flow):
     def test_a_dead_letter_is_linked_to_what_it_comes_from(self):
         beta = self.beta()

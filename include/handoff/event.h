@@ -52,7 +52,7 @@ enum handoff_event_type {
 	 * may still count, or drops it. */
 	HANDOFF_EVENT_LOST,
 
-	/* The broker, or a module through it, tells errors: errors, action; batch_id, where the
+	/* The broker, or a module through it, tells errors: errors, action, route; batch_id, where the
 	 * first of them is about a batch, such as one without confirmation (INT_DELIVERY_006). */
 	HANDOFF_EVENT_ERRORS,
 

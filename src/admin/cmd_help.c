@@ -1,7 +1,7 @@
-/* cmd_help.c - help, version: what can be asked, and of whom */
+/* cmd_help.c - help, version: what can be asked, and of whom; what an error code means */
 #include <string.h>
 
-#include "admin/internal.h"
+#include "admin/look.h"
 #include "base/version.h"
 
 static const struct report_column columns[] = {
@@ -41,6 +41,10 @@ bool cmd_help(struct admin_job *job)
 
 	if (job_option(job, "--words") != NULL) {
 		list_words(job);
+		return false;
+	}
+	if (job->argument_count == 1 && advice_code(words[0]) != INT_NONE) {
+		advice_put(&job->report, advice_code(words[0]));
 		return false;
 	}
 	for (size_t i = 0; i < t->count; i++)

@@ -26,6 +26,8 @@ const char *route_state_name(const struct route_view *v)
 {
 	const struct route_settings *s = v->settings;
 
+	if (v->control->halted)
+		return "halted";
 	if (v->control->paused)
 		return "paused";
 	if (v->depth >= s->queue_capacity || v->counters->bytes >= s->queue_capacity_bytes)

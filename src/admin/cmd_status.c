@@ -3,6 +3,7 @@
 
 #include "admin/look.h"
 #include "base/version.h"
+#include "wire/text.h"
 
 #define ROUTES_PER_STEP 64
 #define INSTANCES_SHOWN 10		/* of a module; health and clients show more */
@@ -184,7 +185,12 @@ static void put_problems_of(struct report *r, const struct route_view *v)
 	if (v->control->paused) {
 		snprintf(text, sizeof(text), "paused by %s%s%s", v->control->who,
 			 v->control->reason[0] != '\0' ? ": " : "", v->control->reason);
-		put_problem(r, "PAUSED", s->name, text);
+		put_problem(r, v->control->halted ? "HALTED" : "PAUSED", s->name, text);
+	}
+	if (v->throttled_until_ms != 0) {
+		snprintf(text, sizeof(text), "%s asked to be spared: its sources are slowed down",
+			 s->target);
+		put_problem(r, "THROTTLED", s->name, text);
 	}
 	put_capacity(r, v);
 	if (v->targets == 0 && counters_queued(v->counters) > v->counters->ready_held) {
@@ -197,10 +203,29 @@ static void put_problems_of(struct report *r, const struct route_view *v)
 			    "the counters do not balance: handoffctl audit");
 }
 
+/* The newest by name, the others by number. */
+static void put_alerts(struct admin_job *job)
+{
+	struct core *core = job->admin->core;
+	struct error_record e;
+	struct errors_view v;
+	char code[4 * ERROR_CODE_MAX + 1], text[512];
+
+	core_view_errors(core, &v);
+	if (v.alerts == 0 || store_alert_previous(job->admin->store, UINT64_MAX, &e) != 0)
+		return;
+	text_escape(code, sizeof(code), e.code, e.code_len);
+	snprintf(text, sizeof(text), "%llu not acknowledged, the newest %s of %s, %s: handoffctl "
+		 "errors --alerts", (unsigned long long)v.alerts, code,
+		 core_error_module(core, &e), severity_name((enum severity)e.severity));
+	put_problem(&job->report, "ALERTS", NULL, text);
+}
+
 static void put_problems_of_broker(struct admin_job *job)
 {
 	const struct core *core = job->admin->core;
 
+	put_alerts(job);
 	if (core_is_draining(job->admin->core))
 		put_problem(&job->report, "DRAINING", NULL,
 			    "nothing is delivered: the broker drains");

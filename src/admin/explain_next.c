@@ -259,7 +259,8 @@ static void put_commands(const struct telling *t)
 		return;
 	}
 	if (t->v->reason == REASON_ROUTE_HALTED)
-		command(t, "handoffctl resume %s", route);
+		command(t, "handoffctl resume %s%s", route,
+			t->route.control->halted ? " --reason TEXT" : "");
 	if (t->v->reason == REASON_CIRCUIT_OPEN)
 		command(t, "handoffctl circuits close %s", route);
 	if (t->v->reason == REASON_DRAINING)

@@ -201,13 +201,16 @@ bool cmd_limits(struct admin_job *job);
 bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
 
-/* cmd_audit.c, cmd_batches.c, cmd_circuits.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c,
- * cmd_journal.c, cmd_health.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+/* cmd_audit.c, cmd_batches.c, cmd_circuits.c, cmd_clients.c, cmd_confirmations.c, cmd_errors*.c,
+ * cmd_explain.c, cmd_journal.c, cmd_health.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that
+ * look */
 bool cmd_audit(struct admin_job *job);
 bool cmd_batches(struct admin_job *job);
 bool cmd_circuits(struct admin_job *job);
 bool cmd_clients(struct admin_job *job);
 bool cmd_confirmations(struct admin_job *job);
+bool cmd_errors(struct admin_job *job);
+bool cmd_errors_show(struct admin_job *job);
 bool cmd_explain(struct admin_job *job);
 bool cmd_health(struct admin_job *job);
 bool cmd_journal(struct admin_job *job);
@@ -231,6 +234,7 @@ bool cmd_dead_purge(struct admin_job *job);
 bool cmd_dead_redrive(struct admin_job *job);
 bool cmd_dead_show(struct admin_job *job);
 bool cmd_drain(struct admin_job *job);
+bool cmd_errors_acknowledge(struct admin_job *job);
 bool cmd_hold(struct admin_job *job);
 bool cmd_kick(struct admin_job *job);
 bool cmd_pause(struct admin_job *job);

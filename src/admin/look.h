@@ -27,7 +27,7 @@ void look_code(struct report *r, const char *name, unsigned code);
 #define LOOK_TEXT_MAX 512
 void look_text(struct report *r, const char *name, struct span text);
 /* --- cmd_routes.c, route.c: what status shows as well ----------------------------------------- */
-/* "open", "pressed" (its sources were told to wait), "full", "paused". */
+/* "open", "pressed" (its sources were told to wait), "full", "paused", "halted" (by a module). */
 const char *route_state_name(const struct route_view *v);
 /* Dead letters, those among them that the broker made. */
 uint64_t route_letters(const struct route_view *v);
@@ -36,6 +36,11 @@ void route_put_age(struct report *r, const char *name, const struct core *core,
     const struct route_view *v);
 /* A whole answer: one route with all its settings and counters. */
 bool route_describe(struct admin_job *job, const char *name);
+
+/* --- advice.c: the broker's error codes ------------------------------------------------------- */
+/* INT_NONE when the word is none. */
+enum error_code advice_code(const char *word);
+void advice_put(struct report *r, enum error_code code);
 
 /* The wall clock as the turn has it. */
 int64_t look_now_us(const struct core *core);

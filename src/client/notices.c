@@ -177,6 +177,7 @@ void notice_on_errors(struct handoff_client *c, const struct message *m)
 		return;
 	}
 	set_batch_of(e, n);
+	set_route_to(c, e, m->header.source_module);	/* none leads to BROKER */
 	e->shown.action = (enum handoff_action)n->action_required;
 	e->notice = m->has_notice ? m->notice : 0;
 	event_post(c, e);

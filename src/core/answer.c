@@ -225,6 +225,7 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 
 	was.holder = i->record.number;
 	vitals_ended(c, i);
+	error_hear_answer(c, i, p, a);
 	/* no rejected record is lost: they are a letter of their own, or the whole batch is */
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
 	answer_keep_errors(c, &e, a);
@@ -260,6 +261,7 @@ static void answer_rejected(struct core *c, const struct instance *i, const stru
 	char text[JOURNAL_TEXT_MAX];
 
 	answer_keep_errors(c, &e, a);
+	error_hear_answer(c, i, p, a);
 	let_go_of(c, p);
 	b.redelivered = true;
 	b.answered = true;
@@ -273,6 +275,7 @@ static void answer_rejected(struct core *c, const struct instance *i, const stru
 	e.error_code = INT_DELIVERY_004;
 	journal_note(c, &b, &(struct note){ JOURNAL_REJECTED, was.holder, 0, INT_DELIVERY_004,
 		text });
+	error_of_batch(c, p->route, &b, INT_DELIVERY_004);
 	batch_finish(c, p->route, &b, &e, CAUSE_REJECTED_PERMANENT);
 }
 
@@ -297,6 +300,7 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 	bool holds = p.assignment && p.assignment->holder == i;
 	if (p.kind == LEASE_STALE || (a->status == ACK_RECEIVED && !holds)) {
 		refuse_stale(a, out);
+		error_of_answer(c, i, m, INT_DELIVERY_005);
 		return;
 	}
 	if (a->status == ACK_RECEIVED) {	/* between it and us: memory only */

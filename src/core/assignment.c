@@ -82,6 +82,8 @@ void assignment_return(struct core *c, struct assignment *a, enum batch_cause ca
 	}
 	if (note.event)
 		journal_note(c, &b, &note);
+	if (note.code != INT_NONE)
+		error_of_batch(c, r, &b, note.code);
 	batch_move(c, r, &was, &b, cause);
 }
 

@@ -308,6 +308,17 @@ static void note(struct core *c, const struct confirmation *k, enum journal_even
 		store_journal_add(c->store, k->id, &line);
 }
 
+static void note_error(struct core *c, const struct confirmation *k)
+{
+	const struct route *r = route_by_number(c, k->route);
+	struct batch b = { .route = k->route, .batch_id = k->batch_id,
+		.correlation_len = k->correlation_len };
+
+	memcpy(b.correlation, k->correlation, k->correlation_len);
+	if (r)
+		error_of_batch(c, r, &b, INT_DELIVERY_006);
+}
+
 static void expire(struct core *c, const struct confirmation *was)
 {
 	struct route *r = route_by_number(c, was->route);
@@ -316,6 +327,7 @@ static void expire(struct core *c, const struct confirmation *was)
 	k.state = CONFIRM_AMBIGUOUS;
 	store_confirm_put(c->store, was, &k);
 	note(c, &k, JOURNAL_AMBIGUOUS, INT_DELIVERY_006, "");
+	note_error(c, &k);
 	warn_source(c, &k);
 	if (r)
 		warn_target(c, &k, r);

@@ -114,6 +114,8 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	TAILQ_INIT(&c->watched);
 	TAILQ_INIT(&c->behind);
 	TAILQ_INIT(&c->changed);
+	c->next_throttle_ms = UINT64_MAX;
+	error_init(c);
 	make_modules(c);
 	make_routes(c);
 	circuit_recover(c);
@@ -138,6 +140,7 @@ void core_destroy(struct core *c)
 	heap_finish(&c->unconfirmed);
 	heap_finish(&c->deadlines);
 	free(c->completed);
+	free(c->recent);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		ordered_finish(&c->routes[n]);
 	circuit_finish(c);
@@ -192,6 +195,7 @@ uint64_t core_next_due_ms(const struct core *c)
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
 	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms),
 	    least(c->next_confirm_ms, c->next_circuit_ms));
+	due_ms = least(due_ms, c->next_throttle_ms);
 	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
 	late_ms = least(late_ms, vitals_next_ms(c));

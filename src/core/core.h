@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "core/peer.h"
 #include "core/settings.h"
 #include "store/store.h"
@@ -166,6 +167,26 @@ enum shell_part { SHELL_DISK, SHELL_LOOP, SHELL_TLS, SHELL_CERTIFICATES, SHELL_P
 __attribute__((format(printf, 4, 5)))
 void core_set_component(struct core *c, enum shell_part part, enum health_status status,
     const char *fmt, ...);
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/*
+ * ERROR_NOTIFICATION from `i`; `frame` is its body: kept, passed upstream and downstream, acted on
+ * (protocol.md sections 4 and 11). False: *f says why it could not be kept.
+ */
+bool core_error_notification(struct core *c, struct instance *i, const struct message *m,
+    const struct frame *frame, struct fault *f);
+/* The broker has refused something: it is counted. */
+void core_note_refusal(struct core *c, enum error_code code);
+/*
+ * Appends the broker's own error about a batch that has ended so, as it stands in the error queue:
+ * the same whenever it is told. False: it is not kept any more.
+ */
+bool core_end_error(struct core *c, const struct ended *e, struct buf *out);
+/*
+ * Appends a BatchErrorSummary of what was heard of records under the correlation_id of that
+ * delivery. False: nothing was. Changes nothing; asks no table where nothing can be known.
+ */
+bool core_delivery_summary(struct core *c, uint64_t lease, struct buf *out);
 
 /* --- deliveries ------------------------------------------------------------------------------ */
 

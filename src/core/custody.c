@@ -331,12 +331,6 @@ static bool check_route_room(struct offer *o)
 	return check_letters(o);
 }
 
-/*
- * What the ends of all that is in custody may need beyond what they free: a dead letter keeps its
- * payload and gets a row of history.
- */
-#define END_BYTES 1024
-
 static bool check_store_room(struct offer *o)
 {
 	struct core *c = o->core;
@@ -422,6 +416,7 @@ static void take(struct offer *o)
 	if (!insert(o, &b, to))
 		return;
 	batch_taken(c, o->route, &b);
+	relay_note_batch(c, &b);
 	o->from->record.live++;
 	instance_changed(c, o->from);
 	sequence_take(c, o->from, sequence_of(c, o->from, o->route), b.sequence_number);

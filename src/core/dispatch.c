@@ -101,6 +101,7 @@ static void bury_corrupt(struct core *c, struct route *r, const struct batch *wa
 	log_error("stored batch does not match its checksum", "route=%s batch=%llu",
 	    r->settings.name, (unsigned long long)was->id);
 	journal_note(c, &b, &(struct note){ JOURNAL_DEAD, 0, 0, INT_STORE_002, NULL });
+	error_of_batch(c, r, &b, INT_STORE_002);
 	batch_finish(c, r, &b, &e, CAUSE_CORRUPT);
 }
 

@@ -56,6 +56,16 @@ double flow_drain_rate(const struct core *c, const struct route *r)
 	return idle_ms > SAMPLE_MS && of_late < f->drain_rate ? of_late : f->drain_rate;
 }
 
+static bool is_throttled(const struct core *c, const struct route *r)
+{
+	return c->now_ms < r->target->throttled_until_ms;
+}
+
+uint64_t flow_throttled_until_ms(const struct core *c, const struct route *r)
+{
+	return is_throttled(c, r) ? r->target->throttled_until_ms : 0;
+}
+
 /* As much time between two batches of one instance as all together may not be faster than the
  * target. */
 static uint64_t recommended_delay_ms(const struct core *c, const struct route *r)
@@ -68,6 +78,8 @@ static uint64_t recommended_delay_ms(const struct core *c, const struct route *r
 		delay_ms = 1000 * (double)source_instances(r) / rate;
 	else if (idle_ms > SAMPLE_MS)	/* nothing has ended: it takes at least so long */
 		delay_ms = (double)idle_ms;
+	if (is_throttled(c, r))		/* half as fast as it goes now */
+		delay_ms *= 2;
 	if (f->target_paused && delay_ms < (double)f->target_delay_ms)
 		delay_ms = (double)f->target_delay_ms;
 	return delay_ms < 1 ? 1 : delay_ms > DELAY_MAX_MS ? DELAY_MAX_MS : (uint64_t)delay_ms;
@@ -91,13 +103,52 @@ static bool should_press(const struct core *c, const struct route *r)
 {
 	double full = fullness(r);
 
-	if (r->flow.target_paused || full >= c->settings.backpressure_high_watermark)
+	if (r->flow.target_paused || is_throttled(c, r) || full >= c->settings.backpressure_high_watermark)
 		return true;
 	return r->flow.pressed && full > 0 && full >= c->settings.backpressure_low_watermark;
 }
 
+/* --- a module that asks to be spared --------------------------------------------------------- */
+
+static void throttle_changed(struct core *c, struct module *m)
+{
+	flow_recount(c, m);
+	c->next_throttle_ms = UINT64_MAX;
+	for (size_t n = 0; n < c->settings.module_count; n++) {
+		uint64_t until_ms = c->modules[n].throttled_until_ms;
+
+		if (until_ms != 0 && until_ms < c->next_throttle_ms)
+			c->next_throttle_ms = until_ms;
+	}
+}
+
+void flow_throttle(struct core *c, struct instance *i, bool on)
+{
+	struct module *m = i->module;
+
+	if (!on && m->throttled_by != i->record.number)
+		return;
+	m->throttled_by = on ? i->record.number : 0;
+	m->throttled_until_ms = on ? c->now_ms + c->settings.throttle_timeout_ms : 0;
+	throttle_changed(c, m);
+}
+
+static void end_throttles(struct core *c)
+{
+	for (size_t n = 0; c->next_throttle_ms <= c->now_ms && n < c->settings.module_count; n++) {
+		struct module *m = &c->modules[n];
+
+		if (m->throttled_until_ms == 0 || m->throttled_until_ms > c->now_ms)
+			continue;
+		m->throttled_by = 0;
+		m->throttled_until_ms = 0;
+		throttle_changed(c, m);
+	}
+}
+
 void flow_update(struct core *c)
 {
+	end_throttles(c);
 	for (size_t n = 0; n < c->settings.route_count; n++) {
 		struct route *r = &c->routes[n];
 

@@ -122,15 +122,18 @@ static bool prune_other(struct core *c, const struct heap *h)
 	return true;
 }
 
-static bool prune_one(struct core *c)
+/* *next_ms: when an error's time is over, UINT64_MAX never. */
+static bool prune_one(struct core *c, uint64_t *next_ms)
 {
 	struct instance *i;
 	struct ended e;
 
 	if (prune_other(c, &c->confirmed))
 		return true;
-	if (oldest_of(c, &c->confirmed, &i, &e) &&
-	    (is_over_budget(c) || c->now_ms >= e.ended_ms + c->settings.outcome_retention_ms)) {
+	bool any = oldest_of(c, &c->confirmed, &i, &e);
+	if (error_prune(c, is_over_budget(c), any ? e.ended_ms : UINT64_MAX, next_ms))
+		return true;
+	if (any && (is_over_budget(c) || c->now_ms >= e.ended_ms + c->settings.outcome_retention_ms)) {
 		forget_oldest(c, i, &e);
 		return true;
 	}
@@ -172,10 +175,11 @@ bool history_prune(struct core *c)
 		struct instance *i;
 		struct ended e;
 
-		if (prune_one(c))
+		if (prune_one(c, &c->next_prune_ms))
 			continue;
-		c->next_prune_ms = oldest_of(c, &c->confirmed, &i, &e)
-		    ? e.ended_ms + c->settings.outcome_retention_ms : UINT64_MAX;
+		if (oldest_of(c, &c->confirmed, &i, &e) &&
+		    e.ended_ms + c->settings.outcome_retention_ms < c->next_prune_ms)
+			c->next_prune_ms = e.ended_ms + c->settings.outcome_retention_ms;
 		return false;
 	}
 	return true;
@@ -183,7 +187,8 @@ bool history_prune(struct core *c)
 
 bool history_is_closed_for(struct core *c, const struct instance *i)
 {
-	return is_over_budget(c) && c->confirmed.count == 0 && oldest(i) != 0;
+	return is_over_budget(c) && c->confirmed.count == 0 && oldest(i) != 0 &&
+	    store_error_count(c->store) == 0;
 }
 
 bool history_forget(struct core *c, struct instance *i)

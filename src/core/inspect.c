@@ -116,6 +116,7 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 		.depth = route_depth(r),
 		.pressed = r->flow.pressed,
 		.target_paused = r->flow.target_paused,
+		.throttled_until_ms = flow_throttled_until_ms(c, r),
 		.drain_rate = flow_drain_rate(c, r),
 		.sources = module_connected(r->source),
 		.targets = module_connected(r->target),

@@ -30,6 +30,7 @@ struct route_view {
 	uint64_t depth;			/* what queue_capacity counts */
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;
+	uint64_t throttled_until_ms;	/* its target asked to be spared, custody clock; 0: no */
 	double drain_rate;		/* batches that end in a second, of late */
 	size_t sources, targets;	/* instances connected */
 	uint64_t oldest_ready_us;	/* received_at of the first READY batch, 0 none */
@@ -195,6 +196,33 @@ struct search {
  */
 bool core_search(struct core *c, struct search *s,
     bool (*found)(void *arg, const struct route *r, const struct uuid *batch_id), void *arg);
+
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/*
+ * Errors heard of and made since the start, by code and severity: the broker's own codes, at most
+ * ERROR_MODULE_CODES others, and what is beyond those as "other", one for each severity. The codes
+ * of modules are a stranger's bytes (UTF-8).
+ */
+#define ERROR_MODULE_CODES 64
+#define ERROR_COUNTS_MAX (2 * ERROR_CODE_COUNT + ERROR_MODULE_CODES + 3)
+struct error_count {
+	char code[ERROR_CODE_MAX + 1];
+	enum severity severity;
+	bool own;			/* a code of the broker's */
+	uint64_t count;
+};
+/* How many there are; they stay where they are, and new ones come behind them. */
+size_t core_error_counts(const struct core *c, const struct error_count **out);
+
+struct errors_view {
+	uint64_t depth;			/* rows in the error queue */
+	uint64_t alerts;		/* CRITICAL or INVESTIGATE, not acknowledged */
+	uint64_t dropped;		/* counted and not kept, since the start */
+};
+void core_view_errors(const struct core *c, struct errors_view *out);
+/* "BETA"; "BROKER" for the broker's own; "?" when it is not declared any more. */
+const char *core_error_module(struct core *c, const struct error_record *e);
 
 /* --- the equation ---------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include "core/flood.h"
 #include "core/health.h"
 #include "core/heap.h"
+#include "core/inspect.h"
 #include "core/measure.h"
 #include "core/rates.h"
 
@@ -118,6 +119,7 @@ struct instance {
 	struct heap_place place;	/* in one of core.confirmed, core.unconfirmed */
 	bool is_confirmed;		/* in which */
 	struct vitals vitals;		/* while it has a peer */
+	uint64_t relayed;		/* core.relays of the latest that was passed on to it */
 	TAILQ_ENTRY(instance) connected;	/* module.connected, while it has a peer */
 	TAILQ_ENTRY(instance) watched;	/* core.watched, while it has a peer */
 	TAILQ_ENTRY(instance) reclaiming;	/* core.reclaiming, while reclaim_until_ms */
@@ -128,6 +130,12 @@ struct instance {
 };
 TAILQ_HEAD(instance_list, instance);
 
+/* What somebody has told within a second: beyond a ceiling it is counted and not kept (error.c). */
+struct error_window {
+	uint64_t since_ms;
+	unsigned errors, notices;
+};
+
 struct module {
 	struct module_settings settings;
 	uint32_t number;
@@ -136,9 +144,20 @@ struct module {
 	struct instance_list connected;
 	struct assignment *suspect;	/* the one suspect that is out, NULL none */
 	struct instance *host;		/* gets nothing new until it is idle for a suspect */
+	struct error_window told;	/* its errors */
+	uint32_t throttled_by;		/* instance that said THROTTLE, 0 none */
+	uint64_t throttled_until_ms;	/* custody clock */
 };
 
 struct presented;
+
+/* Batches that came of late, so that an error finds its source by a correlation_id (relay.c). */
+#define RECENT_BATCHES 4096
+struct recent_batch {
+	char beginning[8];		/* of the correlation_id, zero-filled */
+	uint32_t correlation_hash;
+	uint32_t source, route;		/* store numbers */
+};
 
 struct core {
 	struct store *store;
@@ -170,6 +189,14 @@ struct core {
 	uint64_t last_aged_id;		/* the highest id that history has forgotten */
 	uint64_t trimmed_id;		/* aliases are forgotten up to here */
 	uint64_t forgotten_ms;		/* the latest end that history has forgotten; 0 none */
+	struct error_window broker_told;
+	struct error_count error_counts[ERROR_COUNTS_MAX];
+	size_t error_count_count;
+	uint64_t errors_dropped;	/* counted and not kept */
+	struct recent_batch *recent;	/* a ring of RECENT_BATCHES */
+	size_t recent_at;
+	uint64_t relays;		/* serial number of the notification that is passed on */
+	uint64_t next_throttle_ms;	/* when a module's THROTTLE ends, UINT64_MAX never */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 	const struct route **completed;	/* of the latest offer's `completes` */
@@ -302,6 +329,36 @@ void measure_init(struct route_measures *m);
  * an ordinary batch costs no operation. */
 void measure_processed(struct core *c, struct route *r, const struct batch *b,
     const struct ended *e);
+/* --- error.c --------------------------------------------------------------------------------- */
+/*
+ * What the ends of all that is in custody may need beyond what they free: a dead letter keeps its
+ * payload and gets a row of history.
+ */
+#define END_BYTES 1024
+/* Room that nothing but they and stages may use. */
+uint64_t core_reserve_bytes(const struct core *c);
+void error_init(struct core *c);
+/* The errors of a target's answer for that batch. */
+void error_hear_answer(struct core *c, const struct instance *i, const struct presented *p,
+    const struct message_ack *a);
+/* An error that a module tells unasked. */
+void error_hear(struct core *c, const struct instance *i, const struct message_error *from,
+    enum action_required action);
+/* The broker's own error about a batch, linked to what is kept about it. */
+void error_of_batch(struct core *c, const struct route *r, const struct batch *b,
+    enum error_code code);
+/* The same of an answer that speaks of a batch; it counts as the module's doing. */
+void error_of_answer(struct core *c, const struct instance *i, const struct message *m,
+    enum error_code code);
+/* The window has room for another notification that is passed on. */
+bool error_may_relay(struct core *c, struct module *m);
+/* The oldest, when its time is over, or for room (then only where it is older than `row_ms`). False:
+ * none went; *next_ms is when the next will, by its time. */
+bool error_prune(struct core *c, bool for_room, uint64_t row_ms, uint64_t *next_ms);
+
+/* --- relay.c --------------------------------------------------------------------------------- */
+/* A batch has come: errors under its correlation_id go to its source. */
+void relay_note_batch(struct core *c, const struct batch *b);
 
 /* --- flow.c ---------------------------------------------------------------------------------- */
 /* Tells the sources of a route when it gets full, and when it is so no longer. */
@@ -311,6 +368,11 @@ void flow_drained(struct core *c, struct route *r);
 void flow_recount(struct core *c, struct module *target);
 /* Batches that end in a second, of late. */
 double flow_drain_rate(const struct core *c, const struct route *r);
+/* THROTTLE from a target: its routes are pressed for throttle_timeout_ms, or until the same instance
+ * says NONE. */
+void flow_throttle(struct core *c, struct instance *i, bool on);
+/* Until when its target asked to be spared; 0: it did not. */
+uint64_t flow_throttled_until_ms(const struct core *c, const struct route *r);
 bool flow_is_paused(const struct core *c, const struct instance *i, const struct route *r);
 
 /* --- ordered.c ------------------------------------------------------------------------------- */

@@ -322,6 +322,25 @@ bool core_kick(struct core *c, const char *module, struct span instance_id, cons
 	return true;
 }
 
+unsigned core_acknowledge_alerts(struct core *c, uint64_t number, const struct hand *h)
+{
+	uint64_t before = number ? number + 1 : UINT64_MAX;
+	char what[48] = "all alerts";
+	struct error_record e;
+	unsigned count = 0;
+
+	while (store_alert_previous(c->store, before, &e) == 0 && (!number || e.number == number)) {
+		store_alert_del(c->store, e.number);
+		before = e.number;
+		count++;
+	}
+	if (number)
+		snprintf(what, sizeof what, "alert %llu", (unsigned long long)number);
+	if (count > 0)
+		core_note_action(c, JOURNAL_ACKNOWLEDGED, NULL, NULL, h, what);
+	return count;
+}
+
 enum operated core_settle_confirmation(struct core *c, const struct route *r, uint64_t id,
     const struct hand *h, char *why, size_t size)
 {

@@ -48,6 +48,8 @@ bool core_circuit_force(struct core *c, size_t n, bool open, const struct hand *
 /* Ends an instance's connection (GOODBYE KICKED), at no cost to what it holds. False: it is not
  * connected. */
 bool core_kick(struct core *c, const char *module, struct span instance_id, const struct hand *h);
+/* Takes an alert off the list, 0: all of them. Returns how many there were. */
+unsigned core_acknowledge_alerts(struct core *c, uint64_t number, const struct hand *h);
 /* An ambiguous or awaited confirmation is settled by hand: it leaves the list. */
 enum operated core_settle_confirmation(struct core *c, const struct route *r, uint64_t id,
     const struct hand *h, char *why, size_t size);

@@ -65,6 +65,7 @@ static void bury(struct core *c, struct route *r, const struct batch *was, struc
     struct ended *e)
 {
 	journal_note(c, b, &(struct note){ JOURNAL_DEAD, 0, 0, INT_DELIVERY_002, NULL });
+	error_of_batch(c, r, was, INT_DELIVERY_002);
 	e->dead = true;
 	e->rejected = was->record_count;
 	e->error_code = INT_DELIVERY_002;
@@ -100,6 +101,8 @@ void retry_or_bury(struct core *c, struct route *r, const struct batch *was, str
 	}
 	journal_note(c, b, &(struct note){ event_of(cause), was->holder, wait_ms, code_of(cause),
 		text });
+	if (code_of(cause) != INT_NONE)
+		error_of_batch(c, r, was, code_of(cause));
 	if (!left) {
 		bury(c, r, was, b, e);
 		return;

@@ -63,6 +63,8 @@ struct core_settings {
 	    dedupe_minimum_ms; /* how long one that the source has not confirmed is, at least */
 	uint64_t history_size;		/* bytes for all of history */
 	uint64_t stage_reserve;		/* bytes that only batches with `completes` may use */
+	uint32_t max_error_rate;	/* errors kept of one module in a second */
+	uint32_t throttle_timeout_ms;	/* how long a module's THROTTLE lasts */
 	uint32_t max_frame_bytes;
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
 	double backpressure_low_watermark;

@@ -112,6 +112,9 @@ struct config {
 	int64_t history_size;		/* bytes kept of batches that have ended */
 	int64_t stage_reserve;		/* bytes of the store that only `completes` may use */
 
+	int64_t max_error_rate;		/* errors kept of one module in a second */
+	int64_t throttle_timeout_ms;	/* how long a module's THROTTLE lasts */
+
 	int64_t max_frame_bytes;	/* body of a frame towards the broker */
 	int64_t max_assembly_bytes;	/* all frames that are still coming in, together */
 	int64_t max_in_flight_limit;	/* batches an instance may hold, whatever it asks for */

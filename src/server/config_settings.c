@@ -69,6 +69,10 @@ const struct setting settings[] = {
 	SETTING(TOP(stage_reserve), SIZE, 64 * KiB, 16 * TiB, NULL,
 		"a sixteenth of store.size, at least two frames"),
 
+	/* Errors that modules tell of. */
+	SETTING(TOP(throttle_timeout_ms), DURATION, 1, DAY, "60000", NULL),
+	SETTING(TOP(max_error_rate), COUNT, 1, 1e5, "1000", NULL),
+
 	/* What a stranger can make us hold. */
 	SETTING(TOP(max_frame_bytes), SIZE, 16 * KiB, 256 * MiB, "8M", NULL),
 	SETTING(TOP(max_assembly_bytes), SIZE, 64 * KiB, 64 * GiB, "64M", NULL),

@@ -56,6 +56,8 @@ static void fill_core(struct settings *s, const struct config *c)
 		.dedupe_minimum_ms = (uint64_t)c->dedupe_minimum_ms,
 		.history_size = (uint64_t)c->history_size,
 		.stage_reserve = (uint64_t)c->stage_reserve,
+		.max_error_rate = (uint32_t)c->max_error_rate,
+		.throttle_timeout_ms = (uint32_t)c->throttle_timeout_ms,
 		.max_frame_bytes = (uint32_t)c->max_frame_bytes,
 		.backpressure_high_watermark = c->backpressure_high_watermark,
 		.backpressure_low_watermark = c->backpressure_low_watermark,

@@ -56,6 +56,7 @@ static void end_after(struct session *s, const struct message *m, const struct f
 
 static void log_refusal(const struct session *s, const struct message *m, const struct fault *f)
 {
+	core_note_refusal(s->all->core, f->code);
 	if (log_allow("message refused", 10))
 		log_warning("message refused", "session=%u module=%s code=%s field=%s type=%s",
 		    s->id, s->module, error_code_info(f->code)->name,

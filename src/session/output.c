@@ -172,9 +172,15 @@ static bool begin_delivery(struct session *s, struct output *o, const uint8_t *b
 		.received_at_us = d->received_at_us,
 	};
 
+	struct buf summary;
+
 	if (!s->instance || !core_delivery_begin(s->all->core, s->instance, d->lease))
 		return false;
+	buf_init(&summary, SIZE_MAX);
+	if (core_delivery_summary(s->all->core, d->lease, &summary))
+		out.error_summary = (struct span){ (const char *)buf_bytes(&summary), summary.len };
 	encode_delivery(&o->bytes, &o->tail, body, n, &o->body_skip, &out);
+	buf_finish(&summary);
 	o->body_len = n;
 	o->begun = true;
 	return true;

@@ -26,6 +26,28 @@ static void fill_end(struct ack_out *a, const struct ended *end)
 	a->more_error_count = end->error_count;
 }
 
+/* As it stands in the error queue, where it is kept still; the same whenever it is told. */
+static bool send_kept(struct session *s, const struct envelope *e, struct ack_out *a,
+    const struct ended *end)
+{
+	struct buf errors;
+	bool kept = false;
+
+	buf_init(&errors, SIZE_MAX);
+	if (end->error_code != INT_NONE && core_end_error(s->all->core, end, &errors)) {
+		if (end->errors_len > 0)
+			buf_put(&errors, end->errors, end->errors_len);
+		kept = !errors.failed;
+	}
+	if (kept) {
+		a->more_errors = (struct span){ (const char *)buf_bytes(&errors), errors.len };
+		a->more_error_count++;
+		encode(s, e, a, NULL);
+	}
+	buf_finish(&errors);
+	return kept;
+}
+
 static bool end_fault(const struct ended *end, struct fault *f)
 {
 	if (end->error_code == INT_NONE)
@@ -42,6 +64,8 @@ static void send_end(struct session *s, struct envelope *e, struct ack_out *a,
 	struct fault f;
 
 	fill_end(a, end);
+	if (send_kept(s, e, a, end))
+		return;
 	send_texts(&texts, e, &a->batch_id);
 	if (!end_fault(end, &f)) {
 		encode(s, e, a, NULL);

@@ -333,6 +333,10 @@ static int check_totals(struct check *c)
 	         t->queued + t->dead - c->without_payload)) != 0 ||
 	    (rc = check_equal(c, "confirmations that are due, or awaited", t->confirm_due,
 	         c->awaited)) != 0 ||
+	    (rc = check_equal(c, "rows in the indexes of errors", c->error_index_rows,
+	         c->error_rows)) != 0 ||
+	    (rc = check_equal(c, "errors", t->errors, store_error_count(c->store))) != 0 ||
+	    (rc = check_equal(c, "alerts", t->alerts, store_alert_count(c->store))) != 0 ||
 	    (rc = check_equal(c, "bytes of history", t->history_bytes, m->history_bytes)) != 0 ||
 	    (rc = check_equal(c, "bytes of aliases", c->alias_bytes, m->alias_bytes)) != 0)
 		return rc;

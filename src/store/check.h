@@ -18,6 +18,7 @@ struct store_tally {
 	uint64_t series;
 	uint64_t notices, lines;	/* beside outcomes; of journals */
 	uint64_t confirmations, confirm_due;
+	uint64_t errors, alerts;
 	uint64_t aliases;		/* rows, one a turn */
 	uint64_t alias_filters;		/* rows, each for many of those */
 };

@@ -235,6 +235,46 @@ static int check_circuit(struct check *c, const uint8_t *key, const MDB_val *v)
 	    : store_disagree(c, "circuit %u is unreadable", key_get32(key));
 }
 
+static int check_error(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long number = key_get64(key);
+	struct error_record e;
+	struct key k;
+
+	c->tally->errors++;
+	c->tally->history_bytes += row_cost(8, v->mv_size);
+	if (error_record_decode(v->mv_data, v->mv_size, &e) != 0 || e.number != number)
+		return store_disagree(c, "error %llu is unreadable", number);
+	for (enum error_index i = ERRORS_BY_CODE; i <= ERRORS_BY_BATCH; i++) {
+		if (!error_index_key(&e, i, &k))
+			continue;
+		c->error_rows++;
+		if (!store_has_row(c, TABLE_ERROR_BY, k))
+			return store_disagree(c, "error %llu is not in index %d", number, i);
+	}
+	return 0;
+}
+
+static int check_error_by(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	unsigned long long number = key_get64(key + 9);
+
+	c->error_index_rows++;
+	c->tally->history_bytes += row_cost(17, v->mv_size);
+	return store_has_row(c, TABLE_ERROR, key_id(number)) ? 0
+	    : store_disagree(c, "an index has error %llu, which is not there", number);
+}
+
+static int check_alert(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct error_record e;
+
+	c->tally->alerts++;
+	return error_record_decode(v->mv_data, v->mv_size, &e) == 0 && e.number == key_get64(key)
+	    ? 0
+	    : store_disagree(c, "alert %llu is unreadable", (unsigned long long)key_get64(key));
+}
+
 int store_check_history(struct check *c)
 {
 	int rc;
@@ -246,6 +286,9 @@ int store_check_history(struct check *c)
 	    (rc = store_walk(c, TABLE_CONFIRM, check_confirmation)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM_DUE, check_confirm_due)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM_RECORD, check_confirm_record)) == 0 &&
+	    (rc = store_walk(c, TABLE_ERROR, check_error)) == 0 &&
+	    (rc = store_walk(c, TABLE_ERROR_BY, check_error_by)) == 0 &&
+	    (rc = store_walk(c, TABLE_ALERT, check_alert)) == 0 &&
 	    (rc = store_walk(c, TABLE_ALIAS_FILTER, check_alias_filter)) == 0)
 		rc = store_walk(c, TABLE_ALIAS, check_alias);
 	if (rc == 0 && (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&

@@ -11,7 +11,8 @@ enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
 	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_NOTICE,
 	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
-	TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_COUNT,
+	TABLE_ALIAS_FILTER, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT, TABLE_ACTION, TABLE_CONTROL,
+	TABLE_CIRCUIT, TABLE_COUNT,
 };
 
 /* A row of alias_filter fills two pages, without their head. */
@@ -54,6 +55,11 @@ struct store {
 			uint64_t damaged;	/* the latest that was logged as such */
 		} filter;
 	} aliases;
+	struct error_memory {		/* error.c */
+		uint64_t first, last;	/* numbers; first 0: there is none */
+		uint64_t count, alerts;
+		uint32_t *records;	/* rows of record errors, by hash of their correlation_id */
+	} errors;
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_never_used;	/* of them, those behind all that was ever written */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
@@ -162,6 +168,11 @@ int alias_filter_load(struct store *s) MUST_CHECK;
 bool alias_filter_is_whole(const MDB_val *v);
 /* A filter has this row of aliases, which is whole. */
 bool alias_filter_has(struct store *s, uint64_t id, const MDB_val *row);
+
+/* error.c: what is known of the errors without looking, when the store is opened. 0, ERR_IO. */
+int errors_load(struct store *s) MUST_CHECK;
+/* The row that an error has in an index. False: it has none. */
+bool error_index_key(const struct error_record *e, enum error_index index, struct key *k);
 
 /* What a small row costs of the budget of history, in pages that are two thirds full. */
 uint64_t row_cost(size_t key, size_t value);

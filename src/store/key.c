@@ -95,6 +95,16 @@ struct key key_identity(uint32_t route, const struct uuid *batch_id)
 	return k;
 }
 
+struct key key_error_by(uint8_t index, uint64_t hash, uint64_t number)
+{
+	struct key k = { .n = 0 };
+
+	k.b[k.n++] = index;
+	add64(&k, hash);
+	add64(&k, number);
+	return k;
+}
+
 struct key key_pair(uint32_t a, uint32_t b)
 {
 	struct key k = { .n = 0 };

@@ -19,6 +19,8 @@
  *	identity           route(4) batch_id(16)
  *	alias              first id(8)
  *	alias_filter       last first id(8)
+ *	error, alert       number(8)
+ *	error_by           index(1) hash(8) number(8)
  *	sequence           route(4) instance(4)
  *	action             number(8)
  *	instance, route, control, circuit  number(4)
@@ -50,6 +52,7 @@ struct key key_record(uint64_t id, uint64_t hash);
 struct key key_route_id(uint32_t route, uint64_t id);
 struct key key_ended(uint32_t source, uint64_t notice);
 struct key key_identity(uint32_t route, const struct uuid *batch_id);
+struct key key_error_by(uint8_t index, uint64_t hash, uint64_t number);
 struct key key_pair(uint32_t a, uint32_t b);
 struct key key_number(uint32_t number);
 

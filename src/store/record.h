@@ -152,6 +152,7 @@ enum journal_event {
 	JOURNAL_CIRCUIT = 21,		/* failed while the circuit was not closed: at no cost */
 	JOURNAL_CIRCUIT_OPENED = 22,	/* of a route, by a person */
 	JOURNAL_CIRCUIT_CLOSED = 23,
+	JOURNAL_ACKNOWLEDGED = 24,	/* of alerts; text says which */
 	JOURNAL_EVENT_COUNT,
 };
 const char *journal_event_name(enum journal_event event);	/* "ack timeout" */
@@ -188,6 +189,7 @@ struct action {
 /* A route as a person has set it. */
 struct route_control {
 	bool paused;			/* no deliveries */
+	bool halted;			/* paused by a module's HALT: who goes on says why */
 	int64_t at_us;
 	char who[ACTION_WHO_MAX + 1];
 	char reason[ACTION_TEXT_MAX + 1];
@@ -231,6 +233,34 @@ struct confirmation {
 	char correlation[RECORD_CORRELATION_MAX];
 };
 
+/*
+ * An IntegrationError that the broker has heard of, or made about a batch. What it is looked for by
+ * stands beside its own bytes; texts that are longer are cut. The enums are wire/message.h's.
+ */
+#define ERROR_CODE_MAX 64
+#define ERROR_RECORD_ID_MAX 255
+#define ERROR_TEXT_MAX 255
+#define ERROR_RAW_MAX 8192
+struct error_record {
+	uint64_t number;		/* rising; given by store_error_add() */
+	int64_t at_us;			/* wall clock, for display */
+	uint64_t at_ms;			/* custody clock */
+	uint32_t module;		/* whose error: its store number; 0 the broker's */
+	uint32_t instance;		/* who told it, 0 nobody */
+	uint32_t route;			/* of the batch, 0 not known */
+	uint8_t severity, recoverability, scope, action;
+	bool of_record;			/* its scope is RECORD */
+	bool has_batch;
+	struct uuid batch_id, error_id;
+	uint16_t code_len, correlation_len, record_id_len, text_len;
+	char code[ERROR_CODE_MAX];
+	char correlation[RECORD_CORRELATION_MAX];
+	char record_id[ERROR_RECORD_ID_MAX];
+	char text[ERROR_TEXT_MAX];	/* the beginning of error_message */
+	uint32_t raw_len;		/* 0: it was longer than ERROR_RAW_MAX */
+	const uint8_t *raw;		/* borrowed; from the store: until its transaction ends */
+};
+
 /* One instance of a module, as long as it is remembered. */
 struct instance_record {
 	uint32_t number;
@@ -253,6 +283,7 @@ struct instance_record {
 #define CONTROL_RECORD_MAX (32 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
 #define CONFIRMATION_RECORD_MAX 256
 #define CIRCUIT_RECORD_MAX (64 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
+#define ERROR_RECORD_MAX (1024 + ERROR_RAW_MAX)
 
 size_t batch_encode(const struct batch *b, uint8_t *out);
 int batch_decode(const uint8_t *p, size_t n, struct batch *b) MUST_CHECK;
@@ -272,5 +303,7 @@ size_t circuit_encode(const struct circuit_record *c, uint8_t *out);
 int circuit_decode(const uint8_t *p, size_t n, struct circuit_record *c) MUST_CHECK;
 size_t confirmation_encode(const struct confirmation *c, uint8_t *out);
 int confirmation_decode(const uint8_t *p, size_t n, struct confirmation *c) MUST_CHECK;
+size_t error_record_encode(const struct error_record *e, uint8_t *out);
+int error_record_decode(const uint8_t *p, size_t n, struct error_record *e) MUST_CHECK;
 
 #endif

@@ -29,6 +29,7 @@ const char *journal_event_name(enum journal_event event)
 		[JOURNAL_CIRCUIT] = "circuit",
 		[JOURNAL_CIRCUIT_OPENED] = "circuit opened",
 		[JOURNAL_CIRCUIT_CLOSED] = "circuit closed",
+		[JOURNAL_ACKNOWLEDGED] = "acknowledged",
 	};
 	return event > 0 && event < JOURNAL_EVENT_COUNT ? names[event] : "unknown";
 }
@@ -132,7 +133,7 @@ size_t route_control_encode(const struct route_control *c, uint8_t *out)
 {
 	struct writer w = writer_begin(out);
 
-	put_number(&w, c->paused, 1);
+	put_number(&w, (uint64_t)c->paused | (uint64_t)c->halted << 1, 1);
 	put_number(&w, (uint64_t)c->at_us, 8);
 	put_text(&w, c->who, ACTION_WHO_MAX);
 	put_text(&w, c->reason, ACTION_TEXT_MAX);
@@ -143,7 +144,9 @@ int route_control_decode(const uint8_t *p, size_t n, struct route_control *c)
 {
 	struct reader r = reader_begin(p, n);
 
-	c->paused = take_number(&r, 1);
+	uint64_t flags = take_number(&r, 1);
+	c->paused = flags & 1;
+	c->halted = flags >> 1 & 1;
 	c->at_us = (int64_t)take_number(&r, 8);
 	take_text(&r, c->who, ACTION_WHO_MAX);
 	take_text(&r, c->reason, ACTION_TEXT_MAX);

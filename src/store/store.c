@@ -32,6 +32,8 @@ int store_open(const struct store_options *o, struct store **out, char *why, siz
 	}
 	if (rc == 0 && (rc = alias_filter_load(s)) != 0)
 		snprintf(why, size, "the aliases in %s cannot be read", o->path);
+	if (rc == 0 && (rc = errors_load(s)) != 0)
+		snprintf(why, size, "the errors in %s cannot be read", o->path);
 	if (rc != 0) {
 		store_close(s);
 		return rc;
@@ -52,6 +54,7 @@ void store_close(struct store *s)
 		mdb_txn_abort(s->reader);
 	store_file_close(s);
 	free(s->aliases.bytes);
+	free(s->errors.records);
 	free(s);
 }
 

@@ -34,6 +34,10 @@
  *	alias     first id                -> the correlation and message ids of what one turn took
  *	alias_filter first id of the last -> of many rows of aliases, what a search looks at first
  *	sequence  route, instance         -> one above the highest sequence_number taken
+ *	error     number                  -> struct error_record
+ *	error_by  index, hash, number     -> of a record's error code and record_id; else nothing
+ *	alert     number                  -> struct error_record without its bytes: until a person
+ *	                                     has acknowledged it
  *	action    number                  -> struct action
  *	control   route                   -> struct route_control
  *	circuit   number of its name      -> struct circuit_record
@@ -132,7 +136,7 @@ struct store_boot {
 struct store_boot store_boot(const struct store *s);
 /* A change is saved by the next store_commit(), with a turn of its own if need be. */
 void store_set_boot(struct store *s, const struct store_boot *b);
-/* Bytes of history: ends, notices, journals, confirmations and their records, aliases. */
+/* Bytes of history: ends, notices, journals, confirmations and their records, errors, aliases. */
 uint64_t store_history_bytes(const struct store *s);
 
 /* --- names ---------------------------------------------------------------------------------- */
@@ -351,6 +355,42 @@ int store_confirm_next(struct store *s, uint32_t route, uint64_t after,
 /* What was confirmed of a record: false when nothing was. `hash` is the caller's, of its id. */
 bool store_confirm_record_get(struct store *s, uint64_t id, uint64_t hash, uint8_t *status);
 void store_confirm_record_put(struct store *s, uint64_t id, uint64_t hash, uint8_t status);
+
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/*
+ * The error queue: part of history, and never more than ERRORS_MAX rows, of which the oldest go
+ * first. Gives *e its number. An alert is a row more, which no budget takes.
+ */
+#define ERRORS_MAX 100000
+#define ALERTS_MAX 1024			/* beyond, the oldest goes */
+void store_error_add(struct store *s, struct error_record *e);
+void store_alert_add(struct store *s, const struct error_record *e);
+/* ERR_NOTFOUND, ERR_CORRUPT. */
+int store_error_get(struct store *s, uint64_t number, struct error_record *e) MUST_CHECK;
+/* The last one with a number below `before` (UINT64_MAX: the newest). ERR_NOTFOUND. */
+int store_error_previous(struct store *s, uint64_t before, struct error_record *e) MUST_CHECK;
+int store_alert_previous(struct store *s, uint64_t before, struct error_record *e) MUST_CHECK;
+void store_alert_del(struct store *s, uint64_t number);
+/* The same among those with one code, correlation_id or batch_id. */
+enum error_index { ERRORS_BY_CODE, ERRORS_BY_CORRELATION, ERRORS_BY_BATCH };
+int store_error_previous_by(struct store *s, enum error_index index, const void *p, size_t n,
+    uint64_t before, struct error_record *e) MUST_CHECK;
+/* The oldest there is. ERR_NOTFOUND; of a damaged one ERR_CORRUPT. */
+int store_error_oldest(struct store *s, struct error_record *e) MUST_CHECK;
+/* Forgets the oldest. */
+void store_error_trim(struct store *s);
+uint64_t store_error_count(const struct store *s);
+uint64_t store_alert_count(const struct store *s);
+/*
+ * Errors of scope RECORD under a correlation_id. Whether there may be any is known without the
+ * store's tables: it costs nothing where there is none. The walk is in the order of coming; the
+ * spans are good until f returns, and f changes nothing.
+ */
+bool store_error_may_have_records(const struct store *s, const char *correlation, size_t n);
+void store_error_walk_records(struct store *s, const char *correlation, size_t n,
+    void (*f)(void *arg, const char *code, size_t code_n, const char *record_id, size_t id_n),
+    void *arg);
 
 /* --- aliases: a batch by its correlation_id or its message_id -------------------------------- */
 

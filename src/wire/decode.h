@@ -108,5 +108,7 @@ struct stored_error {
  * and moves it behind. False at the end, and where the bytes are none.
  */
 bool stored_error_next(const uint8_t *p, size_t n, size_t *at, struct stored_error *e);
+/* The ids in context.upstream_errors of the IntegrationError at p, at most `max`; how many. */
+size_t stored_error_upstream(const uint8_t *p, size_t n, struct span *ids, size_t max);
 
 #endif

@@ -50,3 +50,22 @@ bool stored_error_next(const uint8_t *p, size_t n, size_t *at, struct stored_err
 	}
 	return true;
 }
+
+size_t stored_error_upstream(const uint8_t *p, size_t n, struct span *ids, size_t max)
+{
+	struct item map, context, list, id;
+	const uint8_t *at = p;
+	size_t count = 0;
+
+	if (n == 0 || !item_take(&at, p + n, &map) || !item_find(&map, "context", &context) ||
+	    !item_find(&context, "upstream_errors", &list) || list.head.type != MP_ARRAY)
+		return 0;
+	at = list.p + list.head.size;
+	for (uint64_t i = 0; i < list.head.count && count < max; i++) {
+		if (!item_take(&at, list.p + list.n, &id))
+			break;
+		if (id.head.type == MP_STR)
+			ids[count++] = item_text(&id);
+	}
+	return count;
+}

@@ -31,6 +31,8 @@ struct error_out {
 	struct span field_name;
 	struct span expected_value;
 	struct span actual_value;
+	const struct uuid *upstream;	/* ids of the errors that it comes from */
+	size_t upstream_count;
 	bool transient;			/* INT_BATCH_004 on an ordered route */
 	enum scope scope;		/* as given; error_code_info() has the usual one */
 };
@@ -135,6 +137,19 @@ struct health_response_out {
 };
 void encode_health_response(struct buf *out, const struct envelope *e,
     const struct health_response_out *h);
+/* What is known of a batch's records: BatchErrorSummary. */
+struct error_summary_out {
+	uint64_t count;
+	const struct error_breakdown {
+		struct span code;
+		uint64_t count;
+	} *breakdown;
+	size_t breakdown_count;
+	const struct span *record_ids;
+	size_t record_id_count;
+};
+/* The map, without a frame around it. */
+void encode_error_summary(struct buf *out, const struct error_summary_out *s);
 /* One IntegrationError map, without a frame around it. */
 void encode_error(struct buf *out, const struct error_out *e);
 

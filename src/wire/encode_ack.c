@@ -36,6 +36,8 @@ static void pack_error(struct packer *p, const struct error_out *e)
 		.field_name = e->field_name,
 		.expected_value = e->expected_value,
 		.actual_value = e->actual_value,
+		.upstream = e->upstream,
+		.upstream_count = e->upstream_count,
 	});
 }
 
@@ -45,6 +47,23 @@ void encode_error(struct buf *out, const struct error_out *e)
 
 	pack_init(&p, out);
 	pack_error(&p, e);
+}
+
+void encode_error_summary(struct buf *out, const struct error_summary_out *s)
+{
+	struct packer p;
+
+	pack_init(&p, out);
+	pack_map(&p, 3);
+	pack_key_integer(&p, "upstream_errors", s->count);
+	pack_text(&p, "error_breakdown");
+	pack_map(&p, s->breakdown_count);
+	for (size_t i = 0; i < s->breakdown_count; i++)
+		pack_pair_integer(&p, s->breakdown[i].code, s->breakdown[i].count);
+	pack_text(&p, "affected_record_ids");
+	pack_list(&p, s->record_id_count);
+	for (size_t i = 0; i < s->record_id_count; i++)
+		pack_span(&p, s->record_ids[i]);
 }
 
 void pack_errors(struct packer *p, const struct error_out *errors, size_t n, struct span more,

@@ -61,6 +61,26 @@ const char *goodbye_reason_name(enum goodbye_reason reason)
 	return goodbye_reason_names[reason];
 }
 
+const char *severity_name(enum severity severity)
+{
+	return severity_names[severity];
+}
+
+const char *recoverability_name(enum recoverability recoverability)
+{
+	return recoverability_names[recoverability];
+}
+
+const char *scope_name(enum scope scope)
+{
+	return scope_names[scope];
+}
+
+const char *action_required_name(enum action_required action)
+{
+	return action_required_names[action];
+}
+
 const char *circuit_state_name(enum circuit_state state)
 {
 	return circuit_state_names[state];

@@ -83,6 +83,10 @@ enum goodbye_reason {
 };
 const char *ack_status_name(enum ack_status status);
 const char *goodbye_reason_name(enum goodbye_reason reason);
+const char *severity_name(enum severity severity);
+const char *recoverability_name(enum recoverability recoverability);
+const char *scope_name(enum scope scope);
+const char *action_required_name(enum action_required action);
 const char *circuit_state_name(enum circuit_state state);
 const char *health_status_name(enum health_status status);
 

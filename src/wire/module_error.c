@@ -17,7 +17,7 @@ static void pack_context(struct packer *p, const struct module_error_out *e)
 		{ "actual_value", e->actual_value },
 	};
 	const size_t count = sizeof(pairs) / sizeof(pairs[0]);
-	size_t present = 0;
+	size_t present = e->upstream_count > 0;
 
 	for (size_t i = 0; i < count; i++)
 		present += pairs[i].value.p != NULL;
@@ -26,6 +26,16 @@ static void pack_context(struct packer *p, const struct module_error_out *e)
 	for (size_t i = 0; i < count; i++)
 		if (pairs[i].value.p != NULL)
 			pack_key_span(p, pairs[i].key, pairs[i].value);
+	if (e->upstream_count == 0)
+		return;
+	pack_text(p, "upstream_errors");
+	pack_list(p, e->upstream_count);
+	for (size_t i = 0; i < e->upstream_count; i++) {
+		char id[UUID_TEXT_LEN + 1];
+
+		uuid_format(&e->upstream[i], id);
+		pack_text(p, id);
+	}
 }
 
 void pack_module_error(struct packer *p, const struct module_error_out *e)

@@ -21,6 +21,8 @@ struct module_error_out {
 	struct span field_name;
 	struct span expected_value;
 	struct span actual_value;
+	const struct uuid *upstream;	/* ids of the errors that it comes from */
+	size_t upstream_count;		/* 0: left out */
 };
 
 /* Appends the map, without a frame around it; a failure shows in out->failed. */

@@ -205,6 +205,14 @@ class Client:
         return self.tell(messages.error_notification(
             self.module, [messages.error(self.module, recoverability, **fields)]))
 
+    def notify(self, *errors, action="NONE", **more):
+        """An ERROR_NOTIFICATION of this module, which the broker takes without a word."""
+        return self.tell(messages.notification(self.module, *errors, action=action, **more))
+
+    def notified(self, code, seconds=PATIENCE_SECONDS):
+        """The next ERROR_NOTIFICATION whose first error has this code."""
+        return self.expect("ERROR_NOTIFICATION", seconds, lambda m: m.code == code)
+
     def confirm(self, delivery, record_ids=None, status="DELIVERED",
                 destination_id="a-destination", **more):
         """A DELIVERY_CONFIRMATION of these records of a delivery, or of all of them."""

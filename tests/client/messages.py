@@ -224,6 +224,16 @@ def error_notification(module, errors, action_required="NONE", **more):
     }
 
 
+def notification(module, *errors, action="NONE", target="BROKER", **more):
+    """An ERROR_NOTIFICATION as a module sends it."""
+    return {
+        "header": header(module, "ERROR_NOTIFICATION", target),
+        "errors": list(errors),
+        "action_required": action,
+        **more,
+    }
+
+
 def backpressure(module, signal_type, route=None, depth=0, delay_ms=0, **more):
     """A target's BACKPRESSURE; without a route it speaks of all."""
     fields = {

@@ -156,14 +156,14 @@ static bool collect(struct world *w, const struct part *t, int parcel)
 	return true;
 }
 
-static uint32_t stripped_crc(struct world *w, const struct frame *f)
+uint32_t stripped_crc(struct world *w, const struct frame *f)
 {
 	struct buf body;
 	uint32_t crc;
 
 	buf_init(&body, 0);
 	if (message_strip(&body, f->data, f->len) != 0)
-		broke(w, "a confirmation cannot be stripped");
+		broke(w, "a message cannot be stripped");
 	crc = crc32c(0, buf_bytes(&body), body.len);
 	buf_finish(&body);
 	return crc;

@@ -292,6 +292,7 @@ void model_recover(struct world *w)
 		y->reclaim_until_ms = held_by(w, n) > 0 ? w->peer_ms + w->plan.core.reclaim_ms : 0;
 	}
 	memset(w->model.pressed, 0, sizeof w->model.pressed);
+	tell_recover(w);
 	flow_recover(w);
 	breaker_recover(w);
 	confirming_recover(w);

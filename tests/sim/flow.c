@@ -53,7 +53,8 @@ static bool is_pressed(const struct world *w, int route)
 {
 	double full = fullness(w, route);
 
-	if (all_have_paused(w, route) || full >= w->plan.core.backpressure_high_watermark)
+	if (all_have_paused(w, route) || tell_is_throttled(w, route) ||
+	    full >= w->plan.core.backpressure_high_watermark)
 		return true;
 	return w->model.pressed[route] && full > 0 &&
 	    full >= w->plan.core.backpressure_low_watermark;

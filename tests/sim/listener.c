@@ -46,6 +46,11 @@ static void on_circuit(struct peer *peer, const struct message_circuit_change *c
 	(void)change;
 }
 
+static void on_ask_health(struct peer *peer)
+{
+	(void)peer;
+}
+
 static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
 {
 	(void)peer;
@@ -61,5 +66,6 @@ const struct peer_ops listener_ops = {
 	.backpressure = on_backpressure,
 	.warn = on_warn,
 	.circuit = on_circuit,
+	.ask_health = on_ask_health,
 	.dismiss = on_dismiss,
 };

@@ -165,10 +165,10 @@ void message_read(struct world *w, const struct frame *f, struct message *m)
 
 /* --- a target's answer ------------------------------------------------------------------------ */
 
-#define ERRORS_MAX 16
+#define REPLY_ERRORS_MAX 16
 
-static size_t put_errors(struct world *w, const struct reply *r, struct error_out out[ERRORS_MAX],
-    char ids[ERRORS_MAX][32])
+static size_t put_errors(struct world *w, const struct reply *r, struct error_out out[REPLY_ERRORS_MAX],
+    char ids[REPLY_ERRORS_MAX][32])
 {
 	static char text[RECORD_ERRORS_MAX / 2 - 1000];	/* the third of them is one too many */
 	size_t n = 0;
@@ -179,7 +179,7 @@ static size_t put_errors(struct world *w, const struct reply *r, struct error_ou
 		out[n++] = (struct error_out){ .code = INT_NONE, .scope = SCOPE_BATCH };
 	if (r->has_permanent)
 		out[n++] = (struct error_out){ .code = INT_BATCH_001, .scope = SCOPE_BATCH };
-	for (int k = 0; k < r->record_errors && n < ERRORS_MAX; k++) {
+	for (int k = 0; k < r->record_errors && n < REPLY_ERRORS_MAX; k++) {
 		message_record_id(w->parcels[r->parcel].mark,
 		    r->names_twice ? 0 : (uint32_t)k, ids[n]);
 		if (r->names_stranger && k == 0)
@@ -215,10 +215,21 @@ struct frame *message_confirmation(struct world *w, int parcel,
 	return to_frame(w, &frame);
 }
 
+struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
+    enum action_required action)
+{
+	struct envelope e = envelope_of(w, route_of(w, parcel)->target, "BROKER");
+	struct buf frame;
+
+	buf_init(&frame, 0);
+	encode_error_notification(&frame, &e, error, 1, action);
+	return to_frame(w, &frame);
+}
+
 struct frame *message_reply(struct world *w, const struct reply *r)
 {
-	char ids[ERRORS_MAX][32];
-	struct error_out errors[ERRORS_MAX];
+	char ids[REPLY_ERRORS_MAX][32];
+	struct error_out errors[REPLY_ERRORS_MAX];
 	struct envelope e = envelope_of(w, route_of(w, r->parcel)->target, "BROKER");
 	struct ack_out a = {
 		.batch_id = r->batch_id,

@@ -147,6 +147,8 @@ struct model {
 	bool pressed[ROUTES_MAX];
 	struct breaker breakers[ROUTES_MAX + 1];
 	struct flood_count floods[ROUTES_MAX][FLOOD_COUNTS];
+	uint64_t throttled_until_ms[MODULES_MAX];	/* not durable either */
+	uint32_t throttled_by[MODULES_MAX];
 };
 
 #endif

@@ -149,6 +149,8 @@ void plan_make(struct plan *p, struct rng *rng)
 			p->troubles[TROUBLE_HISTORY] ? draw(rng, 1000, 12000) : STORE_BYTES / 4,
 		.stage_reserve = STORE_BYTES / 16,
 		.max_frame_bytes = FRAME_MAX_BYTES,
+		.max_error_rate = one_in(rng, 4) ? 3 : 1000,
+		.throttle_timeout_ms = (uint32_t)draw(rng, 50, 20000),
 		.backpressure_high_watermark = 0.8,
 		.backpressure_low_watermark = 0.3,
 		.circuit_failure_threshold = p->troubles[TROUBLE_CIRCUIT]

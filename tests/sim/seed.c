@@ -40,6 +40,7 @@ static const struct {
 	{ target_pause, 2 },
 	{ health_speak, 3 },
 	{ target_confirm, 5 },
+	{ target_tell, 3 },
 	{ operator_act, 5 },
 	{ operator_halt, 1 },
 	{ operator_export, 1 },

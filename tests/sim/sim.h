@@ -11,6 +11,7 @@
 #include "core/operate.h"
 #include "store/check.h"
 #include "wire/decode.h"
+#include "wire/encode.h"
 #include "wire/frame.h"
 
 #include "model.h"
@@ -62,6 +63,7 @@ enum trouble {
 	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
 	TROUBLE_RECONFIGURE,	/* a start with other settings */
 	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
+	TROUBLE_TELL,		/* targets tell of errors: THROTTLE, HALT, INVESTIGATE */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_DISK,		/* writes and syncs of the commit fail */
 	TROUBLE_NO_PIECE,	/* there is room, and no piece of it that is large enough */
@@ -343,6 +345,8 @@ void message_correlation(int parcel, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);
+struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
+    enum action_required action);
 struct frame *message_reply(struct world *w, const struct reply *r);
 
 /* --- fate.c: how the model changes ----------------------------------------------------------- */
@@ -529,6 +533,16 @@ void confirming_check(struct world *w, int parcel);
 /* The broker starts, maybe with routes that wait for no confirmation any more. */
 void confirming_recover(struct world *w);
 void confirming_forget_early(struct world *w, int parcel);
+
+/* Of a module's message as it is passed on. */
+uint32_t stripped_crc(struct world *w, const struct frame *f);
+
+/* --- tell.c: ERROR_NOTIFICATION ------------------------------------------------------------------ */
+
+bool target_tell(struct world *w);
+/* Its target has asked to be spared. */
+bool tell_is_throttled(const struct world *w, int route);
+void tell_recover(struct world *w);
 
 /* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
 

@@ -255,6 +255,16 @@ class Seen(Flow):
         self.assertEqual(self.source.said("errors"), ["INT_DELIVERY_006 " + self.batch.batch_id])
         self.expect_carrier(9)
 
+    def test_hears_what_its_target_tells_through_the_broker(self):
+        error = messages.error("BETA", code="BETA_ON_FIRE",
+                               context={"batch_id": self.batch.batch_id})
+        self.broker.send({**messages.notification("BETA", error, action="HALT", target="ALPHA"),
+                          "notice": 11})
+        self.source.wait_for_count("errors", 1)
+        self.assertEqual(self.source.said("errors"),
+                         ["BETA_ON_FIRE %s HALT alpha-beta" % self.batch.batch_id])
+        self.expect_carrier(11)
+
     def test_counts_messages_that_the_library_has_no_use_for(self):
         self.broker.say("SCHEDULE_NOTIFICATION", notice=12)
         self.expect_carrier(12)

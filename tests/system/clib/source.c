@@ -3,8 +3,8 @@
  *
  * As module ALPHA, sends COUNT records r-1, r-2, … to BETA. Prints "received BATCH_ID" for each
  * batch in custody, and where it hears so much "processed BATCH_ID", "confirmed BATCH_ID RECORD_ID
- * DESTINATION STATUS", "pressure ROUTE on|off DEPTH DELAY_MS" and "errors CODE BATCH_ID". Ends with
- * 0 when all are in custody, or, when it is to stay, when it is killed. The environment says which
+ * DESTINATION STATUS", "pressure ROUTE on|off DEPTH DELAY_MS" and "errors CODE BATCH_ID [HALT] [ROUTE]".
+ * Ends with 0 when all are in custody, or, when it is to stay, when it is killed. The environment says which
  * broker.
  */
 #include <err.h>
@@ -46,7 +46,9 @@ static void handle(const struct handoff_event *event)
 		break;
 	case HANDOFF_EVENT_ERRORS:
 		if (event->error_count > 0)
-			printf("errors %s %s\n", event->errors[0].code, event->batch_id);
+			printf("errors %s %s%s%s%s\n", event->errors[0].code, event->batch_id,
+			       event->action == HANDOFF_ACTION_HALT ? " HALT" : "",
+			       *event->route != '\0' ? " " : "", event->route);
 		break;
 	case HANDOFF_EVENT_REFUSED:
 		errx(1, "%s refused: %s", event->batch_id,

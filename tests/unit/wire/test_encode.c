@@ -263,6 +263,38 @@ static void retry_eligible_is_true_exactly_for_transient(void **state)
 	}
 }
 
+static void an_error_names_those_it_comes_from(void **state)
+{
+	const struct uuid upstream[] = { batch_id, other_id };
+	struct error_out e = an_error(INT_DELIVERY_002);
+	struct span ids[2];
+
+	(void)state;
+	e.upstream = upstream;
+	e.upstream_count = 2;
+	encode_error(&out, &e);
+	assert_int_equal(stored_error_upstream(buf_bytes(&out), out.len, ids, 2), 2);
+	assert_true(span_is(ids[0], BATCH_ID) && span_is(ids[1], OTHER_ID));
+	assert_int_equal(stored_error_upstream(buf_bytes(&out), out.len, ids, 1), 1);
+	for (size_t n = 0; n < out.len; n++)	/* cut, it is no error: no harm */
+		assert_int_equal(stored_error_upstream(buf_bytes(&out), n, ids, 2), 0);
+}
+
+static void an_error_summary_is_written(void **state)
+{
+	const struct error_breakdown codes[] = { { span_of("A"), 2 }, { span_of("B"), 1 } };
+	const struct span ids[] = { span_of("r-1"), span_of("r-2") };
+
+	(void)state;
+	encode_error_summary(&out, &(struct error_summary_out){ .count = 3, .breakdown = codes,
+	    .breakdown_count = 2, .record_ids = ids, .record_id_count = 2 });
+	buf_clear(&expected);
+	notation_encode(&expected, "{'upstream_errors': 3, 'error_breakdown': {'A': 2, 'B': 1},"
+	    " 'affected_record_ids': ['r-1', 'r-2']}");
+	assert_int_equal(out.len, expected.len);
+	assert_memory_equal(buf_bytes(&out), buf_bytes(&expected), expected.len);
+}
+
 static void error_notification_is_written(void **state)
 {
 	const struct error_out e = an_error(INT_ROUTE_002);
@@ -543,6 +575,8 @@ int main(void)
 		TEST(welcome_is_written),
 		TEST(an_error_says_what_its_code_says),
 		TEST(retry_eligible_is_true_exactly_for_transient),
+		TEST(an_error_names_those_it_comes_from),
+		TEST(an_error_summary_is_written),
 		TEST(error_notification_is_written),
 		TEST(acknowledgment_is_written),
 		TEST(batch_is_written),

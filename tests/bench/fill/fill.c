@@ -94,6 +94,17 @@ static void on_warn(struct peer *p, const struct batch_warning *w)
 	(void)w;
 }
 
+static void on_circuit(struct peer *p, const struct message_circuit_change *change)
+{
+	(void)p;
+	(void)change;
+}
+
+static void on_ask_health(struct peer *p)
+{
+	(void)p;
+}
+
 static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
 {
 	(void)p;
@@ -103,7 +114,8 @@ static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *w
 
 static const struct peer_ops ops = {
 	.deliver = on_deliver, .outcome = on_outcome, .has_room = has_room, .notice = on_notice,
-	.backpressure = on_backpressure, .warn = on_warn, .dismiss = on_dismiss,
+	.backpressure = on_backpressure, .warn = on_warn, .circuit = on_circuit,
+	.ask_health = on_ask_health, .dismiss = on_dismiss,
 };
 
 /* --- batches ---------------------------------------------------------------------------------- */

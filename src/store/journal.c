@@ -129,7 +129,7 @@ int store_action_previous(struct store *s, uint64_t before, struct action *a)
 	}
 }
 
-/* --- of a route, of a circuit --------------------------------------------------------------------------- */
+/* --- of a route, of a circuit ----------------------------------------------------------------- */
 
 /* Of a damaged record it is not known that deliveries may go on: a person says so again. */
 void store_control_get(struct store *s, uint32_t route, struct route_control *c)

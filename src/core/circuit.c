@@ -69,7 +69,7 @@ static void recover_one(struct core *c, struct circuit *k, const char *id, size_
 	k->id = id;
 	k->number = store_circuit_number(c->store, id);
 	store_circuit_get(c->store, k->number, &k->record);
-	k->modules = xcalloc(modules_max ? modules_max : 1, sizeof(struct module *));
+	k->modules = xcalloc(modules_max, sizeof(struct module *));
 	note_next(c, k);
 }
 
@@ -191,8 +191,7 @@ void circuit_failed(struct core *c, struct circuit *k, uint64_t id, bool several
 {
 	struct circuit_record *r = &k->record;
 
-	if (r->failures < UINT32_MAX)
-		r->failures++;
+	r->failures++;
 	r->several |= several || (r->first_failed != 0 && r->first_failed != id);
 	if (r->first_failed == 0)
 		r->first_failed = id;
@@ -275,7 +274,7 @@ void circuit_returned(struct route *r, uint64_t lease)
 
 bool circuit_wants_others(const struct route *r)
 {
-	if (!r->circuit.probed_suspect || circuit_state(&r->circuit) != CIRCUIT_HALF_OPEN)
+	if (!r->circuit.probed_suspect)
 		return false;
 	return r->settings.ordered ? r->ready_series != NULL
 	                           : r->counters.ready_critical + r->counters.ready_normal > 0;

@@ -52,7 +52,7 @@ void circuit_succeeded(struct core *c, struct circuit *k);
 /* Those whose time has come change by themselves. */
 void circuit_expire(struct core *c);
 
-/* --- a route's: it fails by a deadline, a TRANSIENT rejection, a lost connection ---------------- */
+/* --- a route's: it fails by a deadline, a TRANSIENT rejection, a lost connection -------------- */
 
 /* Whether a delivery may be made now: CLOSED, or HALF_OPEN and no probe is out. */
 bool circuit_lets_through(const struct route *r);
@@ -60,10 +60,10 @@ bool circuit_lets_through(const struct route *r);
 void circuit_delivered(struct route *r, const struct batch *b);
 /* It is not out any more, whatever came of it. */
 void circuit_returned(struct route *r, uint64_t lease);
-/* The latest probe was a suspect: others, where there are any, go before the next suspect. */
+/* When HALF_OPEN: the latest probe was a suspect; others, if there are any, go before the next. */
 bool circuit_wants_others(const struct route *r);
 
-/* --- circuit_shared.c: one that modules share (see also core_errors_heard()) -------------------- */
+/* --- circuit_shared.c: one that modules share (see also core_errors_heard()) ------------------ */
 
 /* A module has told what became of records: DELIVERED and FAILED say something of where they went. */
 void circuit_confirmed(struct core *c, const struct instance *i,

@@ -8,7 +8,7 @@
  */
 static bool is_listed(struct span word, const char *const *list, size_t n)
 {
-	for (size_t k = 0; word.p && k < n; k++)
+	for (size_t k = 0; k < n; k++)
 		if (span_is(word, list[k]))
 			return true;
 	return false;

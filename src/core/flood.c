@@ -10,11 +10,11 @@
 #include "wire/decode.h"
 
 /*
- * What makes a target reject everything for good (a schema that changed, a release gone wrong) is no
- * failure of the single batch, and no circuit sees it: PERMANENT says that the target works. So
+ * What makes a target reject everything for good (a schema that changed, a release gone wrong) is
+ * no failure of the single batch, and no circuit sees it: PERMANENT says that the target works. So
  * letters are counted by the target's first error code, or the broker's own where there is none. A
- * window begins with the first letter of its code. Of more codes than there are slots, the one whose
- * window began first is forgotten: a flood has one code.
+ * window begins with the first letter of its code. Of more codes than there are slots, the one
+ * whose window began first is forgotten: a flood has one code.
  */
 
 /* The target's first error code, or the broker's. */

@@ -24,7 +24,7 @@ static bool is_there(const struct world *w, int n)
 	return is_shared(n) ? w->plan.core.circuit_count > 0 : n < (int)w->plan.core.route_count;
 }
 
-/* --- how they change --------------------------------------------------------------------------- */
+/* --- how they change -------------------------------------------------------------------------- */
 
 static void change(struct world *w, int n, enum circuit_state to)
 {
@@ -116,7 +116,7 @@ uint64_t breaker_due_ms(const struct world *w)
 	return due_ms;
 }
 
-/* --- deliveries -------------------------------------------------------------------------------- */
+/* --- deliveries ------------------------------------------------------------------------------- */
 
 bool breaker_is_closed(const struct world *w, int route)
 {
@@ -190,7 +190,7 @@ void breaker_recover(struct world *w)
 	memset(w->model.floods, 0, sizeof w->model.floods);
 }
 
-/* --- one that modules share --------------------------------------------------------------------- */
+/* --- one that modules share ------------------------------------------------------------------- */
 
 static bool shares(const struct world *w, int module)
 {
@@ -200,10 +200,19 @@ static bool shares(const struct world *w, int module)
 	return false;
 }
 
+static bool is_declared(struct span word, const char *const *list, size_t n)
+{
+	while (n > 0)
+		if (span_is(word, list[--n]))
+			return true;
+	return false;
+}
+
 void breaker_heard(struct world *w, int module, const struct message_error *errors, size_t n)
 {
 	for (size_t k = 0; shares(w, module) && k < n; k++)
-		if (span_is(errors[k].error_code, w->plan.shared.error_codes[0]) &&
+		if (is_declared(errors[k].error_code, w->plan.shared.error_codes,
+		        w->plan.shared.error_code_count) &&
 		    errors[k].recoverability == RECOVERABILITY_TRANSIENT) {
 			fail(w, BREAKER_SHARED, 0, true);
 			return;
@@ -216,7 +225,8 @@ void breaker_confirmed(struct world *w, int module, const struct message_record_
 	bool good = false, bad = false;
 
 	for (size_t k = 0; shares(w, module) && k < n; k++) {
-		if (!span_is(d[k].destination_id, w->plan.shared.destinations[0]))
+		if (!is_declared(d[k].destination_id, w->plan.shared.destinations,
+		        w->plan.shared.destination_count))
 			continue;
 		good |= d[k].status == RECORD_DELIVERED;
 		bad |= d[k].status == RECORD_FAILED;
@@ -232,8 +242,8 @@ bool breaker_tell(struct world *w)
 {
 	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
 	struct message_error errors[2] = {
-		{ .error_code = span_of("INT_BETA_010"), .recoverability = RECOVERABILITY_PERMANENT },
-		{ .error_code = span_of(w->plan.shared.error_codes[0]),
+		{ .error_code = span_of("INT_BETA_010"), .recoverability = RECOVERABILITY_TRANSIENT },
+		{ .error_code = span_of(w->plan.shared.error_codes[between(w, 0, 1)]),
 		  .recoverability = chance(w, 3) ? RECOVERABILITY_PERMANENT
 		                                 : RECOVERABILITY_TRANSIENT },
 	};
@@ -248,7 +258,7 @@ bool breaker_tell(struct world *w)
 	return true;
 }
 
-/* --- a person ------------------------------------------------------------------------------------ */
+/* --- a person --------------------------------------------------------------------------------- */
 
 static void force(struct world *w, int n, bool open, const struct hand *hand)
 {
@@ -289,7 +299,7 @@ void breaker_mend(struct world *w)
 			force(w, n, false, &(struct hand){ "sim (uid 0)", "" });
 }
 
-/* --- what peers and persons are told ------------------------------------------------------------- */
+/* --- what peers and persons are told ---------------------------------------------------------- */
 
 static bool is_affected(const struct world *w, int n, int module)
 {
@@ -362,7 +372,7 @@ void breaker_check(struct world *w)
 	}
 }
 
-/* --- the flood of dead letters ------------------------------------------------------------------- */
+/* --- the flood of dead letters ---------------------------------------------------------------- */
 
 static struct flood_count *count_of(struct flood_count *all, uint32_t crc)
 {

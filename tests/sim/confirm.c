@@ -194,6 +194,7 @@ static void draw_part(struct world *w, struct part *t)
 {
 	uint32_t records = w->parcels[t->parcel].records;
 	bool stranger = chance(w, 12);
+	static const char *const places[] = { "somewhere", "a lake", "nowhere" };
 
 	for (uint32_t n = 0; n < records; n++) {
 		if (chance(w, 3))
@@ -208,7 +209,7 @@ static void draw_part(struct world *w, struct part *t)
 	for (size_t n = 0; n < t->count; n++)
 		t->results[n] = (struct message_record_delivery){
 			.record_id = span_of(t->ids[n]),
-			.destination_id = span_of("somewhere"),
+			.destination_id = span_of(places[between(w, 0, 2)]),
 			.status = chance(w, 4) ? (enum record_delivery)between(w, 1, 2)
 			                       : RECORD_DELIVERED,
 			.delivered_at_us = (int64_t)w->now_ms * 1000,

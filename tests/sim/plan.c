@@ -118,13 +118,13 @@ static void add_modules(struct plan *p, struct rng *rng)
 static void share_circuit(struct plan *p, struct rng *rng)
 {
 	static const char *const modules[] = { "BETA", "GAMMA" };
-	static const char *const codes[] = { "INT_ROUTE_002" };
-	static const char *const places[] = { "somewhere" };
+	static const char *const codes[] = { "INT_GEO_001", "INT_ROUTE_002" };
+	static const char *const places[] = { "a lake", "somewhere" };
 
 	p->shared = (struct circuit_settings){ .name = "geo-api",
 		.modules = modules, .module_count = draw(rng, 1, 2),
-		.error_codes = codes, .error_code_count = 1,
-		.destinations = places, .destination_count = 1 };
+		.error_codes = codes, .error_code_count = 2,
+		.destinations = places, .destination_count = draw(rng, 1, 2) };
 	p->core.circuits = &p->shared;
 	p->core.circuit_count = 1;
 }

@@ -15,6 +15,7 @@
  * gets, while as many batches come. None may die of it, and all are processed when it is over.
  */
 #define OUTAGE_SECONDS 3600
+#define OUTAGE_THRESHOLD 5
 #define BATCHES 10000
 #define TARGETS 3
 #define WIDE 4096			/* credit at first, */
@@ -373,7 +374,7 @@ static void outage_run(struct world *w)
 	struct route_settings *r = &w->plan.routes[0];
 
 	r->backoff_multiplier = 2;
-	w->plan.core.circuit_failure_threshold = 5;
+	w->plan.core.circuit_failure_threshold = OUTAGE_THRESHOLD;
 	w->plan.core.circuit_reset_timeout_ms = 20000;
 	open_broker(w);
 	fail_for_an_hour(w);
@@ -386,6 +387,10 @@ static void outage_run(struct world *w)
 	join_targets(NARROW);
 	turns(w);
 	all_is_processed(w);
+	/* and an attempt was spent only by those failures that opened the circuit first */
+	uint64_t spent = core_counters(storm.core, r->name)->retries_total;
+	if (spent > OUTAGE_THRESHOLD)
+		broke(w, "the outage has cost %llu attempts", (unsigned long long)spent);
 	close_broker(w);
 	printf("outage: %u batches, none dead, the circuit opened %llu times\n", storm.sent,
 	    (unsigned long long)trips);

@@ -95,7 +95,7 @@ void core_oldest_by_reason(struct core *c, const struct route *r, int64_t since_
 	if (store_assigned_next(c->store, r->number, 0, &b) == 0)
 		note_oldest(c, r, &b, since_us);
 	b = (struct batch){ .state = BATCH_WAITING };
-	if (store_queue_next(c->store, r->number, &b) == 0 && b.state == BATCH_WAITING)
+	if (store_queue_next(c->store, r->number, &b) == 0)	/* they come last */
 		note_oldest(c, r, &b, since_us);
 	if (store_dead_next(c->store, r->number, 0, &b, &(struct ended){ 0 }) == 0)
 		note_oldest(c, r, &b, since_us);

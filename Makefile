@@ -20,6 +20,7 @@ NET     := $(wildcard src/net/*.c)
 CORE    := $(wildcard src/core/*.c)
 SESSION := $(wildcard src/session/*.c)
 ADMIN   := $(wildcard src/admin/*.c)
+HTTP    := $(wildcard src/http/*.c)
 SERVER  := $(wildcard src/server/*.c)
 CLIENT  := $(wildcard src/client/*.c)
 MAIN    := $(wildcard src/main.c)
@@ -31,7 +32,7 @@ MANUALS := $(wildcard man/*.[1-8])
 # These know the event loop: the broker's alone.
 NET_LOOP := $(addprefix src/net/,handshake.c listener.c local.c watcher.c)
 LIBRARY := $(BASE) $(WIRE) $(filter-out $(NET_LOOP),$(NET)) $(CLIENT)
-ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(ADMIN) $(SERVER) $(CLIENT)
+ROOMS   := $(BASE) $(WIRE) $(STORE) $(NET) $(CORE) $(SESSION) $(ADMIN) $(HTTP) $(SERVER) $(CLIENT)
 
 UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
 HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
@@ -64,7 +65,7 @@ endif
 MSGPACK      := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 MSGPACK_LIBS := $(shell pkg-config --libs $(MSGPACK))
 TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto
-LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse
+LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse -lseccomp
 
 COMPILE  = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -isystem $(DEPS)/include $(CPPFLAGS) \
 	   $(WARNINGS) $(SAFETY) -fPIC -ffunction-sections -fdata-sections $(CFLAGS)
@@ -231,7 +232,7 @@ install: all
 	ln -sf libhandoff.so.0 $(TO)/lib/libhandoff.so
 	install -m 644 $(BUILD)/handoff.pc $(TO)/lib/pkgconfig
 	install -m 644 $(HEADERS) $(TO)/include/handoff
-	install -m 644 conf/handoffd.conf $(TO)/share/handoff
+	install -m 644 conf/handoffd.conf conf/alerts.yml $(TO)/share/handoff
 	install -D -m 644 conf/handoffd.service $(TO)/lib/systemd/system/handoffd.service
 	for program in handoff handoffctl; do \
 		install -D -m 644 tools/completion/$$program.bash \

@@ -45,6 +45,7 @@ struct admin_settings {
 	bool readers_only;		/* nobody else may, though the socket's mode lets him in */
 	const struct limit *limits;	/* all of the broker's but this room's own, borrowed */
 	size_t limit_count;
+	const char *sandbox;		/* what is in force, in words; borrowed, and written later */
 };
 
 /* Listens. NULL when it cannot; why[size] then has a sentence for people. */

@@ -69,6 +69,7 @@ static void put_head(struct admin_job *job)
 	report_text(r, "version", HANDOFF_VERSION);
 	look_uuid(r, "broker_id", store_broker_id(job->admin->store));
 	look_time(r, "now", look_now_us(core));
+	report_text(r, "sandbox", job->admin->settings.sandbox);
 	report_bool(r, "draining", core_is_draining(core));
 	report_number(r, "clients_connected", (int64_t)connected);
 	report_number(r, "clients_known", (int64_t)known);

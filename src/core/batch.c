@@ -228,6 +228,7 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 		store_batch_bury(c->store, was, e);
 		letter_note_share(r);
 	} else {
+		measure_processed(c, r, was, e);
 		if (was->derived)
 			r->counters.derived_ended_total++;
 		else

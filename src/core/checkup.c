@@ -180,7 +180,7 @@ static void add_store(struct core *c, struct checkup *k)
 
 	if (store_has_failed(c->store))
 		add(c, k, "store", HEALTH_UNHEALTHY, "a change could not be stored");
-	else if (left <= reserve)
+	else if (!core_has_room(c))
 		add(c, k, "store", HEALTH_UNHEALTHY, "full: new batches are refused");
 	else if (left - reserve < size / STORE_TIGHT_PART)
 		add(c, k, "store", HEALTH_DEGRADED, "nearly full: %llu MiB are left", mib);

@@ -29,6 +29,7 @@ static void make_routes(struct core *c)
 		struct route *r = &c->routes[n];
 
 		r->settings = c->settings.routes[n];
+		measure_init(&r->measures);
 		r->number = store_route_number(c->store, r->settings.name);
 		r->source = module_by_name(c, span_of(r->settings.source));
 		r->target = module_by_name(c, span_of(r->settings.target));

@@ -162,6 +162,11 @@ void core_set_component(struct core *c, enum shell_part part, enum health_status
 
 /* The first byte is about to be handed over. False: no longer to be made, drop it. */
 bool core_delivery_begin(struct core *c, struct instance *i, uint64_t lease);
+/*
+ * Its stored bytes cannot be read, or are not those that were taken in: none of them was handed
+ * over. The next turn takes it back, and buries it if that is so.
+ */
+void core_delivery_unreadable(struct core *c, struct instance *i, uint64_t lease);
 /* The last byte has been handed over: from now on the target has ack_timeout_ms. */
 void core_delivery_sent(struct core *c, struct instance *i, uint64_t lease);
 

@@ -31,6 +31,17 @@ void core_delivery_sent(struct core *c, struct instance *i, uint64_t lease)
 		deadline_restart(c, a);
 }
 
+void core_delivery_unreadable(struct core *c, struct instance *i, uint64_t lease)
+{
+	struct assignment *a = assignment_by_lease(c, lease);
+
+	if (!a || a->holder != i)
+		return;
+	a->unreadable = true;
+	deadline_stop(c, a);
+	heap_add(&c->deadlines, &a->deadline, c->peer_ms, a);
+}
+
 uint64_t deadline_next_ms(const struct core *c)
 {
 	const struct assignment *a = heap_first(&c->deadlines);
@@ -44,6 +55,10 @@ static void expire(struct core *c, struct assignment *a)
 	struct instance *holder = a->holder;
 	const struct route *r = a->route;
 
+	if (a->unreadable) {	/* dispatch looks at it before it makes the next delivery */
+		assignment_return(c, a, CAUSE_NOT_BEGUN);
+		return;
+	}
 	vitals_missed(holder);
 	assignment_fail(c, a, a->received ? CAUSE_PROCESS_TIMEOUT : CAUSE_ACK_TIMEOUT);
 	if (holder->peer)

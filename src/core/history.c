@@ -1,4 +1,5 @@
 /* history.c - how long an end is known: retention, budget, and who may not fill it */
+#include "core/inspect.h"
 #include "core/internal.h"
 
 /*
@@ -76,6 +77,8 @@ static void forget_oldest(struct core *c, struct instance *i, const struct ended
 	store_ended_del(c->store, e);
 	if (e->id > c->last_aged_id)
 		c->last_aged_id = e->id;
+	if (e->ended_ms > c->forgotten_ms)
+		c->forgotten_ms = e->ended_ms;
 	if (store_ended_next(c->store, i->record.number, e->notice, &next) == 0)
 		i->oldest_notice = next.notice;
 	else
@@ -83,11 +86,23 @@ static void forget_oldest(struct core *c, struct instance *i, const struct ended
 	history_place(c, i);
 }
 
+/* What is left of an instance's rows cannot be read any more: they are in nobody's way. */
+static void forget_unreadable(struct core *c, struct instance *i)
+{
+	i->oldest_notice = 0;
+	history_place(c, i);
+}
+
+/* The instance whose row is the oldest that may be forgotten, where it is a row. */
 static bool oldest_of(struct core *c, const struct heap *h, struct instance **i, struct ended *e)
 {
-	*i = heap_first(h);
-	return *i &&
-	    store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) == 0;
+	while ((*i = heap_first(h)) && (*i)->oldest_notice != 0) {
+		if (store_ended_next(c->store, (*i)->record.number, (*i)->oldest_notice - 1, e) ==
+		    0)
+			return true;
+		forget_unreadable(c, *i);
+	}
+	return false;
 }
 
 static bool is_over_budget(const struct core *c)
@@ -167,6 +182,15 @@ bool history_prune(struct core *c)
 	return true;
 }
 
+uint64_t core_retention_ms(const struct core *c)
+{
+	uint64_t known = c->now_ms > c->forgotten_ms ? c->now_ms - c->forgotten_ms : 0;
+
+	if (c->forgotten_ms == 0 || known > c->settings.outcome_retention_ms)
+		return c->settings.outcome_retention_ms;
+	return known;
+}
+
 bool history_is_closed_for(struct core *c, const struct instance *i)
 {
 	return is_over_budget(c) && c->confirmed.count == 0 && oldest(i) != 0;
@@ -178,8 +202,10 @@ bool history_forget(struct core *c, struct instance *i)
 
 	history_trim_others(c, i, UINT64_MAX, UINT32_MAX);
 	while (i->oldest_notice != 0) {
-		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0)
-			return false;
+		if (store_ended_next(c->store, i->record.number, i->oldest_notice - 1, &e) != 0) {
+			forget_unreadable(c, i);
+			break;
+		}
 		if (e.notice > i->record.seen &&
 		    c->now_ms < e.ended_ms + c->settings.dedupe_minimum_ms)
 			return false;

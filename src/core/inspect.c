@@ -64,12 +64,37 @@ struct store *core_store(struct core *c)
 	return c->store;
 }
 
+uint64_t core_reserve_bytes(const struct core *c)
+{
+	return store_reserve_bytes(c->store) + c->settings.stage_reserve;
+}
+
+bool core_has_room(const struct core *c)
+{
+	return store_has_room(c->store, USUAL_BATCH_BYTES, c->settings.stage_reserve);
+}
+
+uint64_t core_history_size(const struct core *c)
+{
+	return c->settings.history_size;
+}
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+uint64_t counters_unaccounted(const struct route_counters *n)
+{
+	return difference(n->received_total + n->imported_total, n->processed_total + n->dead +
+	        n->purged_total + counters_queued(n) - n->derived_queued) +
+	    difference(n->derived_total, n->derived_ended_total + n->derived_dead +
+	        n->derived_purged_total + n->derived_queued);
+}
+
 bool counters_balance(const struct route_counters *n)
 {
-	return n->received_total + n->imported_total == n->processed_total + n->dead +
-	        n->purged_total + counters_queued(n) - n->derived_queued &&
-	    n->derived_total == n->derived_ended_total + n->derived_dead +
-	        n->derived_purged_total + n->derived_queued;
+	return counters_unaccounted(n) == 0;
 }
 
 /* --- routes ---------------------------------------------------------------------------------- */
@@ -102,6 +127,7 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 		.settings = &r->settings,
 		.counters = &r->counters,
 		.control = &r->control,
+		.measures = &r->measures,
 		.depth = route_depth(r),
 		.pressed = r->flow.pressed,
 		.target_paused = r->flow.target_paused,
@@ -110,6 +136,25 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 		.targets = count_connected(r->target),
 		.oldest_ready_us = oldest_ready_us(c, r),
 	};
+}
+
+/* --- modules --------------------------------------------------------------------------------- */
+
+size_t core_queue_count(const struct core *c)
+{
+	return c->settings.module_count;
+}
+
+void core_view_queue(const struct core *c, size_t n, struct queue_view *out)
+{
+	const struct module *m = &c->modules[n];
+	const struct route *r;
+
+	*out = (struct queue_view){ .name = m->settings.name, .connected = count_connected(m) };
+	TAILQ_FOREACH(r, &m->targeted, of_target) {
+		out->queued += route_depth(r);
+		out->assigned += r->counters.assigned;
+	}
 }
 
 /* --- instances ------------------------------------------------------------------------------- */

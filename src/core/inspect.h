@@ -4,6 +4,7 @@
 
 #include "core/checkup.h"
 #include "core/core.h"
+#include "core/measure.h"
 
 /*
  * For admin/. Everything that can be long is taken in steps: the caller keeps a cursor from turn to
@@ -25,6 +26,7 @@ struct route_view {
 	const struct route_settings *settings;
 	const struct route_counters *counters;
 	const struct route_control *control;
+	const struct route_measures *measures;
 	uint64_t depth;			/* what queue_capacity counts */
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;
@@ -33,6 +35,16 @@ struct route_view {
 	uint64_t oldest_ready_us;	/* received_at of the first READY batch, 0 none */
 };
 void core_view_route(struct core *c, const struct route *r, struct route_view *out);
+
+size_t core_queue_count(const struct core *c);
+struct queue_view {
+	const char *name;
+	size_t connected;		/* instances */
+	uint64_t queued;		/* batches in custody for it that have not ended */
+	uint64_t assigned;		/* of them, those that its instances hold */
+};
+/* Of the n-th module. */
+void core_view_queue(const struct core *c, size_t n, struct queue_view *out);
 
 struct instance_view {
 	const char *module;
@@ -55,6 +67,19 @@ void core_instance_name(struct core *c, uint32_t number, char *out, size_t size)
 
 /* Instances that are connected, and those that are remembered. */
 size_t core_connected(const struct core *c, size_t *known);
+
+/*
+ * The retention in force: an end is known for outcome_retention, or, while there is no room for that
+ * much history, since the latest end that was forgotten.
+ */
+uint64_t core_retention_ms(const struct core *c);
+uint64_t core_history_size(const struct core *c);
+
+/* What of the store is kept for ends, retries and stages. */
+uint64_t core_reserve_bytes(const struct core *c);
+/* There is room in the store for another batch, if it is no larger than this. */
+#define USUAL_BATCH_BYTES (64 * 1024)
+bool core_has_room(const struct core *c);
 
 bool core_is_draining(const struct core *c);
 /* Batches that are out, all routes together. */
@@ -87,6 +112,11 @@ enum reason {
 	REASON_COUNT,
 };
 const char *reason_name(enum reason reason);	/* "NO_CONSUMER" */
+/*
+ * For each reason, since when (received_at) the oldest batch of a route has been there, 0 none. The
+ * first of each of the route's queues is looked at: others there have come later.
+ */
+void core_oldest_by_reason(struct core *c, const struct route *r, int64_t since_us[REASON_COUNT]);
 
 /* --- a batch --------------------------------------------------------------------------------- */
 
@@ -180,5 +210,7 @@ bool core_search(struct core *c, struct search *s,
  * them is store_check()'s.
  */
 bool counters_balance(const struct route_counters *n);
+/* By how much they do not: 0 where they do. */
+uint64_t counters_unaccounted(const struct route_counters *n);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "core/health.h"
 #include "core/heap.h"
+#include "core/measure.h"
 #include "core/rates.h"
 
 /* Back-pressure on a route (flow.c). */
@@ -43,6 +44,7 @@ struct route {
 	bool dirty;			/* counters changed in this turn */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
+	struct route_measures measures;
 	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
@@ -55,6 +57,7 @@ struct assignment {
 	struct instance *holder;
 	bool begun;			/* a byte of it may have reached the peer */
 	bool received;			/* the target has said RECEIVED */
+	bool unreadable;		/* comes back: its bytes could not be handed over */
 	int64_t since_us;		/* wall clock, for display; 0: before a restart */
 	struct heap_place deadline;	/* in core.deadlines, while one runs */
 	TAILQ_ENTRY(assignment) of_holder;
@@ -160,6 +163,7 @@ struct core {
 	uint64_t next_confirm_ms;	/* of the first confirmation that is awaited, likewise */
 	uint64_t last_aged_id;		/* the highest id that history has forgotten */
 	uint64_t trimmed_id;		/* aliases are forgotten up to here */
+	uint64_t forgotten_ms;		/* the latest end that history has forgotten; 0 none */
 	uint64_t next_prune_ms;		/* when a row of history's time is over, at the earliest */
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
 	const struct route **completed;	/* of the latest offer's `completes` */
@@ -285,6 +289,13 @@ void confirm_settle(struct core *c, const struct confirmation *was, const char *
 void confirm_recover(struct core *c);
 /* Those that did not come in time are ambiguous: both sides are told. True when there are more. */
 bool confirm_expire(struct core *c);
+
+/* --- measure.c ------------------------------------------------------------------------------- */
+void measure_init(struct route_measures *m);
+/* The batch ends as PROCESSED; `b` is how it stood. Reads the journal of one that has lines there:
+ * an ordinary batch costs no operation. */
+void measure_processed(struct core *c, struct route *r, const struct batch *b,
+    const struct ended *e);
 
 /* --- flow.c ---------------------------------------------------------------------------------- */
 /* Tells the sources of a route when it gets full, and when it is so no longer. */

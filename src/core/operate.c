@@ -218,11 +218,27 @@ unsigned operation_states(enum operation operation)
 	return operations[operation].states;
 }
 
+/*
+ * A held batch is looked at by nobody but a person: so it is set aside here. One that is assigned
+ * may be in memory, whole, and then its end is what it was.
+ */
+static enum operated operate_damaged(struct hands_on *o, const struct batch *b)
+{
+	if (b->state == BATCH_ASSIGNED)
+		return say(o, OPERATED_NEVER, "its record is damaged: wait for its target");
+	batch_set_aside(o->core, o->route, b);
+	return say(o, OPERATED_NEVER, "its record is damaged: it is a dead letter now, which can "
+	    "be exported or purged, not delivered");
+}
+
 static enum operated operate_live(struct hands_on *o, enum operation operation, uint64_t id)
 {
 	struct batch b;
+	int rc = store_batch_find(o->core->store, o->route->number, id, &b);
 
-	if (store_batch_find(o->core->store, o->route->number, id, &b) != 0)
+	if (rc == ERR_CORRUPT)
+		return operate_damaged(o, &b);
+	if (rc != 0)
 		return say(o, OPERATED_NOTHING, "it is not in custody: it has ended, or is a dead "
 		    "letter");
 	return operations[operation].live(o, &b);

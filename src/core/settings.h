@@ -54,7 +54,7 @@ struct core_settings {
 	uint32_t max_frame_bytes;
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
 	double backpressure_low_watermark;
-	uint32_t health_check_interval_ms;
+	uint32_t health_check_interval_ms;	/* 0: nobody is asked */
 	uint32_t health_check_timeout_ms;
 	double error_rate_degraded;	/* part of a minute's deliveries that fail, 0 to 1 */
 };

@@ -48,6 +48,7 @@ struct handshakes {
 	ev_timer timer;			/* runs while somebody is pending, for the oldest */
 	TAILQ_HEAD(, handshake) pending;	/* oldest first */
 	size_t count;
+	uint64_t refused[HANDSHAKE_FAULT_COUNT];
 	unsigned turn, steps;		/* steps taken in that turn of the loop */
 };
 
@@ -69,9 +70,11 @@ static void handshake_drop(struct handshake *one)
 	stream_destroy(handshake_take(one));
 }
 
-/* One line about an ending that is not the peer's success. */
-static void log_ending(const struct handshake *one, const char *reason)
+/* Counted, and one line about it. */
+static void note_refusal(const struct handshake *one, enum handshake_fault fault,
+    const char *reason)
 {
+	one->owner->refused[fault]++;
 	if (log_allow("handshakes", LOG_LINES_PER_SECOND))
 		log_warning("handshake failed", "address=%s reason=%s", one->address,
 			    log_quote(reason, strlen(reason)));
@@ -119,7 +122,7 @@ static void handshake_proceed(struct handshake *one)
 		handshake_wait(one, stream_wants(one->stream));
 		break;
 	case ERR_TLS:
-		log_ending(one, stream_why(one->stream));
+		note_refusal(one, HANDSHAKE_TLS, stream_why(one->stream));
 		one->state = REFUSED;
 		refused_proceed(one);
 		break;
@@ -149,7 +152,7 @@ static void on_ready(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop;
 	if ((events & EV_ERROR) != 0) {
-		log_ending(one, "its socket cannot be watched");
+		note_refusal(one, HANDSHAKE_RESOURCES, "its socket cannot be watched");
 		handshake_drop(one);
 		return;
 	}
@@ -169,7 +172,7 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	while ((one = TAILQ_FIRST(&h->pending)) != NULL && one->due_s <= ev_now(loop)) {
 		if (one->state == HANDSHAKING)
-			log_ending(one, "not done in time");
+			note_refusal(one, HANDSHAKE_TIMEOUT, "not done in time");
 		handshake_drop(one);
 	}
 	if (one == NULL)
@@ -210,7 +213,8 @@ void handshakes_add(struct handshakes *h, struct tls_context *tls, int fd, const
 	struct handshake *one;
 
 	if (h->count >= h->settings.pending_max && h->count > 0) {
-		log_ending(TAILQ_FIRST(&h->pending), "too many at a time, the oldest gave way");
+		note_refusal(TAILQ_FIRST(&h->pending), HANDSHAKE_CROWDED,
+			     "too many at a time, the oldest gave way");
 		handshake_drop(TAILQ_FIRST(&h->pending));
 	}
 	one = xcalloc(1, sizeof(*one));
@@ -218,7 +222,7 @@ void handshakes_add(struct handshakes *h, struct tls_context *tls, int fd, const
 	one->stream = stream_create(tls, fd);
 	snprintf(one->address, sizeof(one->address), "%s", address);
 	if (one->stream == NULL) {
-		log_ending(one, "no memory");
+		note_refusal(one, HANDSHAKE_RESOURCES, "no memory");
 		free(one);
 		return;
 	}
@@ -239,4 +243,9 @@ void handshakes_add(struct handshakes *h, struct tls_context *tls, int fd, const
 size_t handshakes_pending(const struct handshakes *h)
 {
 	return h->count;
+}
+
+uint64_t handshakes_refused(const struct handshakes *h, enum handshake_fault fault)
+{
+	return h->refused[fault];
 }

@@ -38,6 +38,16 @@ void handshakes_destroy(struct handshakes *h);
 
 /* Takes over the accepted fd. `tls` is a server's and outlives the handshake and the stream. */
 void handshakes_add(struct handshakes *h, struct tls_context *tls, int fd, const char *address);
+/* Why a handshake was refused. */
+enum handshake_fault {
+	HANDSHAKE_TLS,			/* it failed: certificate, version, not TLS at all */
+	HANDSHAKE_TIMEOUT,
+	HANDSHAKE_CROWDED,		/* too many at a time, the oldest gave way */
+	HANDSHAKE_RESOURCES,		/* memory was refused, or its socket cannot be watched */
+	HANDSHAKE_FAULT_COUNT,
+};
+/* How often so far. Peers that just went away are not counted. */
+uint64_t handshakes_refused(const struct handshakes *h, enum handshake_fault fault);
 /* How many there are now, refused ones that are not yet gone included. */
 size_t handshakes_pending(const struct handshakes *h);
 

@@ -36,6 +36,7 @@ struct listener {
 	int fd;				/* owned; listening */
 	int spare_fd;			/* owned; -1 while it is given up */
 	struct ratelimit *ratelimit;	/* owned */
+	uint64_t refused_address, refused_total;
 	void (*on_accepted)(void *arg, int fd, const char *address);
 	void *arg;
 };
@@ -74,11 +75,13 @@ static bool is_allowed(struct listener *l, const union peer *peer, const char *a
 
 	switch (ratelimit_take(l->ratelimit, known ? &key : NULL, clock_monotonic_ms())) {
 	case RATELIMIT_ADDRESS:
+		l->refused_address++;
 		if (log_allow("connections of one address", LOG_LINES_PER_SECOND))
 			log_warning("connection refused", "address=%s reason=address_rate",
 				    address);
 		return false;
 	case RATELIMIT_TOTAL:
+		l->refused_total++;
 		if (log_allow("connections of all addresses", LOG_LINES_PER_SECOND))
 			log_warning("connection refused", "address=%s reason=total_rate",
 				    address);
@@ -269,4 +272,14 @@ unsigned listener_port(const struct listener *l)
 	if (getsockname(l->fd, &own.any, &size) != 0)
 		return 0;
 	return ntohs(own.any.sa_family == AF_INET6 ? own.v6.sin6_port : own.v4.sin_port);
+}
+
+uint64_t listener_refused_address(const struct listener *l)
+{
+	return l->refused_address;
+}
+
+uint64_t listener_refused_total(const struct listener *l)
+{
+	return l->refused_total;
 }

@@ -3,6 +3,7 @@
 #define HANDOFF_NET_LISTENER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct ev_loop;
 struct listener;
@@ -34,6 +35,9 @@ struct listener *listener_create(struct ev_loop *loop, const struct listener_set
     char *why, size_t size);
 /* Stops accepting and closes the socket. Accepts NULL. Not inside on_accepted(). */
 void listener_destroy(struct listener *l);
+/* Connections refused so far for the rate of one address, and of all. */
+uint64_t listener_refused_address(const struct listener *l);
+uint64_t listener_refused_total(const struct listener *l);
 /* The port that the kernel chose for "0", else the one asked for. */
 unsigned listener_port(const struct listener *l);
 

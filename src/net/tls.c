@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -356,4 +357,30 @@ void tls_destroy(struct tls_context *tls)
 	mbedtls_x509_crt_free(&tls->own);
 	mbedtls_pk_free(&tls->key);
 	free(tls);
+}
+
+static int64_t expiry_us(const mbedtls_x509_crt *crt)
+{
+	const mbedtls_x509_time *t = &crt->valid_to;
+	struct tm tm = {
+		.tm_year = t->year - 1900, .tm_mon = t->mon - 1, .tm_mday = t->day,
+		.tm_hour = t->hour, .tm_min = t->min, .tm_sec = t->sec,
+	};
+
+	return (int64_t)timegm(&tm) * 1000000;
+}
+
+int64_t tls_expiry_us(const struct tls_context *tls)
+{
+	return expiry_us(&tls->own);
+}
+
+int64_t tls_authority_expiry_us(const struct tls_context *tls)
+{
+	int64_t first_us = INT64_MAX;
+
+	for (const mbedtls_x509_crt *crt = &tls->authority; crt != NULL; crt = crt->next)
+		if (expiry_us(crt) < first_us)
+			first_us = expiry_us(crt);
+	return first_us;
 }

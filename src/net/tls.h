@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -25,6 +26,10 @@ struct tls_context *tls_server_create(const char *ca, const char *certificate, c
     char *why, size_t size);
 struct tls_context *tls_client_create(const char *ca, const char *certificate, const char *key,
     char *why, size_t size);
+/* When our own certificate expires, and the first of the authorities' certificates; microseconds of
+ * the wall clock. */
+int64_t tls_expiry_us(const struct tls_context *tls);
+int64_t tls_authority_expiry_us(const struct tls_context *tls);
 void tls_destroy(struct tls_context *tls);	/* accepts NULL */
 
 #define TLS_NAME_MAX 255

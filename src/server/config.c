@@ -41,6 +41,7 @@ int config_load(const char *path, struct config **out)
 
 	l->path = path;
 	l->config = xcalloc(1, sizeof(*l->config));
+	l->config->path = path;
 	settings_reset("", l->config);
 	config_names_init(l->config);
 

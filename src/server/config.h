@@ -68,6 +68,7 @@ struct config_users {
 };
 
 struct config {
+	const char *path;		/* of the file, borrowed from who loads it */
 	struct config_address listen;
 	char *tls_ca;			/* paths, relative ones joined to the file's directory */
 	char *tls_certificate;
@@ -78,6 +79,7 @@ struct config {
 	struct config_users admin_operators;	/* may look and change, beside root and ourselves */
 	struct config_users admin_readers;	/* may look */
 	struct config_address http_listen;	/* loopback; host "" : none */
+	bool sandbox;			/* the process locks itself in when all is open */
 
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
 	double backpressure_low_watermark;
@@ -116,7 +118,8 @@ struct config {
 };
 
 /*
- * Reads the file at `path` and the environment. 0, and *out is yours to free; or ERR_CONFIG, after
+ * Reads the file at `path`, which outlives *out, and the environment. 0, and *out is yours to
+ * free; or ERR_CONFIG, after
  * each fault was printed to standard error as "handoffd: FILE:LINE: what, limit, remedy".
  * Not reentrant: libConfuse's scanner has one state for the process.
  */

@@ -46,6 +46,7 @@ const struct setting settings[] = {
 	SETTING(IN(store, size), SIZE, 64 * MiB, 16 * TiB, "1G", NULL),
 	SETTING(IN(admin, socket), TEXT, 1, 107, NULL, "no socket"),
 	SETTING(IN(http, listen), ADDRESS, 0, 0, NULL, "no listener"),
+	SETTING(TOP(sandbox), SWITCH, 0, 1, "true", NULL),
 
 	/* The specification's tables that belong to no route. */
 	SETTING(TOP(backpressure_high_watermark), FRACTION, 0.01, 1, "0.8", NULL),

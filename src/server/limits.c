@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/tls.h"
@@ -91,7 +92,7 @@ void limits_init(struct limits *l, const struct config *c)
 	size_t names = 0;
 
 	l->names = xcalloc(most, sizeof(*l->names));
-	l->list = xcalloc(most + CONSTANTS + session_limit_count, sizeof(*l->list));
+	l->list = xcalloc(most + CONSTANTS + session_limit_count + http_limit_count, sizeof(*l->list));
 	l->count = 0;
 	for (size_t i = 0; i < setting_count; i++)
 		if (strcmp(settings[i].section, "route") != 0)
@@ -103,6 +104,7 @@ void limits_init(struct limits *l, const struct config *c)
 					    c->routes[n].name);
 	add_constants(l, constants, CONSTANTS);
 	add_constants(l, session_limits, session_limit_count);
+	add_constants(l, http_limits, http_limit_count);
 }
 
 void limits_finish(struct limits *l)

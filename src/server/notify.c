@@ -29,14 +29,15 @@ static socklen_t notify_address(const char *name, struct sockaddr_un *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (name[0] == '/'));
 }
 
-static bool notify_send(const char *state, const char *status)
+static int notify_fd = -1;
+
+bool notify_open(void)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
-	char message[STATUS_BYTES + 32];
 	struct sockaddr_un address;
 	socklen_t address_len;
-	int len, fd, problem = 0;
 
+	notify_close();
 	if (name == NULL || name[0] == '\0')
 		return true;
 	address_len = notify_address(name, &address);
@@ -45,18 +46,36 @@ static bool notify_send(const char *state, const char *status)
 			    log_quote(name, strlen(name)), "\"NOTIFY_SOCKET is no address\"");
 		return false;
 	}
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (notify_fd >= 0 &&
+	    connect(notify_fd, (const struct sockaddr *)&address, address_len) == 0)
+		return true;
+	log_warning("systemd not told", "socket=%s reason=%s", log_quote(name, strlen(name)),
+		    log_quote(strerror(errno), strlen(strerror(errno))));
+	notify_close();
+	return false;
+}
+
+void notify_close(void)
+{
+	if (notify_fd >= 0)
+		close(notify_fd);
+	notify_fd = -1;
+}
+
+static bool notify_send(const char *state, const char *status)
+{
+	char message[STATUS_BYTES + 32];
+	int len;
+
+	if (notify_fd < 0)
+		return true;
 	len = snprintf(message, sizeof(message), "%sSTATUS=%.*s", state, STATUS_BYTES, status);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, message, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT,
-			     (const struct sockaddr *)&address, address_len) != len)
-		problem = errno;
-	if (fd >= 0)
-		close(fd);
-	if (problem != 0)
-		log_warning("systemd not told", "socket=%s reason=%s",
-			    log_quote(name, strlen(name)),
-			    log_quote(strerror(problem), strlen(strerror(problem))));
-	return problem == 0;
+	if (send(notify_fd, message, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len)
+		return true;
+	log_warning("systemd not told", "reason=%s",
+		    log_quote(strerror(errno), strlen(strerror(errno))));
+	return false;
 }
 
 bool notify_ready(const char *status)

@@ -5,10 +5,16 @@
 #include <stdbool.h>
 
 /*
- * Each sends one datagram to the socket that NOTIFY_SOCKET names: a path, or with a leading @ a
- * name of Linux's own. Where the variable is not set nobody asked, and nothing is sent. Never
- * blocks. False, after a warning in the log, when it was set and the datagram did not go.
+ * NOTIFY_SOCKET names the socket: a path, or with a leading @ a name of Linux's own. It is opened
+ * once, at the start: later the process cannot (sandbox.h). Where the variable is not set nobody
+ * asked, and nothing is sent.
  */
+
+/* False, after a warning in the log, when it was set and cannot be reached: nothing is told then. */
+bool notify_open(void);
+void notify_close(void);
+
+/* Each sends one datagram and never blocks. False, after a warning, when it did not go. */
 
 /* Connections are accepted from now on; `status` is a short sentence, no line feed. */
 bool notify_ready(const char *status);

@@ -18,11 +18,13 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "http/http.h"
 #include "net/handshake.h"
 #include "net/listener.h"
 #include "net/tls.h"
 #include "server/limits.h"
 #include "server/notify.h"
+#include "server/sandbox.h"
 #include "server/settings.h"
 #include "server/signals.h"
 #include "server/turn.h"
@@ -37,8 +39,11 @@ struct server {
 	struct listener *listener;
 	struct handshakes *handshakes;
 	struct limits limits;
+	struct sandbox sandbox;
 	struct turn turn;
 	struct signals signals;
+	bool stopping;
+	int64_t started_us;
 };
 
 static struct tls_context *load_tls(const struct config *c)
@@ -176,6 +181,7 @@ static int open_operators_door(struct server *s)
 		.readers_only = c->admin_readers.given,
 		.limits = s->limits.list,
 		.limit_count = s->limits.count,
+		.sandbox = s->sandbox.words,
 	};
 	char why[512];
 
@@ -187,6 +193,57 @@ static int open_operators_door(struct server *s)
 		return 0;
 	fprintf(stderr, "handoffd: %s\n", why);
 	return EX_CONFIG;
+}
+
+/* What the rooms below cannot know of each other, for a page of metrics. */
+static void look(void *arg, struct broker_facts *out)
+{
+	const struct server *s = arg;
+	const struct handshakes *h = s->handshakes;
+
+	*out = (struct broker_facts){
+		.stopping = s->stopping,
+		.connections = sessions_count(s->turn.sessions),
+		.certificate_expiry_us = tls_expiry_us(s->tls),
+		.authority_expiry_us = tls_authority_expiry_us(s->tls),
+		.started_us = s->started_us,
+		.refused = {
+			[REFUSAL_TLS] = handshakes_refused(h, HANDSHAKE_TLS),
+			[REFUSAL_TIMEOUT] = handshakes_refused(h, HANDSHAKE_TIMEOUT),
+			[REFUSAL_CROWDED] = handshakes_refused(h, HANDSHAKE_CROWDED),
+			[REFUSAL_RESOURCES] = handshakes_refused(h, HANDSHAKE_RESOURCES),
+			[REFUSAL_IDENTITY] = sessions_refused(s->turn.sessions),
+		},
+	};
+	if (s->listener == NULL)	/* the end has begun */
+		return;
+	out->refused[REFUSAL_ADDRESS_RATE] = listener_refused_address(s->listener);
+	out->refused[REFUSAL_TOTAL_RATE] = listener_refused_total(s->listener);
+}
+
+static int open_lookers_door(struct server *s)
+{
+	const struct config_address *address = &s->config->http_listen;
+	struct http_settings settings = {
+		.host = address->host,
+		.port = address->port,
+		.turn = &s->turn.measures,
+		.look = look,
+		.arg = s,
+	};
+	char why[512];
+
+	if (*address->host == '\0')
+		return 0;
+	s->turn.http = http_create(s->turn.loop, s->turn.core, s->turn.store, &settings,
+	    s->turn.clock.peer_ms, why, sizeof why);
+	if (s->turn.http) {
+		log_info("http opened", "address=%s port=%u", address->host,
+		    http_port(s->turn.http));
+		return 0;
+	}
+	fprintf(stderr, "handoffd: http.listen: %s\n", why);
+	return EX_OSERR;
 }
 
 static int open_door(struct server *s)
@@ -212,6 +269,32 @@ static int open_door(struct server *s)
 	return EX_OSERR;
 }
 
+/* --- locked in -------------------------------------------------------------------------------- */
+
+/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
+static void lock_in(struct server *s)
+{
+	const struct config *c = s->config;
+	const char *readable[] = { c->path, c->tls_ca, c->tls_certificate, c->tls_key };
+	const struct sandbox_paths paths = { readable, sizeof(readable) / sizeof(readable[0]),
+		c->admin_socket };
+
+	if (geteuid() == 0)
+		log_warning("runs as root", "remedy=\"a broker needs no rights: give it a user\"");
+	if (!c->sandbox) {
+		snprintf(s->sandbox.words, sizeof(s->sandbox.words), "off");
+		log_warning("sandbox off", "reason=\"sandbox = false in the configuration: who "
+			    "takes over this process can do all that its user can\"");
+		return;
+	}
+	sandbox_enter(&paths, &s->sandbox);
+	log_info("sandboxed", "seccomp=%s landlock=%d", s->sandbox.seccomp ? "on" : "off",
+	    s->sandbox.landlock);
+	if (*s->sandbox.missing != '\0')
+		log_warning("sandbox incomplete", "missing=%s",
+		    log_quote(s->sandbox.missing, strlen(s->sandbox.missing)));
+}
+
 /* --- life and end ----------------------------------------------------------------------------- */
 
 static void on_timeout(void *arg)
@@ -234,12 +317,6 @@ static void say_ready(struct server *s)
 	notify_ready(status);
 }
 
-static void warn_of_idle_settings(const struct config *c)
-{
-	if (*c->http_listen.host)
-		log_warning("setting has no effect in this version", "setting=%s", "http.listen");
-}
-
 static bool serve(struct server *s)
 {
 	while (!s->signals.latest)
@@ -256,6 +333,7 @@ static bool stop(struct server *s)
 
 	log_info("stopping", "signal=%s", s->signals.latest == SIGTERM ? "SIGTERM" : "SIGINT");
 	notify_stopping("stopping");
+	s->stopping = true;
 	listener_destroy(s->listener);
 	s->listener = NULL;
 	admin_destroy(s->turn.admin);
@@ -278,6 +356,7 @@ static int start(struct server *s)
 	s->turn.loop = ev_default_loop(EVFLAG_AUTO);
 	if (!s->turn.loop)
 		return EX_OSERR;
+	(void)notify_open();		/* without a listener there is no less of a broker */
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
 	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
@@ -285,9 +364,9 @@ static int start(struct server *s)
 		return EX_CONFIG;
 	own_health_init(&s->turn.own_health, s->config);
 	if ((rc = open_store(s)) != 0 || (rc = recover(s)) != 0 ||
-	    (rc = open_operators_door(s)) != 0)
+	    (rc = open_operators_door(s)) != 0 || (rc = open_door(s)) != 0)
 		return rc;
-	return open_door(s);
+	return open_lookers_door(s);
 }
 
 static void finish(struct server *s)
@@ -296,6 +375,7 @@ static void finish(struct server *s)
 	listener_destroy(s->listener);
 	handshakes_destroy(s->handshakes);
 	admin_destroy(s->turn.admin);
+	http_destroy(s->turn.http);
 	sessions_destroy(s->turn.sessions);
 	core_destroy(s->turn.core);
 	store_close(s->turn.store);
@@ -303,6 +383,7 @@ static void finish(struct server *s)
 	timeout_destroy(s->turn.timeout);
 	settings_destroy(s->settings);
 	limits_finish(&s->limits);
+	notify_close();
 }
 
 /* What the store did in this life; tests/bench/budget counts with it. */
@@ -321,11 +402,13 @@ int server_run(const struct config *config)
 	harden();
 	tune_malloc();
 	signal(SIGBUS, on_sigbus);
+	turn_measures_init(&s.turn.measures);
+	s.started_us = datetime_now_us();
 	digest_init();
 	tls_init();
 	rc = start(&s);
 	if (rc == 0) {
-		warn_of_idle_settings(config);
+		lock_in(&s);
 		say_ready(&s);
 		if (!serve(&s) || !stop(&s)) {
 			log_error("store failed", "path=%s", config->store_path);

@@ -21,6 +21,15 @@ static void take_operators(struct turn *t)
 	admin_expire(t->admin);
 }
 
+static void take_lookers(struct turn *t)
+{
+	if (!t->http)
+		return;
+	http_set_time(t->http, t->clock.peer_ms);
+	http_receive(t->http);
+	http_expire(t->http);
+}
+
 /*
  *	ev_run:    descriptors and the one timer note who is ready
  *	turn_take: time is read once ─► what is ready is handled: the core changes the store's one
@@ -29,7 +38,7 @@ static void take_operators(struct turn *t)
  *
  * This is where RECEIVED is said: its frame was queued by a handler and leaves in
  * sessions_settle(), after store_commit() has returned 0; so do an operator's answers in
- * admin_settle(). Nothing leaves the process on any other path. What took long on the way is
+ * admin_settle(), and pages in http_settle(). Nothing leaves the process on any other path. What took long on the way is
  * nobody's lateness: clock_stalled().
  */
 static void turn_take(struct turn *t)
@@ -39,6 +48,7 @@ static void turn_take(struct turn *t)
 	own_health_tell(&t->own_health, t->core);
 	sessions_set_time(t->sessions, t->clock.peer_ms);
 	take_operators(t);
+	take_lookers(t);
 	sessions_receive(t->sessions);
 	sessions_expire(t->sessions);
 	t->more = core_turn_close(t->core);
@@ -52,28 +62,44 @@ static void read_clock(struct turn *t)
 	clock_read(&t->clock);
 }
 
-static bool turn_end(struct turn *t)
+/* False when the commit failed. *changed: there was something to commit. */
+static bool commit(struct turn *t, bool *changed)
 {
 	uint64_t commits = store_commits(t->store);
-	int64_t began_us = clock_monotonic_us();
+	int64_t began_us = clock_monotonic_us(), took_us;
 
 	if (store_commit(t->store) != 0)
 		return false;
-	int64_t commit_us = clock_monotonic_us() - began_us;
-	if (store_commits(t->store) != commits)
-		log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
-		    (long long)commit_us);
-	own_health_note(&t->own_health, commit_us, began_us - t->awake_ms * 1000);
+	took_us = clock_monotonic_us() - began_us;
+	own_health_note(&t->own_health, took_us, began_us - t->awake_ms * 1000);
+	*changed = store_commits(t->store) != commits;
+	if (!*changed)
+		return true;
+	histogram_add(&t->measures.commit, (uint64_t)took_us);
+	histogram_add(&t->measures.changes, core_turn_changes(t->core));
+	log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
+	    (long long)took_us);
+	return true;
+}
+
+static bool turn_end(struct turn *t, bool *changed)
+{
+	if (!commit(t, changed))
+		return false;
 	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_settle(t->sessions);
 	FAILPOINT("settle.middle");
 	if (t->admin)
 		admin_settle(t->admin);
+	if (t->http)
+		http_settle(t->http);
 	store_read_end(t->store);
 	sessions_reap(t->sessions);
 	if (t->admin)
 		admin_reap(t->admin);
+	if (t->http)
+		http_reap(t->http);
 	assert(!store_is_in_turn(t->store));
 	return true;
 }
@@ -98,6 +124,9 @@ static int64_t set_timer(struct turn *t)
 	if (t->admin)
 		wait_ms = least(wait_ms,
 		    until(admin_next_deadline_ms(t->admin), t->clock.peer_ms));
+	if (t->http)
+		wait_ms = least(wait_ms,
+		    until(http_next_deadline_ms(t->http), t->clock.peer_ms));
 	if (t->lines_held_back)
 		wait_ms = least(wait_ms, HELD_BACK_MS);
 	if (wait_ms == UINT64_MAX) {
@@ -120,17 +149,26 @@ static void sleep_until_ready(struct turn *t, bool pending)
 
 	ev_run(t->loop, pending ? EVRUN_NOWAIT : EVRUN_ONCE);
 	t->awake_ms = clock_monotonic_ms();
+	if (!pending && due_ms != INT64_MAX && t->awake_ms >= due_ms)
+		histogram_add(&t->measures.late, (uint64_t)(t->awake_ms - due_ms) * 1000);
 	if (due_ms != INT64_MAX && t->awake_ms > due_ms + CLOCK_STALL_MS)
 		clock_stalled(&t->clock, began_ms);
 }
 
 bool turn_run(struct turn *t)
 {
+	int64_t began_us;
+	bool changed;
+
 	sleep_until_ready(t, t->more || core_has_pending(t->core) ||
-	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)));
+	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)) ||
+	    (t->http && http_have_pending(t->http)));
+	began_us = clock_monotonic_us();
 	turn_take(t);
-	if (!turn_end(t))
+	if (!turn_end(t, &changed))
 		return false;
+	if (changed)
+		histogram_add(&t->measures.turn, (uint64_t)(clock_monotonic_us() - began_us));
 	ev_now_update(t->loop);
 	t->lines_held_back = log_held_back(false);
 	return true;

@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 #include "core/core.h"
+#include "http/http.h"
 #include "net/watcher.h"
 #include "server/clock.h"
 #include "server/own_health.h"
@@ -19,6 +20,8 @@ struct turn {
 	struct core *core;
 	struct sessions *sessions;
 	struct admin *admin;		/* NULL: no operator's socket */
+	struct http *http;		/* NULL: nobody may look by HTTP */
+	struct turn_measures measures;
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
 	int64_t awake_ms;		/* clock_monotonic_ms(): until then all time is accounted */

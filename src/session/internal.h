@@ -102,6 +102,7 @@ struct sessions {
 	size_t dead_count;
 	uint64_t assembly_bytes;	/* announced by frames that are coming in */
 	bool any_starved;		/* some session may wait for room there */
+	uint64_t refused;		/* strangers with a sound certificate */
 	uint64_t kept_bytes;		/* of frames that wait to be sent on */
 	uint64_t next_deadline_ms;
 	bool stopping;

@@ -156,7 +156,8 @@ static bool delivery_body(struct session *s, const struct output *o, const uint8
 		*n = o->delivery.frame->len;
 		return true;
 	}
-	return store_payload_get(s->all->store, o->delivery.id, false, p, n) == 0;
+	/* Its turn to leave may come long after it was assigned: what has rotted since is seen now. */
+	return store_payload_get(s->all->store, o->delivery.id, !o->begun, p, n) == 0;
 }
 
 /* The first byte is about to go: false when the delivery is no longer to be made. */
@@ -200,6 +201,8 @@ static bool send_delivery(struct session *s, struct output *o, bool *failed)
 	size_t n, before = 0;
 	bool there = delivery_body(s, o, &body, &n);
 
+	if (!o->begun && !there && s->instance)
+		core_delivery_unreadable(s->all->core, s->instance, o->delivery.lease);
 	if (!o->begun && (!there || !begin_delivery(s, o, body, n)))
 		return true;
 	if (o->bytes.failed || o->tail.failed) {

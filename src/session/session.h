@@ -70,6 +70,8 @@ uint64_t sessions_next_deadline_ms(const struct sessions *ss);
 
 /* The broker stops: says GOODBYE SHUTDOWN to all and takes in nothing more. */
 void sessions_shut_down(struct sessions *ss);
+/* Verified certificates so far that named no module here. */
+uint64_t sessions_refused(const struct sessions *ss);
 /* How many connections there are, those that are ending among them. */
 size_t sessions_count(const struct sessions *ss);
 

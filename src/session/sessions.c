@@ -88,6 +88,7 @@ void sessions_add(struct sessions *ss, struct stream *stream, const char *addres
 	const char *module = certificate_module(ss, id, why, sizeof why);
 	free(id);
 	if (!module) {
+		ss->refused++;
 		refuse_stranger(s, why);
 		return;
 	}
@@ -100,6 +101,11 @@ void sessions_add(struct sessions *ss, struct stream *stream, const char *addres
 	    others >= ss->settings.max_module_connections)
 		session_goodbye(s, GOODBYE_KICKED, LEAVE_EXPECTED, 5000,
 		    "too many connections (max_connections, max_module_connections)");
+}
+
+uint64_t sessions_refused(const struct sessions *ss)
+{
+	return ss->refused;
 }
 
 size_t sessions_count(const struct sessions *ss)

@@ -25,20 +25,39 @@ int store_disagree(struct check *c, const char *fmt, ...)
 	return ERR_CORRUPT;
 }
 
-/* Calls f for each row of a table until it returns other than 0. */
+static bool is_rising(const MDB_val *before, const MDB_val *k)
+{
+	size_t n = before->mv_size < k->mv_size ? before->mv_size : k->mv_size;
+	int rc = n > 0 ? memcmp(before->mv_data, k->mv_data, n) : 0;
+
+	return rc < 0 || (rc == 0 && before->mv_size < k->mv_size);
+}
+
+/* Calls f for each row of a table until it returns other than 0. None may be lost or misplaced. */
 int store_walk(struct check *c, enum table t,
     int (*f)(struct check *c, const uint8_t *key, const MDB_val *v))
 {
 	MDB_cursor *cursor;
-	MDB_val k, v;
+	MDB_val k, v, before = { 0, "" };	/* nothing comes before that */
+	MDB_stat stat;
+	size_t rows = 0;
 	int rc = 0;
 
-	if (mdb_cursor_open(c->txn, c->store->tables[t], &cursor) != 0)
+	if (mdb_stat(c->txn, c->store->tables[t], &stat) != 0 ||
+	    mdb_cursor_open(c->txn, c->store->tables[t], &cursor) != 0)
 		return store_disagree(c, "a table cannot be read");
 	c->latest = 0;
-	while (rc == 0 && mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0)
-		rc = f(c, k.mv_data, &v);
+	for (; rc == 0 && mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0; rows++, before = k) {
+		if (!is_rising(&before, &k))
+			rc = store_disagree(c, "the keys of table %d do not rise", t);
+		c->key_size = k.mv_size;
+		if (rc == 0)
+			rc = f(c, k.mv_data, &v);
+	}
 	mdb_cursor_close(cursor);
+	if (rc == 0 && rows != stat.ms_entries)
+		rc = store_disagree(c, "table %d has %zu rows, and not %zu", t, rows,
+		    stat.ms_entries);
 	return rc;
 }
 
@@ -167,9 +186,8 @@ static int check_queued(struct check *c, const uint8_t *key, const MDB_val *v)
 
 static int check_due(struct check *c, const uint8_t *key, const MDB_val *v)
 {
-	(void)v;
 	c->tally->due++;
-	if (store_has_row(c, TABLE_QUEUE,
+	if (v->mv_size == 0 && store_has_row(c, TABLE_QUEUE,
 	    key_queue(key_get32(key + 8), QUEUE_WAITING, key_get64(key + 12))))
 		return 0;
 	return store_disagree(c, "batch %llu is due and does not wait",
@@ -181,9 +199,8 @@ static int check_series(struct check *c, const uint8_t *key, const MDB_val *v)
 	unsigned long long id = key_get64(key + 8);
 	struct batch b;
 
-	(void)v;
 	c->tally->series++;
-	if (store_batch_find(c->store, key_get32(key), id, &b) == 0 && b.ordered &&
+	if (v->mv_size == 0 && store_batch_find(c->store, key_get32(key), id, &b) == 0 && b.ordered &&
 	    b.series == key_get32(key + 4))
 		return 0;
 	return store_disagree(c, "batch %llu stands in a series that is not its", id);

@@ -83,6 +83,8 @@ static int check_notice(struct check *c, const uint8_t *key, const MDB_val *v)
 
 	c->tally->notices++;
 	c->tally->history_bytes += row_cost(12, v->mv_size);
+	if (!notice_is_whole(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v))
+		return store_disagree(c, "notice %llu is unreadable", notice);
 	return notice <= c->store->meta.last_notice ? 0
 	    : store_disagree(c, "notice %llu has not been given out", notice);
 }
@@ -100,7 +102,12 @@ static int check_line(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (id != c->latest && !store_ids_has(&c->journalled, id))
 		return store_disagree(c, "nothing that there is has the journal of batch %llu",
 		    (unsigned long long)id);
+	uint32_t number = key_get32(key + 8), before = id == c->latest ? c->latest_line : 0;
+	if (number != before + 1 && before != 1)	/* of a long one the second oldest went */
+		return store_disagree(c, "the journal of batch %llu goes from line %u to %u",
+		    (unsigned long long)id, before, number);
 	c->latest = id;
+	c->latest_line = number;
 	return 0;
 }
 
@@ -143,9 +150,8 @@ static int check_confirm_due(struct check *c, const uint8_t *key, const MDB_val 
 	unsigned long long id = key_get64(key + 12);
 	struct confirmation f;
 
-	(void)v;
 	c->tally->confirm_due++;
-	if (store_confirm_get(c->store, key_get32(key + 8), id, &f) == 0 &&
+	if (v->mv_size == 0 && store_confirm_get(c->store, key_get32(key + 8), id, &f) == 0 &&
 	    f.state == CONFIRM_AWAITED && f.due_ms == key_get64(key))
 		return 0;
 	return store_disagree(c, "a confirmation of batch %llu is due and not awaited", id);
@@ -189,6 +195,38 @@ static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val
 	    : store_disagree(c, "the aliases of batch %llu, a filter's last, are not there", last);
 }
 
+/* --- the small things ------------------------------------------------------------------------ */
+
+static int check_sealed(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	return row_is_sealed(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v) ? 0
+	    : store_disagree(c, "a name, or the number of a sequence, is unreadable");
+}
+
+static int check_instance(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct instance_record i;
+
+	return instance_decode(v->mv_data, v->mv_size, &i) == 0 && i.number == key_get32(key) ? 0
+	    : store_disagree(c, "the record of instance %u is unreadable", key_get32(key));
+}
+
+static int check_action(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct action a;
+
+	return action_decode(v->mv_data, v->mv_size, &a) == 0 && a.number == key_get64(key) ? 0
+	    : store_disagree(c, "action %llu is unreadable", (unsigned long long)key_get64(key));
+}
+
+static int check_control(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct route_control r;
+
+	return control_read(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v, &r) == 0 ? 0
+	    : store_disagree(c, "what was set of route %u is unreadable", key_get32(key));
+}
+
 int store_check_history(struct check *c)
 {
 	int rc;
@@ -202,5 +240,10 @@ int store_check_history(struct check *c)
 	    (rc = store_walk(c, TABLE_CONFIRM_RECORD, check_confirm_record)) == 0 &&
 	    (rc = store_walk(c, TABLE_ALIAS_FILTER, check_alias_filter)) == 0)
 		rc = store_walk(c, TABLE_ALIAS, check_alias);
+	if (rc == 0 && (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
+	    (rc = store_walk(c, TABLE_SEQUENCE, check_sealed)) == 0 &&
+	    (rc = store_walk(c, TABLE_INSTANCE, check_instance)) == 0 &&
+	    (rc = store_walk(c, TABLE_ACTION, check_action)) == 0)
+		rc = store_walk(c, TABLE_CONTROL, check_control);
 	return rc;
 }

@@ -25,6 +25,8 @@ struct check {
 	struct id_set journalled;	/* may have a journal */
 	struct id_set confirmed;	/* have a row in `confirm` */
 	uint64_t latest;		/* id, of the table that is walked */
+	uint32_t latest_line;		/* of a journal */
+	size_t key_size;		/* of the row that is looked at */
 	char *why;
 	size_t size;
 };

@@ -24,6 +24,14 @@ size_t ended_put(struct store *s, const struct ended *e)
 	return n;
 }
 
+/* One that stands under another's key is damaged: who walks on from what it says would not end. */
+static int ended_read(const MDB_val *v, uint32_t source, uint64_t notice, struct ended *e)
+{
+	int rc = ended_decode(v->mv_data, v->mv_size, e);
+
+	return rc == 0 && (e->source != source || e->notice != notice) ? ERR_CORRUPT : rc;
+}
+
 int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct ended *e)
 {
 	struct key k = key_ended(source, after + 1);
@@ -31,7 +39,7 @@ int store_ended_next(struct store *s, uint32_t source, uint64_t after, struct en
 
 	while (table_seek(s, TABLE_ENDED, &k, &found, &v) && key_get32(found.mv_data) == source) {
 		uint64_t notice = key_get64((const uint8_t *)found.mv_data + 4);
-		if (ended_decode(v.mv_data, v.mv_size, e) == 0)
+		if (ended_read(&v, source, notice, e) == 0)
 			return 0;
 		log_error("history row does not match its checksum", "notice=%llu",
 		    (unsigned long long)notice);
@@ -47,7 +55,7 @@ int store_ended_get(struct store *s, uint32_t source, uint64_t notice, struct en
 
 	if (!table_get(s, TABLE_ENDED, &k, &v))
 		return ERR_NOTFOUND;
-	return ended_decode(v.mv_data, v.mv_size, e);
+	return ended_read(&v, source, notice, e);
 }
 
 static void ended_forget(struct store *s, const struct ended *e)

@@ -57,6 +57,7 @@ struct store {
 	uint64_t pages_free;		/* usable in this turn, when it began */
 	uint64_t pages_never_used;	/* of them, those behind all that was ever written */
 	uint64_t pages_used;		/* what the turn has needed of them at most */
+	uint64_t pages_before_intake;	/* to go back to, as meta */
 	uint64_t commits;
 	uint64_t operations;
 	uint64_t payload_copies;
@@ -98,9 +99,19 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
  */
 uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most);
 
+/*
+ * names.c: all names and their numbers are as they were written. A small row that has a CRC over
+ * its key too.
+ */
+bool names_check(struct store *s);
+bool row_is_sealed(const MDB_val *key, const MDB_val *v);
+
+/* notice.c */
+bool notice_is_whole(const MDB_val *key, const MDB_val *v);
+
 /* A batch in custody: queue.c. */
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n);
-/* As it stands, its checksum too: damage stays damage. */
+/* Damage stays damage. */
 void payload_move(struct store *s, uint64_t from, uint64_t to);
 /* Its rows of queue, due and series. */
 void queue_enter(struct store *s, const struct batch *b);
@@ -133,6 +144,7 @@ void history_less(struct store *s, uint64_t cost);
 /* journal.c */
 void journal_del(struct store *s, uint64_t id);
 void journal_move(struct store *s, uint64_t from, uint64_t to);
+int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c) MUST_CHECK;
 
 /* confirm.c: as an end is moved, forgotten; as a letter leaves without an end. */
 void confirm_retell(struct store *s, const struct ended *from, const struct ended *e);
@@ -157,7 +169,11 @@ uint64_t row_cost(size_t key, size_t value);
  */
 uint64_t history_cost(size_t row);
 
-/* Files and format: store_file.c. */
+/* Writes why it is refused into why[size]; returns err. */
+__attribute__((format(printf, 4, 5)))
+int store_refuse(int err, char *why, size_t size, const char *fmt, ...);
+
+/* Files and format: store_file.c, store_format.c. */
 int store_file_open(struct store *s, const struct store_options *o, char *why,
     size_t size) MUST_CHECK;
 void store_file_close(struct store *s);

@@ -131,6 +131,17 @@ int store_action_previous(struct store *s, uint64_t before, struct action *a)
 
 /* --- of a route ------------------------------------------------------------------------------ */
 
+/* control: the record, and route(4) once more: under another route's key it is damage */
+int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c)
+{
+	size_t n = v->mv_size - key->mv_size;
+
+	if (v->mv_size < key->mv_size ||
+	    memcmp((const uint8_t *)v->mv_data + n, key->mv_data, key->mv_size) != 0)
+		return ERR_CORRUPT;
+	return route_control_decode(v->mv_data, n, c);
+}
+
 /* Of a damaged record it is not known that deliveries may go on: a person says so again. */
 void store_control_get(struct store *s, uint32_t route, struct route_control *c)
 {
@@ -139,7 +150,7 @@ void store_control_get(struct store *s, uint32_t route, struct route_control *c)
 
 	memset(c, 0, sizeof *c);
 	if (!table_get(s, TABLE_CONTROL, &k, &v) ||
-	    route_control_decode(v.mv_data, v.mv_size, c) == 0)
+	    control_read(&(MDB_val){ k.n, k.b }, &v, c) == 0)
 		return;
 	log_error("stored setting of a route does not match its checksum", "number=%u", route);
 	*c = (struct route_control){ .paused = true, .who = "handoffd",
@@ -148,8 +159,10 @@ void store_control_get(struct store *s, uint32_t route, struct route_control *c)
 
 void store_control_put(struct store *s, uint32_t route, const struct route_control *c)
 {
-	uint8_t bytes[CONTROL_RECORD_MAX];
+	uint8_t bytes[CONTROL_RECORD_MAX + KEY_MAX];
 	struct key k = key_number(route);
+	size_t n = route_control_encode(c, bytes);
 
-	table_put(s, TABLE_CONTROL, &k, bytes, route_control_encode(c, bytes));
+	memcpy(bytes + n, k.b, k.n);
+	table_put(s, TABLE_CONTROL, &k, bytes, n + k.n);
 }

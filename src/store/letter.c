@@ -20,7 +20,8 @@ void letter_put(struct store *s, const struct batch *from, const struct ended *e
 	table_put(s, TABLE_DEAD, &k, bytes, n);
 }
 
-static int letter_read(const MDB_val *v, struct batch *b, struct ended *e)
+static int letter_read(const MDB_val *v, uint32_t route, uint64_t id, struct batch *b,
+    struct ended *e)
 {
 	const uint8_t *p = v->mv_data;
 	size_t n = v->mv_size < 2 ? SIZE_MAX : (size_t)p[0] << 8 | p[1];
@@ -28,6 +29,8 @@ static int letter_read(const MDB_val *v, struct batch *b, struct ended *e)
 	if (v->mv_size < 2 || n > v->mv_size - 2)
 		return ERR_CORRUPT;
 	int rc = batch_decode(p + 2, n, b);
+	if (rc == 0 && (b->id != id || b->route != route))
+		rc = ERR_CORRUPT;	/* another's: who walks on from its id would not end */
 	return rc != 0 ? rc : ended_decode(p + 2 + n, v->mv_size - 2 - n, e);
 }
 
@@ -38,7 +41,7 @@ int store_dead_get(struct store *s, uint32_t route, uint64_t id, struct batch *b
 
 	if (!table_get(s, TABLE_DEAD, &k, &v))
 		return ERR_NOTFOUND;
-	return letter_read(&v, b, e);
+	return letter_read(&v, route, id, b, e);
 }
 
 int store_dead_next(struct store *s, uint32_t route, uint64_t after, struct batch *b,
@@ -51,7 +54,7 @@ int store_dead_next(struct store *s, uint32_t route, uint64_t after, struct batc
 	    memcmp(found.mv_data, k.b, 4) != 0)
 		return ERR_NOTFOUND;
 	uint64_t id = key_get64((const uint8_t *)found.mv_data + 4);
-	int rc = letter_read(&v, b, e);
+	int rc = letter_read(&v, route, id, b, e);
 	if (rc != 0)
 		*b = (struct batch){ .state = BATCH_DEAD, .id = id, .route = route };
 	return rc;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "store/internal.h"
 
-/* crc(4) in front of the message's body, as with payloads */
+/* crc(4), over the key as well, in front of the message's body: as with payloads */
 #define NOTICE_HEAD 4
 
 uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *body, size_t n)
@@ -15,7 +15,7 @@ uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *bod
 	uint8_t *p = table_reserve(s, TABLE_NOTICE, &k, NOTICE_HEAD + n, 0);
 
 	if (p) {
-		uint32_t crc = crc32c(0, body, n);
+		uint32_t crc = crc32c(crc32c(0, k.b, k.n), body, n);
 		memcpy(p, &crc, NOTICE_HEAD);
 		memcpy(p + NOTICE_HEAD, body, n);
 		s->meta.history_bytes += row_cost(k.n, NOTICE_HEAD + n);
@@ -23,7 +23,7 @@ uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *bod
 	return number;
 }
 
-static bool is_whole(const MDB_val *v)
+bool notice_is_whole(const MDB_val *key, const MDB_val *v)
 {
 	const uint8_t *p = v->mv_data;
 	uint32_t crc;
@@ -31,7 +31,8 @@ static bool is_whole(const MDB_val *v)
 	if (v->mv_size < NOTICE_HEAD)
 		return false;
 	memcpy(&crc, p, NOTICE_HEAD);
-	return crc == crc32c(0, p + NOTICE_HEAD, v->mv_size - NOTICE_HEAD);
+	return crc == crc32c(crc32c(0, key->mv_data, key->mv_size), p + NOTICE_HEAD,
+	    v->mv_size - NOTICE_HEAD);
 }
 
 int store_notice_next(struct store *s, uint32_t instance, uint64_t after, uint64_t *number,
@@ -47,7 +48,7 @@ int store_notice_next(struct store *s, uint32_t instance, uint64_t after, uint64
 		*number = after = key_get64((const uint8_t *)found.mv_data + 4);
 		*body = (const uint8_t *)v.mv_data + NOTICE_HEAD;
 		*n = v.mv_size - NOTICE_HEAD;
-		if (is_whole(&v))
+		if (notice_is_whole(&found, &v))
 			return 0;
 		log_error("stored notice does not match its checksum", "notice=%llu",
 		    (unsigned long long)after);

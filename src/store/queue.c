@@ -56,7 +56,15 @@ static void queue_put(struct store *s, const struct batch *b)
 
 /* --- payload: crc(4) in front of the frame's body ------------------------------------------- */
 
+/* Over the id as well: LMDB keeps large rows by the number of a page, which may rot. */
 #define PAYLOAD_HEAD 4
+
+static uint32_t payload_crc(uint64_t id, const uint8_t *p, size_t n)
+{
+	struct key k = key_id(id);
+
+	return crc32c(crc32c(0, k.b, k.n), p, n);
+}
 
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 {
@@ -73,7 +81,7 @@ void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 		store_failed(s, rc, "put payload");
 		return;
 	}
-	uint32_t crc = crc32c(0, p, n);
+	uint32_t crc = payload_crc(id, p, n);
 	memcpy(value.mv_data, &crc, PAYLOAD_HEAD);
 	memcpy((uint8_t *)value.mv_data + PAYLOAD_HEAD, p, n);
 	s->payload_copies++;
@@ -92,7 +100,21 @@ int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t *
 	*p = (const uint8_t *)v.mv_data + PAYLOAD_HEAD;
 	*n = v.mv_size - PAYLOAD_HEAD;
 	memcpy(&crc, v.mv_data, PAYLOAD_HEAD);
-	return verify && crc != crc32c(0, *p, *n) ? ERR_CORRUPT : 0;
+	return verify && crc != payload_crc(id, *p, *n) ? ERR_CORRUPT : 0;
+}
+
+static void payload_reseal(uint8_t *row, size_t n, uint64_t from, uint64_t to)
+{
+	uint32_t crc;
+
+	if (n < PAYLOAD_HEAD)
+		return;
+	memcpy(&crc, row, PAYLOAD_HEAD);
+	bool whole = crc == payload_crc(from, row + PAYLOAD_HEAD, n - PAYLOAD_HEAD);
+	crc = payload_crc(to, row + PAYLOAD_HEAD, n - PAYLOAD_HEAD);
+	if (!whole)
+		crc = ~crc;
+	memcpy(row, &crc, PAYLOAD_HEAD);
 }
 
 /* The copy is made first: a put may move the page that it is read from. */
@@ -110,6 +132,7 @@ void payload_move(struct store *s, uint64_t from, uint64_t to)
 	}
 	size_t n = v.mv_size;
 	memcpy(copy, v.mv_data, n);
+	payload_reseal(copy, n, from, to);
 	table_del(s, TABLE_PAYLOAD, &was);
 	if ((p = table_reserve(s, TABLE_PAYLOAD, &is, n, MDB_APPEND)))
 		memcpy(p, copy, n);
@@ -251,12 +274,14 @@ void store_batch_set_aside(struct store *s, const struct batch *b)
 
 /* --- finding -------------------------------------------------------------------------------- */
 
-/* A row of the queue; of a damaged one what its key says. */
+/* A row of the queue; of a damaged one, or one under another's key, what its key says. */
 static int queue_read(const MDB_val *v, uint32_t route, enum queue_class class, uint64_t id,
     struct batch *b)
 {
 	int rc = batch_decode(v->mv_data, v->mv_size, b);
 
+	if (rc == 0 && (b->id != id || b->route != route || class_of(b) != class))
+		rc = ERR_CORRUPT;
 	if (rc != 0)
 		*b = (struct batch){
 			.state = class == QUEUE_ASSIGNED ? BATCH_ASSIGNED

@@ -184,6 +184,8 @@ int ended_decode(const uint8_t *p, size_t n, struct ended *e)
 	take_correlation(&r, &e->correlation_len, e->correlation);
 	e->error_count = (uint32_t)take_number(&r, 4);
 	e->errors_len = (uint32_t)take_number(&r, 4);
+	if (e->errors_len > RECORD_ERRORS_MAX)	/* it could not be written again */
+		return ERR_CORRUPT;
 	e->errors = take(&r, e->errors_len);
 	return reader_end(&r);
 }

@@ -25,6 +25,11 @@ int store_open(const struct store_options *o, struct store **out, char *why, siz
 	int rc = store_file_open(s, o, why, size);
 	if (rc == 0)
 		rc = store_meta_load(s, why, size);
+	if (rc == 0 && !names_check(s)) {
+		rc = ERR_CORRUPT;
+		snprintf(why, size, "the names of routes and modules in %s are damaged: restore a "
+		    "backup", o->path);
+	}
 	if (rc == 0 && (rc = alias_filter_load(s)) != 0)
 		snprintf(why, size, "the aliases in %s cannot be read", o->path);
 	if (rc != 0) {
@@ -175,6 +180,7 @@ void store_intake_begin(struct store *s, size_t n)
 		return;
 	alias_intake_begin(s);
 	s->before_intake = s->meta;
+	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
@@ -183,21 +189,24 @@ void store_intake_begin(struct store *s, size_t n)
 	}
 }
 
-int store_intake_end(struct store *s)
+/* Its pages are the turn's again, as LMDB has them. */
+static void forget_intake(struct store *s)
 {
-	if (!s->intake)
-		return s->failure == 0 ? 0 : ERR_IO;
+	alias_intake_abort(s);
+	s->meta = s->before_intake;
+	s->pages_used = s->pages_before_intake;
+}
+
+static int end_child(struct store *s)
+{
 	if (s->intake_full) {
 		store_intake_abort(s);
 		return ERR_FULL;
 	}
-	FAILPOINT("intake.before");
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
-	FAILPOINT("intake.after");
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
-		alias_intake_abort(s);
-		s->meta = s->before_intake;
+		forget_intake(s);
 		return ERR_FULL;
 	}
 	if (rc != 0) {
@@ -207,13 +216,20 @@ int store_intake_end(struct store *s)
 	return 0;
 }
 
+int store_intake_end(struct store *s)
+{
+	FAILPOINT("intake.before");
+	int rc = s->intake ? end_child(s) : s->failure == 0 ? 0 : ERR_IO;
+	FAILPOINT("intake.after");
+	return rc;
+}
+
 void store_intake_abort(struct store *s)
 {
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
-	alias_intake_abort(s);
-	s->meta = s->before_intake;
+	forget_intake(s);
 }
 
 /* --- room ----------------------------------------------------------------------------------- */

@@ -14,8 +14,7 @@
  * Order of use: store_open(); then, each turn, any of the functions below (the first change begins
  * the turn's transaction) and store_commit(). A change that cannot be made remembers the failure:
  * the functions go on as no-ops and store_commit() refuses, which ends the process. Only intake may
- * be refused alone: between store_intake_begin() and store_intake_end() changes go to a child
- * transaction.
+ * be refused alone, between store_intake_begin() and store_intake_end().
  *
  * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h):
  *

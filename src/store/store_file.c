@@ -1,6 +1,7 @@
-/* store_file.c - the store's files: lock, format, preallocation, and how much of it is free */
+/* store_file.c - the store's files: lock, preallocation, damage seen at once, free pages */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,52 +11,26 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/failpoint.h"
-#include "base/rng.h"
 #include "store/internal.h"
 
 /*
  * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
- * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there, preallocate it to its
- * whole size (so that a full disk is met now and not in a commit, reliability.md B2) and sync it
- * and the directory; check its length; open it for good; format record. It is made under another
- * name: what stands under its own was whole once, and is never taken for a beginning.
+ * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there; check its length;
+ * grow it when it is to be larger; open it for good; format record.
+ *
+ * It is made as `custody.mdb.new`, preallocated to its whole size (so that a full disk is met now
+ * and not in a commit, reliability.md B2), synced, and only then gets its name: a power loss leaves
+ * it whole or not there. Until then LMDB's first pages are not synced, and a file of their size
+ * without them would be refused by every later start. What a start that was cut left behind, the
+ * next one does again.
  *
  * The flags are these and no others: nothing that delays or leaves out a sync may come in (A3).
  */
 #define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD)
 #define ENV_FLAGS_FORBIDDEN (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC | MDB_NOLOCK)
 
-#define STORE_FORMAT 2
-#define STORE_MAGIC "handoff\n"
-
-static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = "meta",
-	[TABLE_NAME] = "name",
-	[TABLE_ROUTE] = "route",
-	[TABLE_INSTANCE] = "instance",
-	[TABLE_SEQUENCE] = "sequence",
-	[TABLE_PAYLOAD] = "payload",
-	[TABLE_QUEUE] = "queue",
-	[TABLE_DUE] = "due",
-	[TABLE_DEAD] = "dead",
-	[TABLE_ENDED] = "ended",
-	[TABLE_IDENTITY] = "identity",
-	[TABLE_SERIES] = "series",
-	[TABLE_NOTICE] = "notice",
-	[TABLE_JOURNAL] = "journal",
-	[TABLE_CONFIRM] = "confirm",
-	[TABLE_CONFIRM_DUE] = "confirm_due",
-	[TABLE_CONFIRM_RECORD] = "confirm_record",
-	[TABLE_ALIAS] = "alias",
-	[TABLE_ALIAS_FILTER] = "alias_filter",
-	[TABLE_ACTION] = "action",
-	[TABLE_CONTROL] = "control",
-};
-
-__attribute__((format(printf, 4, 5)))
-static int refuse(int err, char *why, size_t size, const char *fmt, ...)
+int store_refuse(int err, char *why, size_t size, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -80,6 +55,40 @@ static bool is_remote(int fd)
 	return false;
 }
 
+/* fsync, or syncfs: the whole file system. 0, or -1 with errno. */
+static int sync_directory(const char *path, int (*sync)(int fd))
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	int rc = sync(fd);
+	close(fd);
+	return rc;
+}
+
+/* A name is durable when the directory that it is in has been synced. */
+static int sync_parent(const char *path)
+{
+	char parent[4096];
+
+	snprintf(parent, sizeof parent, "%s", path);
+	return sync_directory(dirname(parent), fsync);
+}
+
+/*
+ * Synced even if it is there already: a start that made it may have been cut before it could. Where
+ * its parent may not be read, everything is synced instead.
+ */
+static int directory_make(const char *dir)
+{
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return -1;
+	if (sync_parent(dir) == 0)
+		return 0;
+	return errno == EACCES ? sync_directory(dir, syncfs) : -1;
+}
+
 /* Who may write in it could put another store in the place of ours. */
 static bool is_others_to_write(const char *dir)
 {
@@ -92,39 +101,43 @@ static int lock_take(struct store *s, const char *dir, char *why, size_t size)
 {
 	char path[4096];
 
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return refuse(ERR_IO, why, size, "store directory %s cannot be made: %s", dir,
+	if (directory_make(dir) != 0)
+		return store_refuse(ERR_IO, why, size, "store directory %s cannot be made: %s", dir,
 		    strerror(errno));
 	if (is_others_to_write(dir))
-		return refuse(ERR_INVALID, why, size,
+		return store_refuse(ERR_INVALID, why, size,
 		    "others than its owner may write in the store directory %s: chmod go-w %s", dir,
 		    dir);
 	snprintf(path, sizeof path, "%s/lock", dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)
-		return refuse(ERR_IO, why, size, "%s cannot be opened: %s", path, strerror(errno));
+		return store_refuse(ERR_IO, why, size, "%s cannot be opened: %s", path,
+		    strerror(errno));
 	if (is_remote(s->lock_fd))
-		return refuse(ERR_INVALID, why, size,
+		return store_refuse(ERR_INVALID, why, size,
 		    "store directory %s is on a network or FUSE file "
 		    "system, where a flush is not a promise: use a local ext4 or XFS",
 		    dir);
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return refuse(ERR_BUSY, why, size,
+		return store_refuse(ERR_BUSY, why, size,
 		    "another broker serves the store %s (its lock is held): "
 		    "stop it first, or name another store.path",
 		    dir);
 	return 0;
 }
 
-static int sync_path(const char *path, int flags)
+/* A disk can get well by itself; a file of something else needs a person. */
+static int refuse_file(int rc, const char *file, char *why, size_t size)
 {
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	int rc = fsync(fd);
-	close(fd);
-	return rc;
+	if (rc == MDB_VERSION_MISMATCH)
+		return store_refuse(ERR_VERSION, why, size,
+		    "%s was written with another version of LMDB: use the broker that wrote it",
+		    file);
+	if (rc == MDB_INVALID)
+		return store_refuse(ERR_CORRUPT, why, size,
+		    "%s is not a store: move it away, or name another store.path", file);
+	return store_refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
+	    mdb_strerror(rc));
 }
 
 static int env_open(struct store *s, const char *file, char *why, size_t size)
@@ -141,10 +154,9 @@ static int env_open(struct store *s, const char *file, char *why, size_t size)
 	if (rc == 0)
 		rc = mdb_env_get_flags(s->env, &flags);
 	if (rc != 0)
-		return refuse(ERR_IO, why, size, "%s cannot be opened as a store: %s", file,
-		    mdb_strerror(rc));
+		return refuse_file(rc, file, why, size);
 	if (flags & ENV_FLAGS_FORBIDDEN)
-		return refuse(ERR_IO, why, size,
+		return store_refuse(ERR_IO, why, size,
 		    "%s: the store was opened with flags that weaken a sync", file);
 	return 0;
 }
@@ -157,7 +169,7 @@ static void env_close(struct store *s)
 }
 
 /* 0, or an errno. A disk without the room is not even begun to be filled. */
-static int allocate(const char *dir, int fd, uint64_t want)
+static int allocate(int fd, uint64_t want)
 {
 	struct statvfs fs;
 	struct stat st;
@@ -169,25 +181,47 @@ static int allocate(const char *dir, int fd, uint64_t want)
 		return ENOSPC;
 	int rc = posix_fallocate(fd, 0, (off_t)want);
 	FAILPOINT("create.allocated");
-	if (rc == 0 && (fsync(fd) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
+	if (rc == 0 && fsync(fd) != 0)
 		rc = errno;
 	return rc;
 }
 
 /* Makes the file whole before it is used, or grows it; a larger file than asked for stays. */
-static int preallocate(const char *dir, const char *file, uint64_t want, char *why, size_t size)
+static int preallocate(const char *file, uint64_t want, char *why, size_t size)
 {
 	int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	int rc = fd < 0 ? errno : allocate(dir, fd, want);
+	int rc = fd < 0 ? errno : allocate(fd, want);
 
 	if (fd >= 0)
 		close(fd);
 	if (rc != 0)
-		return refuse(ERR_IO, why, size,
+		return store_refuse(ERR_IO, why, size,
 		    "%s cannot be made %llu bytes large: %s; free room on that "
 		    "file system or lower store.size",
 		    file, (unsigned long long)want, strerror(rc));
 	return 0;
+}
+
+/* An empty store under a name of its own, whole and durable before it gets the file's. */
+static int make(struct store *s, const char *file, char *why, size_t size)
+{
+	char fresh[4096 + 16], lock[4096 + 32];
+
+	snprintf(fresh, sizeof fresh, "%s.new", file);
+	snprintf(lock, sizeof lock, "%s-lock", fresh);
+	unlink(fresh);			/* of a start that was cut */
+	int rc = env_open(s, fresh, why, size);
+	FAILPOINT("create.opened");
+	env_close(s);
+	unlink(lock);
+	if (rc == 0)
+		rc = preallocate(fresh, s->size, why, size);
+	if (rc == 0 && (rename(fresh, file) != 0 || sync_parent(file) != 0))
+		rc = store_refuse(ERR_IO, why, size, "%s cannot be made: %s", file,
+		    strerror(errno));
+	if (rc != 0)
+		unlink(fresh);
+	return rc;
 }
 
 /*
@@ -202,7 +236,7 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	mdb_env_stat(s->env, &stat);
 	s->page_size = stat.ms_psize;
 	if (length < (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize)
-		return refuse(ERR_CORRUPT, why, size,
+		return store_refuse(ERR_CORRUPT, why, size,
 		    "%s is cut short: %llu bytes, its last page ends at %llu; "
 		    "restore it from a backup",
 		    file, (unsigned long long)length,
@@ -210,29 +244,58 @@ static int check_length(struct store *s, const char *file, uint64_t length, char
 	return 0;
 }
 
-/* A start that fails in the middle of this, or is killed, leaves nothing that the next one minds. */
-static int make(struct store *s, const char *dir, const char *file, char *why, size_t size)
+/*
+ * LMDB writes its two first pages in turn, each with the number of its commit, and believes the
+ * higher one; they have no checksum. Numbers that do not follow each other have rotted, and LMDB
+ * would go back to an earlier commit, or on from one that never was. (The place of the number: a
+ * page's head, and 128 bytes of struct MDB_meta, in all files of LMDB 0.9.)
+ */
+static int check_commits(const char *file, size_t page_size, char *why, size_t size)
 {
-	char made[4096], lock[sizeof made + 8];
+	const off_t place = 16 + 128;
+	uint64_t n[2] = { 0, 0 };
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	bool read = fd >= 0 && pread(fd, &n[0], sizeof n[0], place) == sizeof n[0] &&
+	    pread(fd, &n[1], sizeof n[1], (off_t)page_size + place) == sizeof n[1];
 
-	snprintf(made, sizeof made, "%s/custody.mdb.new", dir);
-	snprintf(lock, sizeof lock, "%s-lock", made);
-	unlink(made);
-	int rc = env_open(s, made, why, size);
-	FAILPOINT("create.opened");
-	env_close(s);
-	unlink(lock);
+	if (fd >= 0)
+		close(fd);
+	if (read && (n[0] + 1 == n[1] || n[1] + 1 == n[0] || (n[0] == 0 && n[1] == 0)) &&
+	    (n[0] & 1) == 0)
+		return 0;
+	return store_refuse(ERR_CORRUPT, why, size,
+	    "%s is damaged: its two latest commits are %llu and %llu; restore it from a backup",
+	    file, (unsigned long long)n[0], (unsigned long long)n[1]);
+}
+
+/* Opens the file that is there; grows it when it is smaller than it is to be. */
+static int open_there(struct store *s, const char *file, char *why, size_t size)
+{
+	struct stat st = { .st_size = 0 };
+
+	if (stat(file, &st) != 0)
+		return store_refuse(ERR_IO, why, size, "%s cannot be read: %s", file,
+		    strerror(errno));
+	if ((uint64_t)st.st_size > s->size)
+		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
+	int rc = env_open(s, file, why, size);
 	if (rc == 0)
-		rc = preallocate(dir, made, s->size, why, size);
-	if (rc == 0 && (rename(made, file) != 0 || sync_path(dir, O_RDONLY | O_DIRECTORY) != 0))
-		rc = refuse(ERR_IO, why, size, "%s cannot be made: %s", file, strerror(errno));
+		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
+	if (rc == 0)
+		rc = check_commits(file, s->page_size, why, size);
+	if (rc == 0 && (uint64_t)st.st_size < s->size) {
+		env_close(s);
+		rc = preallocate(file, s->size, why, size);
+		if (rc == 0)
+			rc = env_open(s, file, why, size);
+	}
 	return rc;
 }
 
 int store_file_open(struct store *s, const struct store_options *o, char *why, size_t size)
 {
 	char file[4096];
-	struct stat st = { .st_size = 0 };
+	struct stat st;
 	int rc = lock_take(s, o->path, why, size);
 
 	if (rc != 0)
@@ -240,28 +303,13 @@ int store_file_open(struct store *s, const struct store_options *o, char *why, s
 	s->size = o->size;
 	snprintf(file, sizeof file, "%s/custody.mdb", o->path);
 	FAILPOINT("create.locked");
-	bool fresh = stat(file, &st) != 0 || st.st_size == 0;
-	if (!fresh && (uint64_t)st.st_size > s->size)
-		s->size = (uint64_t)st.st_size;	/* a store grows, it does not shrink */
-	if (fresh)
-		rc = make(s, o->path, file, why, size);
-	if (rc == 0)
-		rc = env_open(s, file, why, size);
-	if (rc == 0 && !fresh)
-		rc = check_length(s, file, (uint64_t)st.st_size, why, size);
-	if (rc == 0 && !fresh && (uint64_t)st.st_size < s->size) {
-		env_close(s);
-		rc = preallocate(o->path, file, s->size, why, size);
-		if (rc == 0)
-			rc = env_open(s, file, why, size);
-	}
-	if (rc == 0 && s->page_size == 0) {
-		MDB_stat stat;
-
-		mdb_env_stat(s->env, &stat);
-		s->page_size = stat.ms_psize;
-	}
-	return rc;
+	if (stat(file, &st) != 0)
+		rc = make(s, file, why, size);
+	else if (st.st_size == 0)	/* never was: it had its size before it had its name */
+		rc = store_refuse(ERR_CORRUPT, why, size,
+		    "%s is cut short: it is empty; restore it from a backup, or remove it to begin "
+		    "with nothing", file);
+	return rc != 0 ? rc : open_there(s, file, why, size);
 }
 
 void store_file_close(struct store *s)
@@ -270,108 +318,6 @@ void store_file_close(struct store *s)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	s->lock_fd = -1;
-}
-
-/* --- the format record ---------------------------------------------------------------------- */
-
-/*
- *	magic(8) format(4) broker_id(16) numbers(8 each) crc(4)
- */
-#define META_NUMBERS 10
-_Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of numbers");
-#define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
-
-static const struct key meta_key = { .b = "store", .n = 5 };
-
-static void put_le(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get_le(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-void store_meta_save(struct store *s)
-{
-	uint8_t b[META_BYTES];
-	uint64_t numbers[META_NUMBERS];
-
-	memcpy(b, STORE_MAGIC, 8);
-	put_le(b + 8, STORE_FORMAT, 4);
-	memcpy(b + 12, s->broker_id.b, 16);
-	memcpy(numbers, &s->meta, sizeof numbers);
-	for (size_t i = 0; i < META_NUMBERS; i++)
-		put_le(b + 28 + 8 * i, numbers[i], 8);
-	put_le(b + META_BYTES - 4, crc32c(0, b, META_BYTES - 4), 4);
-	table_put(s, TABLE_META, &meta_key, b, sizeof b);
-}
-
-static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, size_t size)
-{
-	uint64_t numbers[META_NUMBERS];
-
-	if (n < 12 || memcmp(b, STORE_MAGIC, 8) != 0)
-		return refuse(ERR_CORRUPT, why, size,
-		    "store.path holds an LMDB file that is no handoff store");
-	if (get_le(b + 8, 4) != STORE_FORMAT)
-		return refuse(ERR_VERSION, why, size,
-		    "the store has format %u, this broker knows format %u: "
-		    "use the broker that wrote it, or a newer one",
-		    (unsigned)get_le(b + 8, 4), STORE_FORMAT);
-	if (n != META_BYTES || get_le(b + n - 4, 4) != crc32c(0, b, n - 4))
-		return refuse(ERR_CORRUPT, why, size,
-		    "the store's format record is damaged: restore a backup");
-	memcpy(s->broker_id.b, b + 12, 16);
-	for (size_t i = 0; i < META_NUMBERS; i++)
-		numbers[i] = get_le(b + 28 + 8 * i, 8);
-	memcpy(&s->meta, numbers, sizeof numbers);
-	s->saved = s->meta;
-	return 0;
-}
-
-static void meta_make(struct store *s)
-{
-	uint8_t random[16];
-
-	rng_system(random, sizeof random);
-	uuid_make(&s->broker_id, 0, random);
-	memcpy(s->broker_id.b, random,
-	    6); /* all of it random: it names a store, nothing sorts by it */
-	store_meta_save(s);
-}
-
-int store_meta_load(struct store *s, char *why, size_t size)
-{
-	MDB_val v;
-	MDB_txn *txn = store_writer(s);
-
-	for (enum table t = 0; txn && t < TABLE_COUNT; t++) {
-		int rc = mdb_dbi_open(txn, table_names[t], MDB_CREATE, &s->tables[t]);
-		if (rc != 0)
-			return refuse(ERR_IO, why, size,
-			    "the store's table %s cannot be opened: %s", table_names[t],
-			    mdb_strerror(rc));
-	}
-	if (txn && table_get(s, TABLE_META, &meta_key, &v)) {
-		int rc = meta_read(s, v.mv_data, v.mv_size, why, size);
-		if (rc != 0)
-			return rc;
-	} else if (txn) {
-		meta_make(s);
-	}
-	FAILPOINT("create.format");
-	if (store_commit(s) != 0)
-		return refuse(ERR_IO, why, size, "the store's first commit failed: %s",
-		    mdb_strerror(s->failure));
-	FAILPOINT("create.done");
-	return 0;
 }
 
 /* --- free pages ----------------------------------------------------------------------------- */

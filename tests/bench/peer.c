@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/datetime.h"
 #include "bench.h"
@@ -71,16 +72,20 @@ struct envelope peer_envelope(struct peer *p, const char *target)
 	return e;
 }
 
+/* One of its own for each run: outcomes of a run that was killed are told to nobody else. */
 static void greet(struct peer *p, uint64_t max_in_flight)
 {
 	const struct envelope e = peer_envelope(p, "BROKER");
+	char instance[32];
+	struct message m;
+
+	snprintf(instance, sizeof(instance), "bench-%ld", (long)getpid());
 	const struct hello_out hello = {
-		.instance_id = span_of("bench"),
+		.instance_id = span_of(instance),
 		.max_in_flight = max_in_flight,
 		.mailbox = true,
 		.client = span_of("bench"),
 	};
-	struct message m;
 
 	encode_hello(link_out(p->link), &e, &hello);
 	peer_flush(p);

@@ -23,15 +23,17 @@ static void store_path(const char *dir, char out[512])
 	snprintf(out, 512, "%s/custody.mdb", dir);
 }
 
-static void open_store(const char *dir, struct store **s)
+struct store *broker_open_store(const char *dir)
 {
 	struct store_options o = { .path = dir, .size = STORE_BYTES };
+	struct store *s;
 	char why[512];
 
-	if (store_open(&o, s, why, sizeof why) != 0) {
+	if (store_open(&o, &s, why, sizeof why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
+	return s;
 }
 
 static void pristine(const char *path, uint8_t *bytes, bool put)
@@ -49,13 +51,11 @@ void broker_prepare(const char *dir)
 {
 	static uint8_t *bytes;
 	char path[512];
-	struct store *s;
 
 	store_path(dir, path);
 	if (!bytes) {
 		unlink(path);		/* of a process before this one */
-		open_store(dir, &s);
-		store_close(s);
+		store_close(broker_open_store(dir));
 		bytes = xmalloc(PRISTINE_BYTES);
 		pristine(path, bytes, false);
 	}
@@ -98,6 +98,19 @@ static void damage(struct world *w)
 	flip_marks(w, parcel);
 }
 
+/* --- clocks ---------------------------------------------------------------------------------- */
+
+/* The wall clock is for display: it may say anything, and nothing may come of it. */
+static void turn_clocks(struct world *w)
+{
+	const int64_t years = INT64_C(365) * 86400 * 1000000;
+
+	if (has_trouble(w, TROUBLE_WALL) && chance(w, 20))
+		w->wall_off_us = (int64_t)between(w, 0, 20) * years - 10 * years;
+	w->wall_us = (int64_t)w->now_ms * 1000 + 20 * years + w->wall_off_us;
+	core_set_time(w->core, w->now_ms, w->peer_ms, w->wall_us);
+}
+
 /* --- start and end --------------------------------------------------------------------------- */
 
 /* A route's batches in custody decide whether it is ordered; without any it may change. */
@@ -129,11 +142,23 @@ static void reconfigure(struct world *w)
 	w->plan.routes[route].ordered = !w->plan.routes[route].ordered;
 }
 
+/* Another broker finds the lock, and says so. */
+static void try_second(struct world *w)
+{
+	struct store_options o = { .path = w->path, .size = STORE_BYTES };
+	struct store *second = NULL;
+	char why[256] = "";
+
+	trace(w, "a second broker tries the store");
+	if (store_open(&o, &second, why, sizeof why) != ERR_BUSY || second || !*why)
+		broke(w, "two brokers serve one store");
+}
+
 void broker_start(struct world *w)
 {
 	char why[256];
 
-	open_store(w->path, &w->store);
+	w->store = broker_open_store(w->path);
 	if (w->now_ms < store_clock_ms(w->store) || chance(w, 2))
 		w->now_ms = store_clock_ms(w->store) + between(w, 0, 500);
 	if (has_trouble(w, TROUBLE_IDLE) && chance(w, 6))	/* it was away for long */
@@ -141,15 +166,19 @@ void broker_start(struct world *w)
 	w->peer_ms = w->now_ms;
 	if (w->starts > 0 && has_trouble(w, TROUBLE_RECONFIGURE) && chance(w, 3))
 		reconfigure(w);
+	if (w->starts > 0 && has_trouble(w, TROUBLE_ELSEWHERE) && chance(w, 4))
+		elsewhere_run(w);
 	w->core = core_create(w->store, &connection_ops, &w->plan.core, w->now_ms,
 	    w->seed + 1000003ull * ++w->starts, why, sizeof why);
 	if (!w->core)
 		broke(w, "the core refuses the store: %s", why);
-	core_set_time(w->core, w->now_ms, w->peer_ms, (int64_t)w->now_ms * 1000);
+	turn_clocks(w);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		w->route_numbers[r] = store_route_number(w->store, w->plan.routes[r].name);
 	w->in_turn = true;
 	model_recover(w);
+	if (has_trouble(w, TROUBLE_SECOND) && chance(w, 3))
+		try_second(w);
 	memset(w->had_suspects, 0, sizeof w->had_suspects);
 	check_store(w);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
@@ -188,12 +217,38 @@ void broker_crash(struct world *w, const char *when)
 	broker_start(w);
 }
 
-static void commit(struct world *w)
+/* What fails is the end: it cannot be tried again, and nobody has been told anything. */
+static bool commit_fails(struct world *w, enum disk_fault fault)
 {
-	if (store_has_failed(w->store) || store_commit(w->store) != 0)
+	int rc;
+
+	disk_arm(fault);
+	rc = store_commit(w->store);
+	if (!disk_disarm())
+		return false;
+	if (rc != ERR_IO || !store_has_failed(w->store) || store_commit(w->store) != ERR_IO)
+		broke(w, "a commit that the disk refuses (%d) is no failure", fault);
+	if (fault == DISK_META_KEPT)	/* though it has failed, it is there */
+		w->committed = w->model;
+	return true;
+}
+
+/* False: the process has died of it, and started again. */
+static bool commit(struct world *w)
+{
+	bool sound = !has_trouble(w, TROUBLE_DISK) || !chance(w, 60);
+
+	if (store_has_failed(w->store))
+		broke(w, "a change fails");
+	if (sound && store_commit(w->store) != 0)
 		broke(w, "the commit fails");
+	if (!sound && commit_fails(w, (enum disk_fault)between(w, DISK_SYNC, DISK_META_KEPT))) {
+		broker_crash(w, "as the disk refuses the commit");
+		return false;
+	}
 	w->committed = w->model;
 	w->in_turn = false;
+	return true;
 }
 
 void broker_restart(struct world *w)
@@ -208,7 +263,8 @@ void broker_restart(struct world *w)
 		broke(w, "the core goes on though it was shut down");
 	check_touched(w);
 	core_check(w->core);
-	commit(w);
+	if (!commit(w))
+		return;
 	broker_stop(w);
 	broker_start(w);
 }
@@ -218,7 +274,7 @@ void broker_restart(struct world *w)
 void broker_begin(struct world *w)
 {
 	if (!w->in_turn)
-		core_set_time(w->core, w->now_ms, w->peer_ms, (int64_t)w->now_ms * 1000);
+		turn_clocks(w);
 	w->in_turn = true;
 }
 
@@ -284,6 +340,18 @@ static bool dies(struct world *w, enum trouble t, const char *when)
 	return true;
 }
 
+/* Another turn is asked for only where somebody has room for what it is owed. */
+static void check_pending(const struct world *w)
+{
+	const struct connection *c;
+	bool room = false;
+
+	TAILQ_FOREACH(c, &w->connections, next)
+		room |= connection_has_room(w, c);
+	if (core_has_pending(w->core) && !room)
+		broke(w, "the core would tell those who have no room");
+}
+
 /* The commit takes a while; the clocks of what leaves behind it begin after that. */
 static void pass_commit(struct world *w)
 {
@@ -302,7 +370,8 @@ void broker_turn(struct world *w)
 	close_turn(w);
 	if (dies(w, TROUBLE_COMMIT, "as the commit fails"))
 		return;
-	commit(w);
+	if (!commit(w))
+		return;
 	note_payload(w);
 	if (dies(w, TROUBLE_RELEASE, "after the commit, nothing is out"))
 		return;
@@ -311,6 +380,7 @@ void broker_turn(struct world *w)
 		broker_crash(w, "while what is owed leaves");
 	else
 		store_read_end(w->store);
+	check_pending(w);
 	if (!w->in_turn)
 		w->committed = w->model; /* which deliveries have begun: memory, not the store */
 }

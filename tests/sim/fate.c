@@ -67,7 +67,7 @@ void fate_take(struct world *w, int parcel, int party, const struct frame *frame
 		.records = w->parcels[parcel].records,
 		.frame_len = (uint32_t)frame->len,
 		.frame_crc = crc32c(0, frame->data, frame->len),
-		.received_at_us = (int64_t)w->now_ms * 1000,
+		.received_at_us = w->wall_us,
 	};
 	w->model.owner[parcel] = parcel;
 	w->parcels[parcel].corrupt = false;

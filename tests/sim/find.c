@@ -55,6 +55,30 @@ static bool on_row(void *arg, const struct batch_view *v)
 	return true;
 }
 
+/* Texts may be beginnings; what else is selected so is looked at by is_reason_right(). */
+static void draw_words(struct world *w, struct selection *s)
+{
+	static const char *const codes[] = { "INT_DELIVERY_00", "INT_BATCH_002", "INT_ROUTE" };
+	static const char *const names[] = { "ALPHA", "instance-", "GAMMA/instance-1", "BROKER", "#" };
+
+	if (chance(w, 3))
+		s->code = codes[between(w, 0, 2)];
+	if (chance(w, 4))
+		s->field = "da";
+	if (chance(w, 3))
+		s->instance = names[between(w, 0, 4)];
+	if (chance(w, 3))
+		s->holder = names[between(w, 0, 4)];
+	if (chance(w, 3))
+		s->correlation = "day ";
+	if (chance(w, 3))
+		s->reason = (enum reason)between(w, REASON_NEXT, REASON_DEAD);
+	if (chance(w, 3))
+		s->older_ms = between(w, 1, 100000);
+	if (chance(w, 3))
+		s->younger_ms = between(w, 1, 100000);
+}
+
 static void draw_selection(struct world *w, struct selection *s)
 {
 	*s = (struct selection){ .states = chance(w, 2) ? 0 : (unsigned)between(w, 1, 15)
@@ -82,13 +106,16 @@ static void select_all(struct world *w)
 	struct selection_cursor at = { 0 };
 	static struct look k;
 	struct selection s;
+	bool words = chance(w, 3);
 
 	k = (struct look){ .w = w };
 	draw_selection(w, &s);
+	if (words)
+		draw_words(w, &s);
 	while (!at.done)
 		core_select(w->core, &s, &at, (unsigned)between(w, 1, 20), on_row, &k);
 	for (int p = 0; p < w->parcel_count; p++)
-		if (is_selected(w, &s, p) != k.seen[p])
+		if (is_selected(w, &s, p) != k.seen[p] && (k.seen[p] || !words))
 			broke(w, "a look %s batch %d", k.seen[p] ? "finds" : "does not find", p);
 }
 
@@ -146,6 +173,43 @@ static void view_batch(struct world *w, int parcel)
 		broke(w, "batch %d is %sshown", parcel, there ? "" : "not ");
 }
 
+static void view_routes(struct world *w)
+{
+	size_t known, connected = 0;
+	uint64_t assigned = 0;
+
+	if (core_route_count(w->core) != w->plan.core.route_count ||
+	    core_is_draining(w->core) != w->model.draining || core_now_ms(w->core) != w->now_ms ||
+	    core_wall_of(w->core, w->now_ms) != w->wall_us || core_store(w->core) != w->store ||
+	    core_max_frame_bytes(w->core) != FRAME_MAX_BYTES)
+		broke(w, "the broker shows itself otherwise than it is");
+	for (int n = 0; n < (int)w->plan.core.route_count; n++) {
+		const struct route *r = core_route_by_name(w->core, span_of(w->plan.routes[n].name));
+		struct route_view v;
+
+		if (r != core_route(w->core, (size_t)n) ||
+		    core_route_by_number(w->core, core_route_number(r)) != r ||
+		    core_route_number(r) != w->route_numbers[n])
+			broke(w, "route %d is not found under its name and number", n);
+		core_view_route(w->core, r, &v);
+		if (v.depth != counters_queued(v.counters) || v.control->paused != w->model.paused[n])
+			broke(w, "route %d is shown with depth %llu", n, (unsigned long long)v.depth);
+	}
+	for (int n = 0; n < w->party_count; n++)
+		connected += w->model.parties[n].connected;
+	for (int p = 0; p < w->parcel_count; p++)
+		assigned += w->model.fates[p].known && w->model.fates[p].state == BATCH_ASSIGNED;
+	if (core_assigned(w->core) != assigned)
+		broke(w, "%llu batches are said to be out",
+		    (unsigned long long)core_assigned(w->core));
+	if (core_connected(w->core, &known) != connected ||
+	    core_route_by_name(w->core, span_of("nowhere")) ||
+	    core_route_by_number(w->core, UINT32_MAX) || core_counters(w->core, "nowhere") ||
+	    core_module_name(w->core, span_of("NOBODY")) ||
+	    !core_module_name(w->core, span_of("BETA")))
+		broke(w, "what is not there is found, or %zu instances are connected", connected);
+}
+
 static int party_by_number(struct world *w, uint32_t number)
 {
 	for (int n = 0; n < w->party_count; n++)
@@ -199,6 +263,7 @@ bool find_view(struct world *w)
 	row_check_all(w);
 	view_batch(w, parcel);
 	view_instances(w);
+	view_routes(w);
 	return true;
 }
 

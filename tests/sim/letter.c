@@ -174,7 +174,7 @@ void letter_find(struct world *w)
 		if (p->kind == KIND_REJECTS && find_rejects(w, p, &b, &e))
 			is_rejects(w, n, &b, &e);
 		else if (p->kind == KIND_COPY || p->corrupt || w->was_full ||
-		    w->plan.troubles[TROUBLE_FULL_STORE])
+		    w->plan.troubles[TROUBLE_FULL_STORE] || w->plan.troubles[TROUBLE_NO_PIECE])
 			is_copy(w, n);
 		else
 			broke(w, "there is no letter of the records that batch %d is rejected of",

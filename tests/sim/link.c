@@ -121,6 +121,8 @@ bool link_join(struct world *w, struct actor *a)
 		broke(w, "party %d is %s", a->party, c->instance ? "welcome" : "refused");
 	if (welcome) {
 		w->model.parties[a->party].number = instance_number(c->instance);
+		if (instance_max_in_flight(c->instance) != w->model.parties[a->party].max_in_flight)
+			broke(w, "party %d is welcomed with another credit", a->party);
 		a->connection = c;
 		health_begin(w, c);
 		learn_routes(w, a);

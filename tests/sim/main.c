@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +32,12 @@
  *			a person's hand (hold, redrive, purge, import, pause, kick …) and eye
  *	message.c	their frames, by the real encoder through the real decoder
  *	broker.c	the process under test: start, turn, commit, crash, bit rot
+ *	disk.c		calls that fail under the store
+ *	rot.c elsewhere.c
+ *			two ways for a store to meet another life: damaged, or under a configuration
+ *			that declares less
+ *	storm.c		thousands of batches at once, without a seed and without the model
+ *	listener.c	a peer that does nothing, for those three
  *	connection.c	peers that are no sockets: what is owed leaves after the commit
  *	model.h		the model: what is in it
  *	fate.c party.c row.c letter.c
@@ -50,6 +57,7 @@
  *
  *	sim --seeds 1000 [--from M] [--jobs 2]	many; the arrows of a batch's life that were taken
  *	sim --seed N [--trace]			one, as a story
+ *	sim --storm				thousands of batches at once: storm.c
  *	--dir DIR				where the stores are; best a tmpfs
  *
  * Exits 1 when an invariant broke, or when an arrow was never taken in ARROWS_WANTED seeds.
@@ -61,7 +69,7 @@
 struct options {
 	uint64_t from, seeds;
 	unsigned jobs;
-	bool one, trace;
+	bool one, trace, storm;
 	const char *dir;
 };
 
@@ -71,14 +79,17 @@ struct progress {
 	uint64_t passed, failed;
 	uint64_t current[JOBS_MAX];
 	uint64_t arrows[BATCH_STATE_COUNT][CAUSE_COUNT];
+	uint64_t simulated_ms, starts;
 };
 
 static struct world world;
 
 /* --- a worker -------------------------------------------------------------------------------- */
 
-static void add_arrows(struct progress *p, const struct world *w)
+static void add_seed(struct progress *p, const struct world *w)
 {
+	__atomic_add_fetch(&p->simulated_ms, w->now_ms - SEED_BEGINS_MS, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&p->starts, w->starts, __ATOMIC_RELAXED);
 	for (int from = 0; from < BATCH_STATE_COUNT; from++)
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
 			__atomic_add_fetch(&p->arrows[from][cause], w->arrows[from][cause],
@@ -98,10 +109,11 @@ static void silence_log(void)
 __attribute__((noreturn))
 static void work(const struct options *o, struct progress *p, unsigned job)
 {
+	/* of its own work, however busy the machine is: it waits for nothing */
+	const struct itimerval patience = { .it_value.tv_sec = SEED_SECONDS_MAX };
 	char dir[300];
 
 	silence_log();
-	signal(SIGALRM, SIG_DFL);
 	signal(SIGINT, SIG_IGN);	/* the keeper's affair */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(dir, sizeof dir, "%s/%u", o->dir, job);
@@ -109,11 +121,11 @@ static void work(const struct options *o, struct progress *p, unsigned job)
 		uint64_t seed = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
 
 		if (seed >= o->from + o->seeds)
-			_exit(0);
+			exit(0);	/* not _exit(): coverage is written then */
 		p->current[job] = seed;
-		alarm(SEED_SECONDS_MAX);
+		setitimer(ITIMER_PROF, &patience, NULL);
 		seed_run(&world, seed, dir, false);
-		add_arrows(p, &world);
+		add_seed(p, &world);
 		__atomic_add_fetch(&p->passed, 1, __ATOMIC_RELAXED);
 	}
 }
@@ -144,7 +156,7 @@ static void report_death(const struct progress *p, unsigned job, int status)
 	if (WIFEXITED(status))
 		return;			/* it has told its story */
 	fprintf(stderr, "\nseed %llu %s (signal %d)\nreplay it with: sim --seed %llu --trace\n",
-	    (unsigned long long)p->current[job], WTERMSIG(status) == SIGALRM ? "hung" : "died",
+	    (unsigned long long)p->current[job], WTERMSIG(status) == SIGPROF ? "hung" : "died",
 	    WTERMSIG(status), (unsigned long long)p->current[job]);
 }
 
@@ -266,7 +278,8 @@ static uint64_t number(const char *text)
 static void usage(void)
 {
 	fprintf(stderr, "usage: sim --seeds N [--from M] [--jobs J] [--dir DIR]\n"
-	    "       sim --seed N [--trace] [--dir DIR]\n");
+	    "       sim --seed N [--trace] [--dir DIR]\n"
+	    "       sim --storm [--dir DIR]\n");
 	exit(64);
 }
 
@@ -275,7 +288,7 @@ static void options_read(struct options *o, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "seed", required_argument, NULL, 'n' }, { "seeds", required_argument, NULL, 's' },
 		{ "from", required_argument, NULL, 'f' }, { "jobs", required_argument, NULL, 'j' },
-		{ "dir", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' }, { 0 },
+		{ "dir", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' }, { "storm", no_argument, NULL, 'm' }, { 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
@@ -291,6 +304,8 @@ static void options_read(struct options *o, int argc, char **argv)
 			o->dir = optarg;
 		else if (c == 't')
 			o->trace = true;
+		else if (c == 'm')
+			o->storm = true;
 		else if (c == '?')
 			usage();
 	}
@@ -311,18 +326,23 @@ int main(int argc, char **argv)
 	digest_init();
 	o.dir = made_dir(o.dir);
 	p->next = o.from;
-	if (o.trace) {
+	if (o.trace || o.storm) {
 		char dir[300];
 
 		snprintf(dir, sizeof dir, "%s/0", o.dir);
-		seed_run(&world, o.from, dir, true);
-		add_arrows(p, &world);
+		if (o.storm)
+			storm_run(&world, dir);
+		else
+			seed_run(&world, o.from, dir, true);
+		add_seed(p, &world);
 		p->passed = 1;
 	} else {
 		run_many(&o, p);
 	}
-	bool taken = report_arrows(p, o.seeds >= ARROWS_WANTED);
+	bool taken = o.storm || report_arrows(p, !o.one && o.seeds >= ARROWS_WANTED);
 	remove_dir(&o);
+	printf("%.1f hours simulated, %llu starts of the broker\n",
+	    (double)p->simulated_ms / 3600000, (unsigned long long)p->starts);
 	printf("%llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
 	    (unsigned long long)p->failed);
 	return p->failed == 0 && taken && !stopped ? 0 : 1;

@@ -105,7 +105,7 @@ static size_t put_completes(const struct world *w, const struct parcel *p, enum 
 		out[n++] = (struct ack_out){
 			.batch_id = w->parcels[c->parcel].batch_id,
 			.status = ACK_PROCESSED,
-			.records_accepted = w->parcels[c->parcel].records - c->rejected,
+			.records_accepted = w->parcels[c->parcel].records - c->rejected + c->unsound,
 			.records_rejected = c->rejected,
 			.lease = c->lease,
 		};
@@ -140,7 +140,10 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 	e.correlation_id = span_of(correlation);
 	buf_init(&records, 0);
 	buf_init(&frame, 0);
-	put_records(&records, w, parcel, flaw == FLAW_OTHER_CONTENT);
+	if (flaw == FLAW_NO_LIST)
+		buf_put(&records, (uint8_t[]){ 0xc0 }, 1);
+	else
+		put_records(&records, w, parcel, flaw == FLAW_OTHER_CONTENT);
 	b.records = (struct span){ (const char *)buf_bytes(&records), records.len };
 	sha256(b.records.p, b.records.n, b.checksum);
 	if (flaw == FLAW_CHECKSUM)
@@ -167,6 +170,7 @@ void message_read(struct world *w, const struct frame *f, struct message *m)
 static size_t put_errors(struct world *w, const struct reply *r, struct error_out out[ERRORS_MAX],
     char ids[ERRORS_MAX][32])
 {
+	static char text[RECORD_ERRORS_MAX / 2 - 1000];	/* the third of them is one too many */
 	size_t n = 0;
 
 	if (r->has_transient)
@@ -181,10 +185,15 @@ static size_t put_errors(struct world *w, const struct reply *r, struct error_ou
 		if (r->names_stranger && k == 0)
 			snprintf(ids[n], 32, "nobody");
 		out[n] = (struct error_out){ .code = INT_BATCH_002, .scope = SCOPE_RECORD,
-			.record_id = span_of(ids[n]) };
+			.record_id = r->names_none ? (struct span){ NULL, 0 } : span_of(ids[n]) };
 		n++;
 	}
+	memset(text, 'x', sizeof text);
 	for (size_t k = 0; k < n; k++) {
+		if (r->long_errors)
+			out[k].message = (struct span){ text, sizeof text };
+		if (r->has_field)
+			out[k].field_name = span_of("data");
 		rng_bytes(&w->rng, out[k].error_id.b, sizeof out[k].error_id.b);
 		out[k].correlation_id = span_of("simulated");
 		out[k].source_module = span_of(route_of(w, r->parcel)->target);
@@ -228,11 +237,18 @@ struct frame *message_reply(struct world *w, const struct reply *r)
 	return to_frame(w, &frame);
 }
 
-uint32_t errors_crc(const struct message_ack *a)
+uint32_t errors_crc(const struct message_ack *a, uint32_t *count)
 {
 	uint32_t crc = 0;
+	size_t bytes = 0;
 
-	for (size_t n = 0; n < a->error_count; n++)
+	*count = 0;
+	for (size_t n = 0; n < a->error_count; n++) {
+		bytes += a->errors[n].raw.n;
+		if (bytes > RECORD_ERRORS_MAX)
+			break;
 		crc = crc32c(crc, a->errors[n].raw.p, a->errors[n].raw.n);
+		++*count;
+	}
 	return crc;
 }

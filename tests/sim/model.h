@@ -11,6 +11,7 @@
 #define STORE_BYTES (UINT64_C(64) << 20)
 #define FRAME_MAX_BYTES (UINT32_C(2) << 20)
 #define STEPS 500
+#define SEED_BEGINS_MS 1000000
 #define MODULES_MAX 4
 #define ROUTES_MAX 5
 #define ACTORS_MAX 12

@@ -7,7 +7,13 @@
 #include "base/mem.h"
 #include "sim.h"
 
-static const struct hand hand = { "sim (uid 0)", "because" };
+/* Some give a reason. */
+static const struct hand *draw_hand(struct world *w)
+{
+	static const struct hand hands[] = { { "sim (uid 0)", "because" }, { "sim (uid 1)", "" } };
+
+	return &hands[between(w, 0, 1)];
+}
 
 static const struct route *route_handle(const struct world *w, int route)
 {
@@ -131,16 +137,19 @@ static bool operate(struct world *w, enum operation operation, int parcel)
 {
 	static const char *const words[] = { "hold", "release", "retry", "redrive", "purge" };
 	const struct parcel *p = &w->parcels[parcel];
+	bool lacks = has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 4);
 	enum operated expected, got;
 	char why[256] = "";
 
 	broker_begin(w);
 	expected = judge(w, operation, parcel);
+	disk_lack_piece(lacks);
 	got = core_operate(w->core, operation, route_handle(w, p->route), w->model.fates[parcel].id,
-	    &hand, why, sizeof why);
+	    draw_hand(w), why, sizeof why);
+	disk_lack_piece(false);
 	trace(w, "operator: %s batch %d: %d %s", words[operation], parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM && operation == OPERATION_REDRIVE &&
-	    route_of(w, parcel)->ordered && w->plan.troubles[TROUBLE_FULL_STORE]) {
+	    route_of(w, parcel)->ordered && (lacks || w->plan.troubles[TROUBLE_FULL_STORE])) {
 		find_owner(w, parcel);
 		return false;
 	}
@@ -197,7 +206,7 @@ static void pause(struct world *w, int route, bool on)
 {
 	broker_begin(w);
 	trace(w, "operator: route %s is %s", w->plan.routes[route].name, on ? "paused" : "resumed");
-	if (core_pause(w->core, route_handle(w, route), on, &hand) != (w->model.paused[route] != on))
+	if (core_pause(w->core, route_handle(w, route), on, draw_hand(w)) != (w->model.paused[route] != on))
 		broke(w, "route %s cannot be paused or resumed", w->plan.routes[route].name);
 	w->model.paused[route] = on;
 }
@@ -210,7 +219,7 @@ bool operator_halt(struct world *w)
 		broker_begin(w);
 		w->model.draining = chance(w, 3);
 		trace(w, "operator: drains=%d", w->model.draining);
-		core_set_draining(w->core, w->model.draining, &hand);
+		core_set_draining(w->core, w->model.draining, draw_hand(w));
 	} else {
 		pause(w, (int)between(w, 0, w->plan.core.route_count - 1), chance(w, 3));
 	}
@@ -232,7 +241,7 @@ bool operator_kick(struct world *w)
 	w->dismissal = GOODBYE_KICKED;
 	if (there)
 		party_leave(w, a->party, LEAVE_EXPECTED);
-	if (core_kick(w->core, w->plan.modules[a->module].name, span_of(id), &hand) != there ||
+	if (core_kick(w->core, w->plan.modules[a->module].name, span_of(id), draw_hand(w)) != there ||
 	    w->dismissing != NOBODY)
 		broke(w, "party %d is not kicked", a->party);
 	check_touched(w);
@@ -255,7 +264,7 @@ bool operator_settle(struct world *w)
 	may = f->confirming.state == CONFIRM_AWAITED || f->confirming.state == CONFIRM_AMBIGUOUS;
 	trace(w, "operator: settles batch %d", parcel);
 	if ((core_settle_confirmation(w->core, route_handle(w, w->parcels[parcel].route), f->id,
-	         &hand, why, sizeof why) == OPERATED) != may)
+	         draw_hand(w), why, sizeof why) == OPERATED) != may)
 		broke(w, "the confirmation of batch %d is %ssettled", parcel, may ? "not " : "");
 	if (may)
 		fate_touch(w, parcel)->confirming.state = CONFIRM_COMPLETE;
@@ -332,7 +341,7 @@ static enum operated judge_import(struct world *w, const struct export *x)
 	    ? OPERATED_NO_ROOM : OPERATED;
 }
 
-static void imported(struct world *w, const struct export *x)
+static void imported(struct world *w, const struct export *x, int64_t received_at_us)
 {
 	struct parcel *p = &w->parcels[x->parcel];
 	struct fate *f = fate_touch(w, x->parcel);
@@ -356,11 +365,12 @@ static void imported(struct world *w, const struct export *x)
 		.records = p->records,
 		.frame_len = (uint32_t)x->frame->len,
 		.frame_crc = crc32c(0, x->frame->data, x->frame->len),
-		.received_at_us = x->received_at_us,
+		.received_at_us = received_at_us,
 		.end = x->end,
 	};
 	f->end.notice = f->end.id = f->end.lease = 0;
 	f->end.holder_number = 0;
+	f->end.received_at_us = received_at_us;
 	f->end.attempt = x->attempt;
 	f->end.ended_ms = w->now_ms;
 	f->end.accepted = 0;
@@ -386,13 +396,15 @@ static void learn_owner(struct world *w, int module)
 
 static void import(struct world *w, const struct export *x)
 {
+	bool lacks = has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 3);
 	enum operated expected = judge_import(w, x), got;
+	int64_t received_at_us = chance(w, 4) ? 0 : x->received_at_us;	/* 0: it is not known */
 	struct import in = {
 		.frame = x->frame,
 		.code = x->end.code,
 		.attempt = x->attempt,
 		.redrives = x->redrives,
-		.received_at_us = x->received_at_us,
+		.received_at_us = received_at_us,
 		.derived = is_derived(w, x->parcel),
 		.errors = { (const char *)x->errors, x->errors_len },
 		.error_count = x->end.error_count,
@@ -402,17 +414,19 @@ static void import(struct world *w, const struct export *x)
 
 	message_read(w, x->frame, &m);
 	in.message = &m;
-	got = core_import(w->core, &in, &hand, why, sizeof why);
+	disk_lack_piece(lacks);
+	got = core_import(w->core, &in, draw_hand(w), why, sizeof why);
+	disk_lack_piece(false);
 	trace(w, "operator: imports dead letter %d: %d %s", x->parcel, got, why);
 	if (expected == OPERATED && got == OPERATED_NO_ROOM &&
-	    w->plan.troubles[TROUBLE_FULL_STORE]) {
+	    (lacks || w->plan.troubles[TROUBLE_FULL_STORE])) {
 		learn_owner(w, module_of(w, route_of(w, x->parcel)->source));
 		return;
 	}
 	if (got != expected)
 		broke(w, "the import of batch %d: %d, not %d (%s)", x->parcel, got, expected, why);
 	if (got == OPERATED)
-		imported(w, x);
+		imported(w, x, received_at_us ? received_at_us : w->wall_us);
 	check_touched(w);
 }
 
@@ -459,7 +473,7 @@ bool operator_mend(struct world *w)
 		if (w->model.paused[r])
 			pause(w, r, false);
 	w->model.draining = false;
-	core_set_draining(w->core, false, &hand);
+	core_set_draining(w->core, false, draw_hand(w));
 	for (int p = 0; p < w->parcel_count; p++)
 		done |= mend(w, p);
 	return done;

@@ -29,7 +29,7 @@ static void judge_known(const struct world *w, int parcel, enum flaw flaw, struc
 	const struct fate *f = &w->model.fates[v->known];
 	enum batch_state state = f->state;
 
-	if (flaw == FLAW_OTHER_CONTENT || flaw == FLAW_OTHER_COMPLETES || flaw == FLAW_CHECKSUM ||
+	if (flaw == FLAW_OTHER_CONTENT || flaw == FLAW_NO_LIST || flaw == FLAW_OTHER_COMPLETES || flaw == FLAW_CHECKSUM ||
 	    (f->imported && w->parcels[parcel].complete_count > 0)) {
 		refuse(v, INT_BATCH_003);
 		return;
@@ -42,7 +42,8 @@ static void judge_known(const struct world *w, int parcel, enum flaw flaw, struc
 		v->status = ACK_PROCESSED;
 }
 
-static bool completes_are_current(const struct world *w, int party, int parcel)
+/* The first that is wrong decides. */
+static enum error_code judge_completes(const struct world *w, int party, int parcel)
 {
 	const struct parcel *p = &w->parcels[parcel];
 
@@ -51,9 +52,11 @@ static bool completes_are_current(const struct world *w, int party, int parcel)
 		int target = module_of(w, route_of(w, c->parcel)->target);
 
 		if (target != w->model.parties[party].module || !is_current(w, c->parcel, c->lease))
-			return false;
+			return INT_BATCH_005;
+		if (c->unsound)
+			return INT_PROTOCOL_005;
 	}
-	return true;
+	return INT_NONE;
 }
 
 static bool letters_have_room(const struct world *w, int route)
@@ -119,12 +122,12 @@ void oracle_offer(struct world *w, int party, int parcel, enum flaw flaw, const 
 		judge_known(w, parcel, flaw, v);
 	else if (flaw == FLAW_CHECKSUM)
 		refuse(v, INT_BATCH_001);
-	else if (flaw == FLAW_COUNT)
+	else if (flaw == FLAW_COUNT || flaw == FLAW_NO_LIST)
 		refuse(v, INT_BATCH_002);
 	else if (route_of(w, parcel)->ordered && next != 0 && p->sequence_number != next)
 		refuse(v, INT_BATCH_004);
-	else if (!completes_are_current(w, party, parcel))
-		refuse(v, INT_BATCH_005);
+	else if (judge_completes(w, party, parcel) != INT_NONE)
+		refuse(v, judge_completes(w, party, parcel));
 	else if (!route_has_room(w, parcel, f->len) || !letters_have_room(w, p->route))
 		refuse(v, INT_ROUTE_002);
 	else
@@ -219,7 +222,7 @@ static bool is_sound(const struct world *w, int parcel, const struct reply *r)
 
 	return r->accepted <= records && records - r->accepted == r->rejected &&
 	    (uint64_t)r->record_errors <= r->rejected &&
-	    !(r->record_errors > 0 && r->names_stranger) &&
+	    !(r->record_errors > 0 && (r->names_stranger || r->names_none)) &&
 	    !(r->record_errors > 1 && r->names_twice);
 }
 
@@ -232,8 +235,7 @@ static void keep_errors(struct fate *f, struct world *w, const struct message_ac
 {
 	if (f->row == NOBODY)
 		return;
-	f->end.error_count = (uint32_t)a->error_count;
-	f->end.errors_crc = errors_crc(a);
+	f->end.errors_crc = errors_crc(a, &f->end.error_count);
 	w->model.rows[f->row].end.error_count = f->end.error_count;
 	w->model.rows[f->row].end.errors_crc = f->end.errors_crc;
 }

@@ -22,6 +22,7 @@ static unsigned rarity(enum trouble t)
 		return 24;
 	case TROUBLE_ABSENT:
 		return 6;
+	case TROUBLE_ROT:
 	case TROUBLE_CORRUPT:
 	case TROUBLE_LETTERS:
 	case TROUBLE_CROWD:

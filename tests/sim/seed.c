@@ -255,6 +255,20 @@ static void trace_plan(const struct world *w)
 		    w->plan.routes[r].max_retries);
 }
 
+/* Everything has ended, and stands so in the store. */
+static void come_to_rest(struct world *w)
+{
+	settle(w);
+	check_intake(w);
+	check_store(w);
+	for (int p = 0; p < w->parcel_count; p++)
+		check_stages(w, p);
+	store_read_end(w->store);
+	broker_stop(w);
+	broker_start(w);
+	broker_stop(w);
+}
+
 void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 {
 	memset(w, 0, sizeof *w);
@@ -270,7 +284,7 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	w->committed = w->model;
 	w->decoder = decoder_create(DECODE_AT_BROKER);
 	w->reader = decoder_create(DECODE_AT_CLIENT);
-	w->now_ms = 1000000;
+	w->now_ms = SEED_BEGINS_MS;
 	connection_world(w);
 	broker_prepare(dir);
 	broker_start(w);
@@ -280,15 +294,10 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	unsigned steps = has_trouble(w, TROUBLE_FULL_STORE) ? 2 * STEPS : STEPS;
 	for (w->step = 1; w->step <= steps; w->step++)
 		run_step(w);
-	settle(w);
-	check_intake(w);
-	check_store(w);
-	for (int p = 0; p < w->parcel_count; p++)
-		check_stages(w, p);
-	store_read_end(w->store);
-	broker_stop(w);
-	broker_start(w);
-	broker_stop(w);
+	if (has_trouble(w, TROUBLE_ROT))
+		rot_run(w);
+	else
+		come_to_rest(w);
 	operator_forget_exports(w);
 	decoder_destroy(w->decoder);
 	decoder_destroy(w->reader);

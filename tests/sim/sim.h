@@ -63,6 +63,12 @@ enum trouble {
 	TROUBLE_RECONFIGURE,	/* a start with other settings */
 	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
+	TROUBLE_DISK,		/* writes and syncs of the commit fail */
+	TROUBLE_NO_PIECE,	/* there is room, and no piece of it that is large enough */
+	TROUBLE_SECOND,		/* a second broker tries the store */
+	TROUBLE_WALL,		/* the wall clock jumps, by years */
+	TROUBLE_ELSEWHERE,	/* a start that declares less: fewer routes, fewer modules */
+	TROUBLE_ROT,		/* at the end records are damaged, of whatever table */
 	TROUBLE_COUNT,
 };
 
@@ -84,6 +90,7 @@ struct completion {
 	int parcel;
 	uint64_t lease;
 	uint32_t rejected;
+	bool unsound;			/* counts that do not add up */
 };
 
 /* Where a parcel comes from. */
@@ -194,6 +201,7 @@ struct world {
 	struct decoder *reader;		/* as a module has it */
 	uint64_t now_ms;
 	uint64_t peer_ms;		/* the time that is held against peers */
+	int64_t wall_us, wall_off_us;	/* the wall clock, and how wrong it is */
 	unsigned starts;
 	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
@@ -239,6 +247,16 @@ bool has_trouble(const struct world *w, enum trouble t);
 /* From `least` to `most`. */
 uint64_t between(struct world *w, uint64_t least, uint64_t most);
 
+/* --- listener.c --------------------------------------------------------------------------------- */
+
+/* Hears everything and does nothing: for those who listen to less. */
+extern const struct peer_ops listener_ops;
+
+/* --- storm.c: very many batches at once, without a seed and without the model ------------------- */
+
+/* Says what it has seen, on standard output; returns when all held, else broke(). */
+void storm_run(struct world *w, const char *dir);
+
 /* --- broker.c -------------------------------------------------------------------------------- */
 
 /* A store like a newly made one, quickly. */
@@ -254,6 +272,19 @@ void broker_begin(struct world *w);
 /* The turn ends: closed, checked, committed; what is owed is let go of. Crashes in between. */
 void broker_turn(struct world *w);
 
+/* The directory's store as it is. */
+struct store *broker_open_store(const char *dir);
+
+/* --- disk.c: calls that fail under the store --------------------------------------------------- */
+
+enum disk_fault { DISK_SOUND, DISK_SYNC, DISK_WRITE, DISK_META, DISK_META_KEPT };
+/* From now on calls of that kind fail; DISK_META_KEPT: the commit fails, and is there. */
+void disk_arm(enum disk_fault fault);
+/* True: some call has failed. */
+bool disk_disarm(void);
+/* The next change in an intake finds no piece of room for it. */
+void disk_lack_piece(bool lack);
+
 /* --- connection.c ---------------------------------------------------------------------------- */
 
 extern const struct peer_ops connection_ops;
@@ -267,10 +298,20 @@ bool connection_has_room(const struct world *w, const struct connection *c);
 /* Lets items out, as far as the peer reads. False: the broker is to crash now. */
 bool connection_release(struct world *w, struct connection *c);
 
+/* --- rot.c, elsewhere.c: two ways for a store to meet another life ----------------------------- */
+
+/* The end of a seed whose store is damaged: nothing follows but broker_stop()'s end. */
+void rot_run(struct world *w);
+/*
+ * A start with fewer routes or modules than the store has seen: refused while they have batches in
+ * custody, else it serves the others. Before the real start; what it changes is given up.
+ */
+void elsewhere_run(struct world *w);
+
 /* --- message.c ------------------------------------------------------------------------------- */
 
 enum flaw { FLAW_NONE, FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES, FLAW_CHECKSUM, FLAW_COUNT,
-	FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
+	FLAW_NO_LIST, FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
 
 /* The frame of a batch, with one reference. */
 struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
@@ -278,7 +319,8 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw);
 void message_read(struct world *w, const struct frame *f, struct message *m);
 /* Text that stands in this parcel's payload and in no other. */
 void message_mark(const struct world *w, int parcel, char out[32]);
-uint32_t errors_crc(const struct message_ack *a);
+/* Of the errors that are kept; how many are. */
+uint32_t errors_crc(const struct message_ack *a, uint32_t *count);
 
 /* How a target answers. */
 struct reply {
@@ -288,7 +330,9 @@ struct reply {
 	uint64_t accepted, rejected;
 	bool has_transient, has_unknown, has_permanent;	/* errors of scope BATCH */
 	int record_errors;
-	bool names_stranger, names_twice;	/* record errors that are wrong */
+	bool names_stranger, names_twice, names_none;	/* record errors that are wrong */
+	bool long_errors;			/* more than is kept of them */
+	bool has_field;
 	int parcel;				/* whose record ids it names */
 };
 void message_correlation(int parcel, char out[32]);

@@ -86,7 +86,12 @@ static void offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	oracle_offered(w, c->party, parcel, f, v);
 	w->offering = parcel;
 	w->offered = f;
+	if (has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 8)) {
+		disk_lack_piece(true);
+		v->may_be_full |= v->status == ACK_RECEIVED && !v->duplicate;
+	}
 	core_offer(w->core, c->instance, &m, f, &out);
+	disk_lack_piece(false);
 	w->offering = NOBODY;
 	if (v->may_be_full && out.fault.code == INT_STORE_001) {
 		w->model = before;
@@ -186,12 +191,12 @@ bool source_repeat(struct world *w)
 /* What is wrong leaves no trace: the same batch may come whole later. */
 bool source_break(struct world *w)
 {
-	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_SUMMARY,
-					    FLAW_NO_ROUTE };
+	static const enum flaw broken[] = { FLAW_CHECKSUM, FLAW_COUNT, FLAW_NO_LIST,
+					    FLAW_NO_SUMMARY, FLAW_NO_ROUTE };
 	static const enum flaw altered[] = { FLAW_OTHER_CONTENT, FLAW_OTHER_COMPLETES };
 	int parcel = w->parcel_count ? (int)between(w, 0, (uint64_t)w->parcel_count - 1) : NOBODY;
 	struct actor *a = parcel == NOBODY ? NULL : sender(w, w->parcels[parcel].route);
-	enum flaw flaw = broken[between(w, 0, 3)];
+	enum flaw flaw = broken[between(w, 0, 4)];
 
 	if (!a || !may_come_again(w, parcel))
 		return false;

@@ -37,7 +37,10 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d",
 	    a->party, r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
 	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);
+	/* then all of it is kept, and not the rejected records alone: letter.c finds out */
+	disk_lack_piece(has_trouble(w, TROUBLE_NO_PIECE) && chance(w, 4));
 	core_acknowledge(w->core, c->instance, &m, &out);
+	disk_lack_piece(false);
 	frame_unref(f);
 	if (out.fault.code != j.code || out.echo != j.echo || out.duplicate != j.duplicate)
 		broke(w, "%s of batch %d under lease %llu meets error %d, echo=%d, duplicate=%d; "
@@ -70,12 +73,24 @@ static struct reply reply_to(const struct world *w, struct grip g, enum ack_stat
 
 static void spoil(struct world *w, struct reply *r)
 {
-	if (chance(w, 3))
+	if (chance(w, 3)) {
 		r->accepted += between(w, 1, 3);
-	else if (chance(w, 2))
-		r->names_stranger = true, r->record_errors = (int)r->rejected;
-	else
-		r->names_twice = true, r->record_errors = (int)r->rejected;
+		return;
+	}
+	r->record_errors = (int)r->rejected;
+	switch (between(w, 0, 3)) {
+	case 0:
+		r->names_stranger = true;
+		break;
+	case 1:
+		r->names_twice = true;
+		break;
+	case 2:
+		r->names_none = true;
+		break;
+	default:
+		r->record_errors++;
+	}
 }
 
 static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_one_in)
@@ -87,7 +102,7 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 		r = reply_to(w, g, ACK_REJECTED);
 		r.has_transient = !chance(w, 4);
 		r.has_unknown = chance(w, 6);
-		r.has_permanent = !r.has_transient || chance(w, 6);
+		r.has_permanent = (!r.has_transient && !chance(w, 8)) || chance(w, 6);
 	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3) &&
 	    w->parcel_count < PARCELS_MAX - COMPLETES_MAX - 1) {
 		r.rejected = between(w, 1, records);
@@ -97,6 +112,9 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 	}
 	if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_UNSOUND) && chance(w, 6))
 		spoil(w, &r);
+	r.has_transient |= r.status == ACK_PROCESSED && chance(w, 20);	/* a remark */
+	r.long_errors = chance(w, 20);
+	r.has_field = chance(w, 3);
 	return r;
 }
 
@@ -181,6 +199,40 @@ void target_take_over(struct world *w, struct actor *a)
 		answer_for(w, a, a->past[(a->past_count - 1) % PAST_MAX]);
 }
 
+/* Leases rise by one: a delivery that is on its way is easily guessed by its target. */
+static bool guess(struct world *w, struct actor *a)
+{
+	int start = (int)between(w, 0, (uint64_t)w->parcel_count - 1);
+
+	for (int n = 0; n < w->parcel_count; n++) {
+		int p = (start + n) % w->parcel_count;
+		const struct fate *f = &w->model.fates[p];
+
+		if (f->state != BATCH_ASSIGNED || f->begun ||
+		    module_of(w, route_of(w, p)->target) != a->module)
+			continue;
+		struct reply r = draw_reply(w, (struct grip){ p, f->lease }, 3);
+		answer(w, a, &r);
+		return true;
+	}
+	return false;
+}
+
+/* What another module holds is not this one's to end. */
+static bool meddle(struct world *w, struct actor *a)
+{
+	for (int n = 0; n < w->actor_count; n++) {
+		const struct actor *other = &w->actors[n];
+
+		if (other->module == a->module || other->held_count == 0 || chance(w, 2))
+			continue;
+		struct reply r = reply_to(w, other->held[0], ACK_PROCESSED);
+		answer(w, a, &r);
+		return true;
+	}
+	return false;
+}
+
 /* A lease that nobody was given, of a batch that there is; or that of another batch. */
 bool target_stale(struct world *w)
 {
@@ -190,6 +242,8 @@ bool target_stale(struct world *w)
 
 	if (!a || !has_trouble(w, TROUBLE_STALE))
 		return false;
+	if (chance(w, 2))
+		return chance(w, 2) ? guess(w, a) : meddle(w, a);
 	parcel = (int)between(w, 0, (uint64_t)w->parcel_count - 1);
 	r = reply_to(w, (struct grip){ parcel, w->top_lease + 100000 },
 	    chance(w, 2) ? ACK_PROCESSED : ACK_REJECTED);
@@ -218,6 +272,7 @@ static void add_completion(struct world *w, struct parcel *p, struct grip g)
 		.parcel = g.parcel,
 		.lease = g.lease,
 		.rejected = has_trouble(w, TROUBLE_PARTIAL) && chance(w, 5) ? 1 : 0,
+		.unsound = has_trouble(w, TROUBLE_UNSOUND) && chance(w, 8),
 	};
 }
 

@@ -99,6 +99,19 @@ class Unbalanced(Audit):
         self.assertIn("finds something else", self.ctl.say("audit", status=1))
         self.audit("--quick")
 
+    def test_a_dead_letter_whose_bytes_have_rotted(self):
+        mark = "rot-%s" % messages.new_id()
+        batch = self.alpha.hand_over(content=messages.encode(messages.records(3, mark=mark)))
+        beta = self.beta(1)
+        beta.reject(beta.delivery(batch), "PERMANENT")
+        self.audit()
+        self.broker.kill()
+        damage(self.broker, mark.encode())
+        self.broker.start()
+        _, routes = self.audit(status=1)
+        self.assert_balances(routes["alpha-beta"])
+        self.assertEqual(routes["alpha-beta"]["differences"], ["payloads that are damaged: 1"])
+
 
 class Busy(Audit):
     def test_while_batches_come_and_go_what_is_said_is_true(self):

@@ -6,6 +6,7 @@ The jumps are made by preload/wall_clock.c, under the broker alone.
 
 import mmap
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -29,8 +30,9 @@ class Preload:
     def __init__(self, directory, name):
         library = os.path.join(directory, name + ".so")
         if not os.path.exists(library):
-            subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-Wall", "-Wextra",
-                            "-Werror", "-O1", "-shared", "-fPIC", "-o", library,
+            compiler = shlex.split(os.environ.get("CC", "cc"))
+            subprocess.run([*compiler, "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1",
+                            "-shared", "-fPIC", "-o", library,
                             os.path.join(PRELOAD, name + ".c")], check=True)
         descriptor, path = tempfile.mkstemp(prefix=name + "-", dir=directory)
         with open(descriptor, "r+b") as file:

@@ -1,5 +1,6 @@
 """test_slow.py - protocol, section 7: peers that do not read, or write slowly, cost little."""
 
+import contextlib
 import time
 
 from case import Case, messages
@@ -87,6 +88,17 @@ class SlowReader(Case):
             while time.monotonic() < deadline:
                 mute.send_bytes(question)
                 self.alpha.listen(0.02)         # it says so fifty times a second
+
+    def test_answers_that_nobody_reads_end_at_their_ceiling(self):
+        """Long before write_timeout_ms: what is kept for it has an end in bytes too."""
+        broker = self.start_broker(write_timeout_ms=600000, max_frame_bytes=65536)
+        mute = self.module(broker, "BETA", receive_buffer=4096)
+        question = messages.frame(messages.encode(
+            messages.backpressure("BETA", "ACTIVATE", "no-such-route")))
+        with contextlib.suppress(OSError):      # it may be cut before it has said all
+            for _ in range(300):                # 30,000 refusals: 15 MB at the least
+                mute.send_bytes(100 * question)
+        broker.wait_for_log("does not read its answers")
 
     def test_one_that_reads_slowly_and_steadily_is_not_cut(self):
         """About 300 kB each second, for twice the timeout and more; then all the rest.

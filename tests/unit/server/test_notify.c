@@ -32,6 +32,7 @@ static int listen_at(const char *name)
 		address.sun_path[0] = '\0';
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, len), 0);
 	setenv("NOTIFY_SOCKET", name, 1);
+	assert_true(notify_open());
 	return fd;
 }
 
@@ -78,9 +79,18 @@ static void nobody_asked_and_nothing_is_wrong(void **state)
 {
 	(void)state;
 	unsetenv("NOTIFY_SOCKET");
+	assert_true(notify_open());
 	assert_true(notify_ready("x"));
 	setenv("NOTIFY_SOCKET", "", 1);
+	assert_true(notify_open());
 	assert_true(notify_ready("x"));
+}
+
+static void assert_not_opened(const char *name)
+{
+	setenv("NOTIFY_SOCKET", name, 1);
+	assert_false(notify_open());
+	assert_true(notify_ready("x"));		/* nobody is there who could be told */
 }
 
 static void a_socket_that_cannot_be_is_told(void **state)
@@ -91,14 +101,20 @@ static void a_socket_that_cannot_be_is_told(void **state)
 	memset(name, 'x', sizeof(name));
 	name[0] = '/';
 	name[199] = '\0';
-	setenv("NOTIFY_SOCKET", name, 1);
-	assert_false(notify_ready("x"));
-	setenv("NOTIFY_SOCKET", "relative", 1);
-	assert_false(notify_ready("x"));
-	setenv("NOTIFY_SOCKET", "@", 1);
-	assert_false(notify_ready("x"));
+	assert_not_opened(name);
+	assert_not_opened("relative");
+	assert_not_opened("@");
 	snprintf(name, sizeof(name), "%s/nobody", directory);
-	setenv("NOTIFY_SOCKET", name, 1);
+	assert_not_opened(name);
+}
+
+static void a_reader_that_went_away_is_told(void **state)
+{
+	char name[64];
+
+	(void)state;
+	snprintf(name, sizeof(name), "@%s/gone", directory);
+	close(listen_at(name));
 	assert_false(notify_ready("x"));
 }
 
@@ -146,6 +162,7 @@ static int remove_directory(void **state)
 {
 	(void)state;
 	unsetenv("NOTIFY_SOCKET");
+	notify_close();
 	return rmdir(directory);
 }
 
@@ -156,6 +173,7 @@ int main(void)
 		cmocka_unit_test(an_abstract_name_is_reached),
 		cmocka_unit_test(nobody_asked_and_nothing_is_wrong),
 		cmocka_unit_test(a_socket_that_cannot_be_is_told),
+		cmocka_unit_test(a_reader_that_went_away_is_told),
 		cmocka_unit_test(a_full_socket_does_not_block),
 		cmocka_unit_test(a_long_sentence_is_cut),
 	};

@@ -229,7 +229,7 @@ static void an_older_format_is_refused_in_words(void **state)
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_VERSION);
-	assert_non_null(strstr(why, "the store has format 1, this broker knows format 2"));
+	assert_non_null(strstr(why, "the store has format 1, this broker knows format 3"));
 }
 
 int main(void)

@@ -68,6 +68,21 @@ static void a_route_s_identities_are_read_in_order(void **state)
 	assert_int_equal(store_identity_next(s, ROUTE, &at, &i), ERR_NOTFOUND);
 }
 
+/* A payload that is larger than the store: it is refused before a byte of it is read. */
+static void an_intake_that_finds_no_room_takes_none(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	struct batch b = new_batch(s);
+	uint64_t free_bytes = store_free_bytes(s);
+
+	store_intake_begin(s, STORE_INTAKE_CHILD);
+	store_batch_insert(s, &b, (const uint8_t *)&b, 65u << 20);
+	assert_int_equal(store_intake_end(s), ERR_FULL);
+	assert_int_equal(store_free_bytes(s), free_bytes);
+	assert_true(store_has_room(s, 1u << 20, 0));
+	committed(s);
+}
+
 /* --- series ---------------------------------------------------------------------------------- */
 
 static struct batch add_ordered(struct store *s, uint32_t series)
@@ -238,6 +253,7 @@ int main(void)
 		STORE_TEST(a_held_batch_is_of_a_class_of_its_own),
 		STORE_TEST(the_queue_is_read_class_by_class),
 		STORE_TEST(a_route_s_identities_are_read_in_order),
+		STORE_TEST(an_intake_that_finds_no_room_takes_none),
 		STORE_TEST(a_series_has_what_is_in_custody),
 		STORE_TEST(a_batch_changes_its_series),
 		STORE_TEST(a_damaged_batch_leaves_nothing_behind),

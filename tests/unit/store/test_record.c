@@ -194,6 +194,18 @@ static void a_flipped_byte_or_a_cut_is_corruption(void **state)
 	}
 }
 
+/* One whose checksum is right, and which has no room to be written again. */
+static void longer_errors_than_are_ever_written_are_corruption(void **state)
+{
+	static uint8_t bytes[ENDED_RECORD_MAX + 1], errors[RECORD_ERRORS_MAX + 1];
+	struct ended e = { .errors = errors, .errors_len = sizeof errors }, again;
+
+	(void)state;
+	assert_int_equal(ended_decode(bytes, ended_encode(&e, bytes), &again), ERR_CORRUPT);
+	e.errors_len--;
+	assert_int_equal(ended_decode(bytes, ended_encode(&e, bytes), &again), 0);
+}
+
 static void each_event_has_a_name_of_its_own(void **state)
 {
 	(void)state;
@@ -217,6 +229,7 @@ int main(void)
 		cmocka_unit_test(each_flag_is_its_own),
 		cmocka_unit_test(a_parent_costs_room_only_where_there_is_one),
 		cmocka_unit_test(a_flipped_byte_or_a_cut_is_corruption),
+		cmocka_unit_test(longer_errors_than_are_ever_written_are_corruption),
 		cmocka_unit_test(each_event_has_a_name_of_its_own),
 	};
 

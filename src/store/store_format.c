@@ -1,0 +1,170 @@
+/* store_format.c - the store's format: its tables, and the record that says which it is */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/failpoint.h"
+#include "base/rng.h"
+#include "store/internal.h"
+
+#define STORE_FORMAT 3
+#define STORE_MAGIC "handoff\n"
+
+static const char *const table_names[TABLE_COUNT] = {
+	[TABLE_META] = "meta",
+	[TABLE_NAME] = "name",
+	[TABLE_ROUTE] = "route",
+	[TABLE_INSTANCE] = "instance",
+	[TABLE_SEQUENCE] = "sequence",
+	[TABLE_PAYLOAD] = "payload",
+	[TABLE_QUEUE] = "queue",
+	[TABLE_DUE] = "due",
+	[TABLE_DEAD] = "dead",
+	[TABLE_ENDED] = "ended",
+	[TABLE_IDENTITY] = "identity",
+	[TABLE_SERIES] = "series",
+	[TABLE_NOTICE] = "notice",
+	[TABLE_JOURNAL] = "journal",
+	[TABLE_CONFIRM] = "confirm",
+	[TABLE_CONFIRM_DUE] = "confirm_due",
+	[TABLE_CONFIRM_RECORD] = "confirm_record",
+	[TABLE_ALIAS] = "alias",
+	[TABLE_ALIAS_FILTER] = "alias_filter",
+	[TABLE_ACTION] = "action",
+	[TABLE_CONTROL] = "control",
+};
+
+/* --- the format record ---------------------------------------------------------------------- */
+
+/*
+ *	magic(8) format(4) broker_id(16) numbers(8 each) crc(4)
+ */
+#define META_NUMBERS 10
+_Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of numbers");
+#define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
+
+static const struct key meta_key = { .b = "store", .n = 5 };
+
+static void put_le(uint8_t *p, uint64_t v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get_le(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
+void store_meta_save(struct store *s)
+{
+	uint8_t b[META_BYTES];
+	uint64_t numbers[META_NUMBERS];
+
+	memcpy(b, STORE_MAGIC, 8);
+	put_le(b + 8, STORE_FORMAT, 4);
+	memcpy(b + 12, s->broker_id.b, 16);
+	memcpy(numbers, &s->meta, sizeof numbers);
+	for (size_t i = 0; i < META_NUMBERS; i++)
+		put_le(b + 28 + 8 * i, numbers[i], 8);
+	put_le(b + META_BYTES - 4, crc32c(0, b, META_BYTES - 4), 4);
+	table_put(s, TABLE_META, &meta_key, b, sizeof b);
+}
+
+static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, size_t size)
+{
+	uint64_t numbers[META_NUMBERS];
+
+	if (n < 12 || memcmp(b, STORE_MAGIC, 8) != 0)
+		return store_refuse(ERR_CORRUPT, why, size,
+		    "store.path holds an LMDB file that is no handoff store, or a damaged one");
+	if (get_le(b + 8, 4) != STORE_FORMAT)
+		return store_refuse(ERR_VERSION, why, size,
+		    "the store has format %u, this broker knows format %u: "
+		    "use the broker that wrote it, or a newer one",
+		    (unsigned)get_le(b + 8, 4), STORE_FORMAT);
+	if (n != META_BYTES || get_le(b + n - 4, 4) != crc32c(0, b, n - 4))
+		return store_refuse(ERR_CORRUPT, why, size,
+		    "the store's format record is damaged: restore a backup");
+	memcpy(s->broker_id.b, b + 12, 16);
+	for (size_t i = 0; i < META_NUMBERS; i++)
+		numbers[i] = get_le(b + 28 + 8 * i, 8);
+	memcpy(&s->meta, numbers, sizeof numbers);
+	s->saved = s->meta;
+	return 0;
+}
+
+static void meta_make(struct store *s)
+{
+	uint8_t random[16];
+
+	rng_system(random, sizeof random);
+	uuid_make(&s->broker_id, 0, random);
+	memcpy(s->broker_id.b, random,
+	    6); /* all of it random: it names a store, nothing sorts by it */
+	store_meta_save(s);
+}
+
+/* Nothing has ever been committed: it was made, and no start went on from there. */
+static bool is_new(MDB_txn *txn)
+{
+	MDB_stat stat;
+	MDB_dbi all;
+
+	return mdb_dbi_open(txn, NULL, 0, &all) == 0 && mdb_stat(txn, all, &stat) == 0 &&
+	    stat.ms_entries == 0;
+}
+
+static int table_open(struct store *s, MDB_txn *txn, enum table t, bool make, char *why,
+    size_t size)
+{
+	int rc = mdb_dbi_open(txn, table_names[t], make ? MDB_CREATE : 0, &s->tables[t]);
+
+	return rc == 0 ? 0
+	    : store_refuse(rc == MDB_NOTFOUND ? ERR_CORRUPT : ERR_IO, why, size,
+		  "the store's table %s cannot be opened: %s", table_names[t], mdb_strerror(rc));
+}
+
+/*
+ * The first commit makes all tables. One that is missed later is not made again: what was in it is
+ * under a name that has rotted, and would never be missed.
+ */
+static int tables_open(struct store *s, MDB_txn *txn, bool make, char *why, size_t size)
+{
+	MDB_val v = { 0, NULL };
+	int rc;
+
+	if (make) {
+		rc = table_open(s, txn, TABLE_META, true, why, size);
+		if (rc == 0)
+			meta_make(s);
+	} else if (mdb_dbi_open(txn, table_names[TABLE_META], 0, &s->tables[TABLE_META]) != 0 ||
+	    !table_get(s, TABLE_META, &meta_key, &v)) {
+		rc = meta_read(s, NULL, 0, why, size);	/* no store, in its words */
+	} else {
+		rc = meta_read(s, v.mv_data, v.mv_size, why, size);
+	}
+	for (enum table t = 0; rc == 0 && t < TABLE_COUNT; t++)
+		if (t != TABLE_META)
+			rc = table_open(s, txn, t, make, why, size);
+	return rc;
+}
+
+int store_meta_load(struct store *s, char *why, size_t size)
+{
+	MDB_txn *txn = store_writer(s);
+	int rc = txn ? tables_open(s, txn, is_new(txn), why, size) : 0;
+
+	if (rc != 0)
+		return rc;
+	FAILPOINT("create.format");
+	if (store_commit(s) != 0)
+		return store_refuse(ERR_IO, why, size, "the store's first commit failed: %s",
+		    mdb_strerror(s->failure));
+	FAILPOINT("create.done");
+	return 0;
+}

@@ -1,0 +1,520 @@
+/* rot.c - bits that change on a disk, and files that are cut: what a broker makes of them */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "capture.h"
+#include "core/inspect.h"
+#include "judge.h"
+#include "store/internal.h"
+#include "workers.h"
+
+/*
+ *	rot --store FILE --stories FILE --config FILE --dir DIR [--flips N | --every-bit] [--cuts N]
+ *	    [--seed S] [--jobs J] [--only BIT]
+ *
+ * FILE is the store of a broker that has ended. Each flip changes one bit of what was ever written
+ * to it, drawn from the seed, or each in turn; a broker is started on it, audited, and delivers all
+ * that it has. Each cut makes it shorter, half of them within what was written. The last line
+ * counts how these ended, see `verdicts`. Exits 1 when one ended as it must not.
+ */
+#define TOLD_MAX 30		/* of each kind, in words */
+#define ENOUGH 20000		/* deaths */
+#define LONGEST_SECONDS 30	/* of one change; then it is SIGALRM that ends it */
+#define BESIDE_ONE_IN 1000	/* changes: at most so many */
+
+enum verdict {
+	HARMLESS,		/* nothing that is kept has changed */
+	REFUSED,		/* not started, in words */
+	REPORTED,		/* by the audit, a checksum, or a letter with INT_STORE_002 */
+	BESIDE,			/* not custody (is_beside()): changed, and nobody says so */
+	STOPPED,		/* started, and a turn could not be committed */
+	DIED,			/* by a signal */
+	SILENT,			/* something is gone or changed, and nobody says so */
+	WRONG,			/* other bytes are delivered than were sent */
+	VERDICT_COUNT,
+};
+static const char *const verdicts[VERDICT_COUNT] = { "harmless", "refused", "reported", "beside",
+	"stopped", "died", "silent", "wrong" };
+
+struct options {
+	const char *store, *stories, *config, *dir;
+	uint64_t flips, cuts, seed, only;
+	unsigned jobs;
+	bool every_bit, one;
+};
+
+/* Shared with the workers. */
+struct progress {
+	uint64_t next, counts[2][VERDICT_COUNT], told[VERDICT_COUNT];
+	uint64_t current[WORKERS_MAX];
+};
+
+/* A change that a worker makes, and takes back. */
+struct change {
+	bool is_cut;
+	uint64_t at;		/* the bit; the length */
+};
+
+#define TOUCHED_MAX 4096
+
+struct worker {
+	const struct options *o;
+	struct progress *progress;
+	const uint8_t *kept;
+	uint64_t used, size;	/* of the file: up to its last byte that is not 0; whole */
+	unsigned job;
+	int fd;
+	uint8_t *image;
+	struct judge judge;
+	struct peer_ops ops;
+	uint32_t sums[TABLE_COUNT];	/* of the rows of each table as they should be */
+	bool wrong;		/* something was delivered that was never sent */
+	struct { uint64_t at; size_t n; } touched[TOUCHED_MAX];
+	size_t touched_count;
+};
+
+static struct worker *the_worker;	/* peer_ops has no place for it */
+
+/* --- what a target gets ----------------------------------------------------------------------- */
+
+static const struct story *story_of(struct judge *j, const struct uuid *batch_id)
+{
+	for (size_t i = 0; i < j->stories.count; i++)
+		if (uuid_equal(&j->stories.list[i].batch_id, batch_id))
+			return &j->stories.list[i];
+	return NULL;
+}
+
+/* As session/output.c: the bytes are read without their checksum, which the core has looked at. */
+static void on_deliver(struct peer *peer, const struct delivery *d)
+{
+	struct judge *j = &the_worker->judge;
+	uint32_t route = store_route_number(j->store, route_settings(d->route)->name);
+	const uint8_t *p;
+	uint8_t digest[32];
+	struct batch b;
+	size_t n;
+
+	(void)peer;
+	if (store_batch_find(j->store, route, d->id, &b) != 0 ||
+	    store_payload_get(j->store, d->id, false, &p, &n) != 0)
+		return;			/* there is nothing to deliver, and output.c sees that */
+	const struct story *s = story_of(j, &b.batch_id);
+	sha256(p, n, digest);
+	the_worker->wrong |= !s || memcmp(s->digest, digest, sizeof digest) != 0;
+}
+
+/* --- what is found ---------------------------------------------------------------------------- */
+
+/* Of all rows of each table, keys and values, as they stand in the store. */
+static void sum_tables(struct judge *j, uint32_t sums[TABLE_COUNT])
+{
+	MDB_txn *txn = store_reader(j->store);
+	MDB_cursor *c;
+	MDB_val k, v;
+
+	for (enum table t = 0; t < TABLE_COUNT; t++) {
+		sums[t] = 0;
+		if (mdb_cursor_open(txn, j->store->tables[t], &c) != 0)
+			continue;
+		while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+			sums[t] = crc32c(sums[t], &k.mv_size, sizeof k.mv_size);
+			sums[t] = crc32c(sums[t], k.mv_data, k.mv_size);
+			sums[t] = crc32c(sums[t], v.mv_data, v.mv_size);
+		}
+		mdb_cursor_close(c);
+	}
+	store_read_end(j->store);
+}
+
+/* The first table that has changed; TABLE_COUNT: none. */
+static enum table changed_table(const struct worker *w, const uint32_t sums[TABLE_COUNT])
+{
+	enum table t = 0;
+
+	while (t < TABLE_COUNT && sums[t] == w->sums[t])
+		t++;
+	return t;
+}
+
+/* A letter that says that its bytes are damaged. */
+static bool has_damaged_letter(struct judge *j)
+{
+	struct batch b;
+	struct ended e;
+
+	for (size_t r = 0; r < core_route_count(j->core); r++) {
+		uint32_t route = core_route_number(core_route(j->core, r));
+		int rc;
+
+		b.id = 0;
+		while ((rc = store_dead_next(j->store, route, b.id, &b, &e)) != ERR_NOTFOUND)
+			if (rc == ERR_CORRUPT || e.error_code == INT_STORE_002 ||
+			    b.payload_bytes == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A scrub reads all payloads: 0, or ERR_CORRUPT; *wrong where bytes match their checksum and are
+ * another batch's. */
+static bool scrub(struct judge *j, bool *wrong)
+{
+	bool fine = true;
+	const uint8_t *p;
+	uint64_t id;
+	size_t n;
+
+	for (size_t i = 0; i < j->stories.count; i++) {
+		const struct story *s = &j->stories.list[i];
+		enum story_state state = judge_state(j, s, &id);
+
+		if (state != STORY_QUEUED && state != STORY_DEAD)
+			continue;
+		if (store_payload_get(j->store, id, true, &p, &n) != 0)
+			fine = false;
+		else
+			*wrong |= !judge_payload(j, s, id);
+	}
+	return fine;
+}
+
+static bool deliver_all(struct judge *j)
+{
+	static int peers[2];
+
+	if (!judge_join(j, "BETA", (struct peer *)&peers[0]) ||
+	    !judge_join(j, "GAMMA", (struct peer *)&peers[1]))
+		return false;
+	for (int turn = 0; turn < 20 && core_turn_close(j->core); turn++)
+		if (store_commit(j->store) != 0)
+			return false;
+	return store_commit(j->store) == 0;
+}
+
+/*
+ * What nothing is delivered or forgotten for. Some rows there have nothing to be compared with:
+ * LMDB keeps where a table's tree begins, and who is led to the page that was it a commit ago finds
+ * the table as it was then, whole.
+ */
+static bool is_beside(enum table t)
+{
+	return t == TABLE_JOURNAL || t == TABLE_ALIAS || t == TABLE_ALIAS_FILTER ||
+	    t == TABLE_ACTION || t == TABLE_CONTROL || t == TABLE_SEQUENCE || t == TABLE_INSTANCE ||
+	    t == TABLE_CONFIRM_RECORD;
+}
+
+static bool never(void *arg, uint64_t at, size_t n)
+{
+	(void)arg;
+	(void)at;
+	(void)n;
+	return false;
+}
+
+static enum verdict judge_started(struct worker *w, enum table changed)
+{
+	struct judge *j = &w->judge;
+	struct store_tally tally;
+	bool told = !judge_audit(j, &tally), kept = judge_batches(j, UINT64_MAX, never, NULL);
+
+	w->wrong = false;
+	told |= !scrub(j, &w->wrong);
+	store_read_end(j->store);
+	if (!deliver_all(j))
+		return w->wrong ? WRONG : STOPPED;
+	told |= has_damaged_letter(j);
+	store_read_end(j->store);
+	if (w->wrong)
+		return WRONG;
+	if (told)
+		return REPORTED;
+	if (!kept || changed != TABLE_COUNT)
+		return kept && is_beside(changed) ? BESIDE : SILENT;
+	return HARMLESS;
+}
+
+static enum verdict look(struct worker *w, enum table *changed)
+{
+	uint32_t sums[TABLE_COUNT];
+	enum verdict v = REFUSED;
+
+	*changed = TABLE_COUNT;
+	if (judge_open(&w->judge)) {
+		sum_tables(&w->judge, sums);
+		*changed = changed_table(w, sums);
+		if (judge_recover(&w->judge, &w->ops))
+			v = judge_started(w, *changed);
+	}
+	judge_stop(&w->judge);
+	return v;
+}
+
+/* --- what is changed -------------------------------------------------------------------------- */
+
+static void on_write(void *arg, uint32_t inode, uint64_t at, size_t n)
+{
+	struct worker *w = arg;
+	struct stat st;
+
+	if (fstat(w->fd, &st) != 0 || (uint32_t)st.st_ino != inode)
+		return;
+	if (w->touched_count == TOUCHED_MAX)
+		fatalx("a start writes more than rot can take back");
+	w->touched[w->touched_count].at = at;
+	w->touched[w->touched_count++].n = n;
+}
+
+static void restore(struct worker *w, const struct change *c)
+{
+	if (c->is_cut) {
+		if (ftruncate(w->fd, 0) != 0 || ftruncate(w->fd, (off_t)w->size) != 0)
+			fatalx("an image cannot be resized");
+		memcpy(w->image, w->kept, w->used);
+	} else {
+		w->image[c->at / 8] = w->kept[c->at / 8];
+	}
+	for (size_t i = 0; i < w->touched_count; i++)
+		memcpy(w->image + w->touched[i].at, w->kept + w->touched[i].at, w->touched[i].n);
+	w->touched_count = 0;
+}
+
+static void make(struct worker *w, const struct change *c)
+{
+	if (!c->is_cut)
+		w->image[c->at / 8] ^= (uint8_t)(1 << c->at % 8);
+	else if (ftruncate(w->fd, (off_t)c->at) != 0)
+		fatalx("an image cannot be cut");
+}
+
+/* The flips come first, then the cuts. */
+static struct change change_of(const struct worker *w, uint64_t number)
+{
+	struct rng rng;
+
+	if (number < w->o->flips && w->o->every_bit)
+		return (struct change){ false, number };
+	rng_seed(&rng, w->o->seed ^ number * 0x9e3779b97f4a7c15u);
+	if (number < w->o->flips)
+		return (struct change){ false, rng_below(&rng, w->used * 8) };
+	return (struct change){ true, rng_below(&rng, number % 2 ? w->used : w->size) };
+}
+
+/* --- a worker --------------------------------------------------------------------------------- */
+
+static void tell(struct worker *w, const struct change *c, enum verdict v, const char *words)
+{
+	if (w->o->one || __atomic_fetch_add(&w->progress->told[v], 1, __ATOMIC_RELAXED) < TOLD_MAX)
+		printf("%s %llu: %s: %s\n", c->is_cut ? "cut" : "bit", (unsigned long long)c->at,
+		    verdicts[v], words);
+	fflush(stdout);
+}
+
+/*
+ * LMDB's number of the latest commit, with 2 taken from it: follows the other page's, and the store
+ * is what it was a commit ago. One bit of a file; nothing else in it can tell.
+ */
+static bool is_known(const struct change *c)
+{
+	const uint64_t place = 16 + 128;
+
+	return !c->is_cut && (c->at == place * 8 + 1 || c->at == (4096 + place) * 8 + 1);
+}
+
+/* Cut behind all that was written, nothing is lost, and a start makes it whole. */
+static bool is_allowed(const struct worker *w, const struct change *c, enum verdict v)
+{
+	if (c->is_cut)
+		return v == REFUSED || (v == HARMLESS && c->at >= w->used);
+	return v != SILENT && v != WRONG;
+}
+
+static void work_on(struct worker *w, uint64_t number)
+{
+	struct change c = change_of(w, number);
+	char words[800];
+	enum table changed;
+
+	if (w->o->one)
+		c = (struct change){ false, w->o->only };
+	w->progress->current[w->job] = number;
+	alarm(LONGEST_SECONDS);
+	capture_writes(on_write, w);
+	make(w, &c);
+	enum verdict v = look(w, &changed);
+	capture_writes(NULL, NULL);
+	restore(w, &c);
+	if (v == SILENT && is_known(&c))
+		v = BESIDE;
+	__atomic_fetch_add(&w->progress->counts[c.is_cut][v], 1, __ATOMIC_RELAXED);
+	if (is_allowed(w, &c, v) && !w->o->one)
+		return;
+	snprintf(words, sizeof words, "table %d changed; %s", (int)changed, w->judge.why);
+	tell(w, &c, v, words);
+}
+
+static void learn_sums(struct worker *w)
+{
+	capture_writes(on_write, w);
+	if (!judge_open(&w->judge))
+		fatalx("the store cannot be opened: %s", w->judge.why);
+	sum_tables(&w->judge, w->sums);
+	judge_stop(&w->judge);
+	capture_writes(NULL, NULL);
+	restore(w, &(struct change){ false, 0 });
+}
+
+static void work(void *arg, unsigned job, bool again)
+{
+	struct worker *w = (struct worker *)arg + job;
+	char dir[300], path[320];
+	uint64_t number;
+
+	(void)again;
+	w->progress->current[job] = UINT64_MAX;
+	if (!w->o->one)
+		workers_silence();
+	the_worker = w;
+	snprintf(dir, sizeof dir, "%s/%u", w->o->dir, job);
+	mkdir(dir, 0700);
+	snprintf(path, sizeof path, "%s/custody.mdb", dir);
+	w->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (w->fd < 0 || ftruncate(w->fd, (off_t)w->size) != 0)
+		fatalx("%s cannot be made", path);
+	w->image = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	memcpy(w->image, w->kept, w->used);
+	judge_init(&w->judge, w->o->config, w->o->stories, dir);
+	w->ops = judge_quiet;
+	w->ops.deliver = on_deliver;
+	learn_sums(w);
+	while ((number = __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED)) <
+	    w->o->flips + w->o->cuts)
+		work_on(w, number);
+	judge_finish(&w->judge);
+}
+
+static bool on_death(void *arg, unsigned job, int status)
+{
+	struct worker *w = (struct worker *)arg + job;
+	struct change c = w->o->one ? (struct change){ false, w->o->only }
+				    : change_of(w, w->progress->current[job]);
+
+	if (w->progress->current[job] == UINT64_MAX)
+		fatalx("a worker ended before it began: %s", workers_death(status));
+	w->progress->counts[c.is_cut][DIED]++;
+	tell(w, &c, DIED, workers_death(status));
+	return w->progress->counts[0][DIED] < ENOUGH;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0')
+		fatalx("%s is no number", text);
+	return n;
+}
+
+static void options_read(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "store", required_argument, NULL, 'f' },
+		{ "stories", required_argument, NULL, 's' },
+		{ "config", required_argument, NULL, 'c' }, { "dir", required_argument, NULL, 'd' },
+		{ "flips", required_argument, NULL, 'n' }, { "every-bit", no_argument, NULL, 'e' },
+		{ "cuts", required_argument, NULL, 'k' }, { "seed", required_argument, NULL, 'r' },
+		{ "jobs", required_argument, NULL, 'j' }, { "only", required_argument, NULL, 'o' },
+		{ 0 },
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+		switch (c) {
+		case 'f': o->store = optarg; break;
+		case 's': o->stories = optarg; break;
+		case 'c': o->config = optarg; break;
+		case 'd': o->dir = optarg; break;
+		case 'n': o->flips = number(optarg); break;
+		case 'e': o->every_bit = true; break;
+		case 'k': o->cuts = number(optarg); break;
+		case 'r': o->seed = number(optarg); break;
+		case 'j': o->jobs = (unsigned)number(optarg); break;
+		case 'o': o->one = true; o->only = number(optarg); break;
+		default: exit(64);
+		}
+	}
+	if (!o->store || !o->stories || !o->config || !o->dir || o->jobs < 1 ||
+	    o->jobs > WORKERS_MAX)
+		fatalx("usage: rot --store FILE --stories FILE --config FILE --dir DIR "
+		    "[--flips N | --every-bit] [--cuts N] [--seed S] [--jobs J] [--only BIT]");
+}
+
+static void store_read(struct worker *w, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		fatalx("%s cannot be read", path);
+	w->size = w->used = (uint64_t)st.st_size;
+	w->kept = mmap(NULL, w->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (w->kept == MAP_FAILED)
+		fatalx("%s cannot be mapped", path);
+	close(fd);
+	while (w->used > 0 && w->kept[w->used - 1] == 0)
+		w->used--;
+	w->used = (w->used + 4095) / 4096 * 4096;
+}
+
+static bool report(const struct progress *p, const struct worker *w)
+{
+	const uint64_t *flips = p->counts[0], *cuts = p->counts[1];
+
+	printf("%llu KiB;", (unsigned long long)w->used / 1024);
+	for (int v = 0; v < VERDICT_COUNT; v++)
+		printf(" %s %llu", verdicts[v], (unsigned long long)flips[v]);
+	printf("; cuts:");
+	for (int v = 0; v < VERDICT_COUNT; v++)
+		printf(" %s %llu", verdicts[v], (unsigned long long)cuts[v]);
+	printf("\n");
+	return flips[BESIDE] <= p->next / BESIDE_ONE_IN &&
+	    flips[SILENT] + flips[WRONG] == 0 &&
+	    cuts[REPORTED] + cuts[BESIDE] + cuts[STOPPED] + cuts[DIED] + cuts[SILENT] +
+	    cuts[WRONG] == 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker list[WORKERS_MAX];
+	struct options o = { .seed = 1, .jobs = 1 };
+	struct progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+	digest_init();
+	options_read(&o, argc, argv);
+	store_read(&list[0], o.store);
+	if (o.every_bit)
+		o.flips = list[0].used * 8;
+	if (o.one) {
+		o.flips = 1;
+		o.jobs = 1;
+	}
+	for (unsigned job = 0; job < o.jobs; job++)
+		list[job] = (struct worker){ .o = &o, .progress = p, .kept = list[0].kept,
+			.used = list[0].used, .size = list[0].size, .job = job };
+	workers_run(o.jobs, work, on_death, list);
+	return report(p, &list[0]) ? 0 : 1;
+}

@@ -1,0 +1,100 @@
+/* disk.c - calls that fail under the store when a seed says so: LMDB's own, by their names */
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+/*
+ * The linker takes these definitions before those of the C library and of LMDB, which are called
+ * below them. LMDB commits with data writes, one fdatasync() and one write of a meta page, on a
+ * descriptor that is O_DSYNC; where that write fails it puts the old page back.
+ */
+static enum disk_fault armed;
+static bool hit;
+static bool no_piece;			/* the next put into an intake finds no room */
+static const MDB_txn *intake;
+
+void disk_arm(enum disk_fault fault)
+{
+	armed = fault;
+	hit = false;
+}
+
+bool disk_disarm(void)
+{
+	armed = DISK_SOUND;
+	return hit;
+}
+
+void disk_lack_piece(bool lack)
+{
+	no_piece = lack;
+}
+
+static bool is_meta(int fd)
+{
+	return fcntl(fd, F_GETFL) & O_DSYNC;
+}
+
+static int fail(int error)
+{
+	hit = true;
+	errno = error;
+	return -1;
+}
+
+int fdatasync(int fd)
+{
+	if (armed == DISK_SYNC)
+		return fail(EIO);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	bool meta = is_meta(fd);
+
+	if (armed == DISK_WRITE && !meta)
+		return fail(ENOSPC);
+	if (armed == DISK_META && meta)
+		return fail(EIO);
+	if (armed == DISK_META_KEPT && hit)	/* the old page is not put back */
+		return fail(EIO);
+	ssize_t written = syscall(SYS_pwrite64, fd, p, n, at);
+	return armed == DISK_META_KEPT && meta ? fail(EIO) : written;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	if (armed == DISK_WRITE)
+		return fail(ENOSPC);
+	return syscall(SYS_writev, fd, parts, count);
+}
+
+/* --- a store that has room, and no piece of it that is large enough ----------------------------- */
+
+int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn);
+int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn);
+int __real_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags);
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags);
+
+int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
+{
+	int rc = __real_mdb_txn_begin(env, parent, flags, txn);
+
+	intake = parent && rc == 0 ? *txn : NULL;
+	return rc;
+}
+
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags)
+{
+	if (no_piece && txn == intake) {
+		no_piece = false;
+		return MDB_MAP_FULL;
+	}
+	return __real_mdb_put(txn, table, k, v, flags);
+}

@@ -159,6 +159,23 @@ static void put_capacity(struct report *r, const struct route_view *v)
 	}
 }
 
+static void put_circuit(struct report *r, const struct core *core, size_t n)
+{
+	struct circuit_view v;
+	char text[512];
+
+	core_view_circuit(core, n, &v);
+	if (v.state == CIRCUIT_CLOSED)
+		return;
+	if (v.forced)
+		snprintf(text, sizeof(text), "opened by %s%s%s", v.who,
+			 v.reason[0] != '\0' ? ": " : "", v.reason);
+	else
+		snprintf(text, sizeof(text), "%s after %u failures in a row: handoffctl circuits",
+			 circuit_state_name(v.state), v.failures);
+	put_problem(r, "CIRCUIT_OPEN", v.id, text);
+}
+
 static void put_problems_of(struct report *r, const struct route_view *v)
 {
 	const struct route_settings *s = v->settings;
@@ -182,9 +199,13 @@ static void put_problems_of(struct report *r, const struct route_view *v)
 
 static void put_problems_of_broker(struct admin_job *job)
 {
+	const struct core *core = job->admin->core;
+
 	if (core_is_draining(job->admin->core))
 		put_problem(&job->report, "DRAINING", NULL,
 			    "nothing is delivered: the broker drains");
+	for (size_t n = core_route_count(core); n < core_circuit_count(core); n++)
+		put_circuit(&job->report, core, n);
 	if (store_free_bytes(job->admin->store) <= store_reserve_bytes(job->admin->store))
 		put_problem(&job->report, "STORE_FULL", NULL, "new batches are refused: only what "
 			    "ends and retries need is left of the store");
@@ -235,11 +256,14 @@ bool cmd_status(struct admin_job *job)
 		s->stage = STATUS_ROUTES;
 	}
 	for (int n = 0; n < ROUTES_PER_STEP && s->at < core_route_count(core); n++) {
-		core_view_route(core, core_route(core, s->at++), &v);
-		if (s->stage == STATUS_ROUTES)
+		core_view_route(core, core_route(core, s->at), &v);
+		if (s->stage == STATUS_ROUTES) {
 			put_route(job, s, &v);
-		else
+		} else {
 			put_problems_of(&job->report, &v);
+			put_circuit(&job->report, core, s->at);
+		}
+		s->at++;
 	}
 	if (s->at < core_route_count(core))
 		return true;

@@ -120,6 +120,12 @@ static void next_halted(const struct telling *t)
 	     k->reason[0] != '\0' ? ": " : "", k->reason);
 }
 
+static void next_circuit(const struct telling *t)
+{
+	next(t, "%s has failed and is left alone: then one batch is tried, and when that is "
+	     "processed all go on (circuit %s)", target(t), t->route.settings->name);
+}
+
 static void next_dead(const struct telling *t)
 {
 	const struct ended *e = t->v->end;
@@ -207,6 +213,9 @@ static void put_next(const struct telling *t)
 	case REASON_DRAINING:
 		next(t, "nothing, until deliveries are resumed: the broker drains");
 		break;
+	case REASON_CIRCUIT_OPEN:
+		next_circuit(t);
+		break;
 	case REASON_DEAD:
 		next_dead(t);
 		break;
@@ -251,6 +260,8 @@ static void put_commands(const struct telling *t)
 	}
 	if (t->v->reason == REASON_ROUTE_HALTED)
 		command(t, "handoffctl resume %s", route);
+	if (t->v->reason == REASON_CIRCUIT_OPEN)
+		command(t, "handoffctl circuits close %s", route);
 	if (t->v->reason == REASON_DRAINING)
 		command(t, "handoffctl drain --off");
 	if (t->v->reason == REASON_NO_CONSUMER || t->v->reason == REASON_NO_CREDIT ||

@@ -201,10 +201,11 @@ bool cmd_limits(struct admin_job *job);
 bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
 
-/* cmd_audit.c, cmd_batches.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c, cmd_journal.c,
- * cmd_health.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+/* cmd_audit.c, cmd_batches.c, cmd_circuits.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c,
+ * cmd_health.c, cmd_journal.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
 bool cmd_audit(struct admin_job *job);
 bool cmd_batches(struct admin_job *job);
+bool cmd_circuits(struct admin_job *job);
 bool cmd_clients(struct admin_job *job);
 bool cmd_confirmations(struct admin_job *job);
 bool cmd_explain(struct admin_job *job);
@@ -214,7 +215,10 @@ bool cmd_routes(struct admin_job *job);
 bool cmd_shape(struct admin_job *job);
 bool cmd_status(struct admin_job *job);
 
-/* cmd_operate.c, cmd_route.c, cmd_broker.c, cmd_settle.c, cmd_dead*.c: what changes things */
+/* cmd_operate.c, cmd_route.c, cmd_broker.c, cmd_circuits.c, cmd_settle.c, cmd_dead*.c: what changes
+ * things */
+bool cmd_circuits_close(struct admin_job *job);
+bool cmd_circuits_open(struct admin_job *job);
 bool cmd_confirmations_settle(struct admin_job *job);
 bool cmd_dead_export(struct admin_job *job);
 bool cmd_dead_group(struct admin_job *job);

@@ -229,6 +229,8 @@ void answer_processed(struct core *c, struct instance *i, const struct presented
 	e.partial = a->records_rejected > 0 && !letter_of_rejects(c, p, a, &was);
 	answer_keep_errors(c, &e, a);
 	let_go_of(c, p);
+	circuit_succeeded(c, &p->route->circuit);
+	core_errors_heard(c, i, a->errors, a->error_count);
 	batch_finish(c, p->route, &was, &e, CAUSE_PROCESSED);
 }
 
@@ -249,7 +251,8 @@ static bool is_worth_a_retry(const struct message_ack *a)
 	return may_pass;
 }
 
-static void answer_rejected(struct core *c, const struct presented *p, const struct message_ack *a)
+static void answer_rejected(struct core *c, const struct instance *i, const struct presented *p,
+    const struct message_ack *a)
 {
 	struct ended e = { .rejected = p->batch.record_count,
 		.duration_ms = a->processing_duration_ms };
@@ -260,6 +263,7 @@ static void answer_rejected(struct core *c, const struct presented *p, const str
 	let_go_of(c, p);
 	b.redelivered = true;
 	b.answered = true;
+	core_errors_heard(c, i, a->errors, a->error_count);
 	journal_describe_errors(a, text, sizeof text);
 	if (is_worth_a_retry(a)) {
 		retry_or_bury(c, p->route, &was, &b, &e, CAUSE_REJECTED_TRANSIENT, text);
@@ -306,7 +310,7 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
 		return;
 	if (a->status == ACK_REJECTED) {
 		vitals_ended(c, i);
-		answer_rejected(c, &p, a);
+		answer_rejected(c, i, &p, a);
 	} else if (answer_is_sound(c, &p, a, "", &out->fault)) {
 		answer_processed(c, i, &p, a);
 	} else {

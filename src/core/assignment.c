@@ -38,6 +38,7 @@ void assignment_remove(struct core *c, struct assignment *a)
 	struct module *m = a->route->target;
 
 	deadline_stop(c, a);
+	circuit_returned(a->route, a->batch.lease);
 	HASH_DELETE(hh, c->assigned, a);
 	TAILQ_REMOVE(&a->holder->held, a, of_holder);
 	a->holder->held_count--;

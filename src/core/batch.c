@@ -41,6 +41,7 @@ static const struct {
 	[CAUSE_PURGED] = { "purged", FROM(BATCH_DEAD), FROM(BATCH_NEW) },
 	[CAUSE_IMPORTED] = { "imported", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
 	[CAUSE_DERIVED] = { "derived", FROM(BATCH_NEW), FROM(BATCH_DEAD) },
+	[CAUSE_CIRCUIT] = { "circuit", IN_CUSTODY, FROM(BATCH_READY) | FROM(BATCH_WAITING) },
 };
 
 const char *batch_cause_name(enum batch_cause cause)
@@ -227,6 +228,7 @@ void batch_finish(struct core *c, struct route *r, const struct batch *was, stru
 		count_letter(r, was, 1);
 		store_batch_bury(c->store, was, e);
 		letter_note_share(r);
+		flood_note(c, r, e);
 	} else {
 		measure_processed(c, r, was, e);
 		if (was->derived)

@@ -113,6 +113,7 @@ void core_view_pipeline(struct core *c, struct pipeline_checkup *out)
 {
 	struct tally minute = rates_sum(&c->rates, c->now_ms);
 	struct pipeline_signs signs = {
+		.circuits_open = core_circuits_open(c),
 		.error_rate_1m = tally_error_rate(&minute),
 		.error_rate_degraded = c->settings.error_rate_degraded,
 	};

@@ -215,8 +215,10 @@ bool core_confirm(struct core *c, struct instance *i, const struct message *m,
 	}
 	bool news = collect(c, &b, i, k);
 	FAILPOINT("confirm.middle");
-	if (news)
+	if (news) {
 		pass_on(c, &b, frame);
+		circuit_confirmed(c, i, k);
+	}
 	return true;
 }
 

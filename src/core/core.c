@@ -116,6 +116,7 @@ struct core *core_create(struct store *store, const struct peer_ops *ops,
 	TAILQ_INIT(&c->changed);
 	make_modules(c);
 	make_routes(c);
+	circuit_recover(c);
 	store_route_walk(store, check_stranded, &stranded);
 	if (stranded.found || !recover_order(c, why, size)) {
 		core_destroy(c);
@@ -139,6 +140,7 @@ void core_destroy(struct core *c)
 	free(c->completed);
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		ordered_finish(&c->routes[n]);
+	circuit_finish(c);
 	free(c->routes);
 	free(c->modules);
 	free(c);
@@ -188,7 +190,8 @@ uint64_t core_from_peer_time(const struct core *c, uint64_t ms)
 uint64_t core_next_due_ms(const struct core *c)
 {
 	const struct instance *i = TAILQ_FIRST(&c->reclaiming);
-	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms), c->next_confirm_ms);
+	uint64_t due_ms = least(least(c->next_due_ms, c->next_prune_ms),
+	    least(c->next_confirm_ms, c->next_circuit_ms));
 	uint64_t late_ms = least(deadline_next_ms(c), i ? i->reclaim_until_ms : UINT64_MAX);
 
 	late_ms = least(late_ms, vitals_next_ms(c));
@@ -202,6 +205,7 @@ static bool proceed(struct core *c)
 	more |= retry_release_due(c);
 	instance_expire_reclaims(c);
 	more |= confirm_expire(c);
+	circuit_expire(c);
 	more |= dispatch(c);
 	flow_update(c);
 	more |= mailbox_feed(c);

@@ -83,6 +83,9 @@ struct hello {
  */
 struct instance *core_join(struct core *c, const struct hello *h, struct peer *peer);
 
+/* It has got its WELCOME: told what else it has to know. */
+void core_welcomed(struct core *c, struct instance *i);
+
 enum leave_how {
 	LEAVE_LOST,		/* the connection broke: what was held is under suspicion */
 	LEAVE_GIVEN_BACK,	/* it said GOODBYE: goes back after retry_delay_ms, at no cost */
@@ -139,6 +142,12 @@ void core_acknowledge(struct core *c, struct instance *i, const struct message *
  * it is refused. */
 bool core_confirm(struct core *c, struct instance *i, const struct message *m,
     const struct frame *frame, struct fault *f);
+/*
+ * Errors that `i` tells of, in an ERROR_NOTIFICATION or in an answer: a TRANSIENT one with a code
+ * that the settings declare is a failure of a circuit that modules share.
+ */
+void core_errors_heard(struct core *c, const struct instance *i,
+    const struct message_error *errors, size_t n);
 /* BACKPRESSURE from a target. False: *f says why it is refused. */
 bool core_target_pressure(struct core *c, struct instance *i, const struct message_backpressure *b,
     struct fault *f);
@@ -198,6 +207,7 @@ enum batch_cause {
 	CAUSE_PURGED,		/* a dead letter is gone */
 	CAUSE_IMPORTED,		/* a dead letter from elsewhere */
 	CAUSE_DERIVED,		/* a dead letter made of the rejected records of a batch */
+	CAUSE_CIRCUIT,		/* failed while its circuit was not closed: at no cost */
 	CAUSE_COUNT,
 };
 const char *batch_cause_name(enum batch_cause cause);

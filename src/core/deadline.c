@@ -19,6 +19,7 @@ void deadline_restart(struct core *c, struct assignment *a)
 	const struct route_settings *s = &a->route->settings;
 
 	deadline_stop(c, a);
+	a->deadline.tie = a->batch.lease;
 	heap_add(&c->deadlines, &a->deadline,
 	    c->peer_ms + (a->received ? s->process_timeout_ms : s->ack_timeout_ms), a);
 }

@@ -14,10 +14,10 @@
  */
 #define DELIVERIES_PER_TURN 4096
 
-/* Whether the route delivers at all: no person has stopped it. */
+/* Whether the route delivers: no person has stopped it, and its circuit lets something through. */
 static bool route_is_open(const struct core *c, const struct route *r)
 {
-	return !c->draining && !r->control.paused;
+	return !c->draining && !r->control.paused && circuit_lets_through(r);
 }
 
 static bool may_have_more(const struct core *c, const struct instance *i, const struct route *r)
@@ -47,7 +47,7 @@ static struct instance *pick(const struct core *c, const struct route *r, uint32
 struct instance *dispatch_straight(struct core *c, const struct route *r, bool critical,
     uint32_t series)
 {
-	if (!route_is_open(c, r))
+	if (!route_is_open(c, r) || circuit_state(&r->circuit) != CIRCUIT_CLOSED)
 		return NULL;
 	if (r->settings.ordered)
 		return ordered_is_free(c, r, series) ? pick(c, r, 0) : NULL;
@@ -86,6 +86,7 @@ static void assign(struct core *c, struct route *r, const struct batch *was, str
 
 	dispatch_prepare(c, &b, i);
 	batch_move(c, r, was, &b, CAUSE_DELIVERED);
+	circuit_delivered(r, &b);
 	dispatch_deliver(c, assignment_add(c, r, &b, i), NULL);
 }
 
@@ -114,11 +115,12 @@ bool dispatch_verify(struct core *c, struct route *r, const struct batch *b)
 	return false;
 }
 
-/* The first batch of a class that is whole; what is damaged on the way is buried. */
-static bool first_ready(struct core *c, struct route *r, enum ready_class class, struct batch *b)
+/* The first batch of a class behind `after` that is whole; what is damaged on the way is buried. */
+static bool next_whole(struct core *c, struct route *r, enum ready_class class, uint64_t after,
+    struct batch *b)
 {
 	for (;;) {
-		int rc = store_ready_first(c->store, r->number, class, b);
+		int rc = store_ready_next(c->store, r->number, class, after, b);
 		if (rc == ERR_NOTFOUND)
 			return false;
 		if (rc != 0)
@@ -126,6 +128,11 @@ static bool first_ready(struct core *c, struct route *r, enum ready_class class,
 		else if (dispatch_verify(c, r, b))
 			return true;
 	}
+}
+
+static bool first_ready(struct core *c, struct route *r, enum ready_class class, struct batch *b)
+{
+	return next_whole(c, r, class, 0, b);
 }
 
 /* --- suspects -------------------------------------------------------------------------------- */
@@ -163,7 +170,16 @@ static struct instance *least_busy(const struct core *c, const struct route *r)
 
 static bool has_suspects(const struct core *c, const struct route *r)
 {
-	return r->counters.ready_suspect && route_is_open(c, r);
+	return r->counters.ready_suspect && route_is_open(c, r) && !circuit_wants_others(r);
+}
+
+/* The oldest; as a probe, another than the latest, where there is one. */
+static bool next_suspect(struct core *c, struct route *r, struct batch *b)
+{
+	if (circuit_state(&r->circuit) == CIRCUIT_HALF_OPEN && r->circuit.probed_suspect &&
+	    next_whole(c, r, CLASS_SUSPECT, r->circuit.probed_suspect, b))
+		return true;
+	return first_ready(c, r, CLASS_SUSPECT, b);
 }
 
 /* The oldest suspect of all routes to the module for which an instance is idle. */
@@ -174,7 +190,7 @@ static struct route *oldest_suspect(struct core *c, struct module *m, struct bat
 
 	TAILQ_FOREACH(r, &m->targeted, of_target)
 		if (has_suspects(c, r) && idle_instance(c, r, 0) &&
-		    first_ready(c, r, CLASS_SUSPECT, &one) && (!found || one.id < b->id)) {
+		    next_suspect(c, r, &one) && (!found || one.id < b->id)) {
 			found = r;
 			*b = one;
 		}
@@ -205,10 +221,23 @@ static void dispatch_suspect(struct core *c, struct module *m)
 
 /* --- the others ------------------------------------------------------------------------------ */
 
+/* Another batch than the latest probe, while there are others: one after the other, and around. */
+static bool next_probe(struct core *c, struct route *r, struct batch *b)
+{
+	const struct circuit *k = &r->circuit;
+
+	if (!k->probed_normal)
+		return next_whole(c, r, CLASS_CRITICAL, k->probed, b) ||
+		    first_ready(c, r, CLASS_NORMAL, b);
+	return next_whole(c, r, CLASS_NORMAL, k->probed, b);
+}
+
 static bool next_ready(struct core *c, struct route *r, struct batch *b)
 {
 	if (r->settings.ordered)
 		return ordered_next(c, r, b);
+	if (circuit_state(&r->circuit) == CIRCUIT_HALF_OPEN && next_probe(c, r, b))
+		return true;
 	return (r->counters.ready_critical && first_ready(c, r, CLASS_CRITICAL, b)) ||
 	    (r->counters.ready_normal && first_ready(c, r, CLASS_NORMAL, b));
 }
@@ -250,6 +279,8 @@ bool dispatch(struct core *c)
 		dispatch_suspect(c, m);
 		while (left > 0 && !turn_is_spent(c) && dispatch_next(c, m))
 			left--;
+		if (m->host == NULL)	/* they may have had to let others go first */
+			dispatch_suspect(c, m);
 	}
 	return left == 0 || turn_is_spent(c);
 }

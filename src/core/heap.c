@@ -2,6 +2,7 @@
 #include "core/heap.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -10,6 +11,11 @@ void heap_finish(struct heap *h)
 {
 	free(h->places);
 	*h = (struct heap){ 0 };
+}
+
+static bool is_before(const struct heap_place *a, const struct heap_place *b)
+{
+	return a->order < b->order || (a->order == b->order && a->tie < b->tie);
 }
 
 static void heap_set(struct heap *h, size_t at, struct heap_place *p)
@@ -22,7 +28,7 @@ static void heap_rise(struct heap *h, size_t at)
 {
 	struct heap_place *p = h->places[at];
 
-	while (at > 1 && p->order < h->places[at / 2]->order) {
+	while (at > 1 && is_before(p, h->places[at / 2])) {
 		heap_set(h, at, h->places[at / 2]);
 		at /= 2;
 	}
@@ -34,9 +40,9 @@ static void heap_sink(struct heap *h, size_t at)
 	struct heap_place *p = h->places[at];
 
 	for (size_t child; (child = 2 * at) <= h->count; at = child) {
-		if (child < h->count && h->places[child + 1]->order < h->places[child]->order)
+		if (child < h->count && is_before(h->places[child + 1], h->places[child]))
 			child++;
-		if (p->order <= h->places[child]->order)
+		if (!is_before(h->places[child], p))
 			break;
 		heap_set(h, at, h->places[child]);
 	}

@@ -7,6 +7,7 @@
 
 struct heap_place {
 	uint64_t order;			/* least first */
+	uint64_t tie;			/* and among equals; its owner's, 0: does not matter */
 	size_t at;			/* place in the heap from 1; 0: in none */
 	void *owner;
 };

@@ -1,5 +1,4 @@
 /* history.c - how long an end is known: retention, budget, and who may not fill it */
-#include "core/inspect.h"
 #include "core/internal.h"
 
 /*
@@ -180,15 +179,6 @@ bool history_prune(struct core *c)
 		return false;
 	}
 	return true;
-}
-
-uint64_t core_retention_ms(const struct core *c)
-{
-	uint64_t known = c->now_ms > c->forgotten_ms ? c->now_ms - c->forgotten_ms : 0;
-
-	if (c->forgotten_ms == 0 || known > c->settings.outcome_retention_ms)
-		return c->settings.outcome_retention_ms;
-	return known;
 }
 
 bool history_is_closed_for(struct core *c, const struct instance *i)

@@ -64,21 +64,6 @@ struct store *core_store(struct core *c)
 	return c->store;
 }
 
-uint64_t core_reserve_bytes(const struct core *c)
-{
-	return store_reserve_bytes(c->store) + c->settings.stage_reserve;
-}
-
-bool core_has_room(const struct core *c)
-{
-	return store_has_room(c->store, USUAL_BATCH_BYTES, c->settings.stage_reserve);
-}
-
-uint64_t core_history_size(const struct core *c)
-{
-	return c->settings.history_size;
-}
-
 static uint64_t difference(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : b - a;
@@ -99,7 +84,7 @@ bool counters_balance(const struct route_counters *n)
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
-static size_t count_connected(const struct module *m)
+size_t module_connected(const struct module *m)
 {
 	const struct instance *i;
 	size_t n = 0;
@@ -132,29 +117,47 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 		.pressed = r->flow.pressed,
 		.target_paused = r->flow.target_paused,
 		.drain_rate = flow_drain_rate(c, r),
-		.sources = count_connected(r->source),
-		.targets = count_connected(r->target),
+		.sources = module_connected(r->source),
+		.targets = module_connected(r->target),
 		.oldest_ready_us = oldest_ready_us(c, r),
 	};
 }
 
-/* --- modules --------------------------------------------------------------------------------- */
+/* --- circuits -------------------------------------------------------------------------------- */
 
-size_t core_queue_count(const struct core *c)
+size_t core_circuit_count(const struct core *c)
 {
-	return c->settings.module_count;
+	return circuit_count(c);
 }
 
-void core_view_queue(const struct core *c, size_t n, struct queue_view *out)
+void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out)
 {
-	const struct module *m = &c->modules[n];
-	const struct route *r;
+	const struct circuit *of = circuit_at(c, n);
+	const struct circuit_record *k = &of->record;
 
-	*out = (struct queue_view){ .name = m->settings.name, .connected = count_connected(m) };
-	TAILQ_FOREACH(r, &m->targeted, of_target) {
-		out->queued += route_depth(r);
-		out->assigned += r->counters.assigned;
-	}
+	*out = (struct circuit_view){
+		.id = of->id,
+		.shared = of->shared != NULL,
+		.state = circuit_state(of),
+		.failures = k->failures,
+		.last_failure_us = k->last_failure_us,
+		.next_attempt_ms = circuit_next_ms(of),
+		.trips_total = k->trips_total,
+		.forced = k->forced,
+		.who = k->who,
+		.reason = k->reason,
+		.at_us = k->at_us,
+		.probing = of->probe != 0,
+	};
+}
+
+size_t core_circuits_open(const struct core *c)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < circuit_count(c); k++)
+		n += circuit_state(circuit_at(c, k)) != CIRCUIT_CLOSED;
+	return n;
 }
 
 /* --- instances ------------------------------------------------------------------------------- */
@@ -164,7 +167,7 @@ size_t core_connected(const struct core *c, size_t *known)
 	size_t n = 0;
 
 	for (size_t k = 0; k < c->settings.module_count; k++)
-		n += count_connected(&c->modules[k]);
+		n += module_connected(&c->modules[k]);
 	*known = HASH_CNT(by_number, c->instances);
 	return n;
 }

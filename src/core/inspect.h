@@ -4,7 +4,6 @@
 
 #include "core/checkup.h"
 #include "core/core.h"
-#include "core/measure.h"
 
 /*
  * For admin/. Everything that can be long is taken in steps: the caller keeps a cursor from turn to
@@ -22,11 +21,12 @@ const struct route *core_route_by_number(struct core *c, uint32_t number);
 /* The store's number of it. */
 uint32_t core_route_number(const struct route *r);
 
+struct route_measures;
 struct route_view {
 	const struct route_settings *settings;
 	const struct route_counters *counters;
 	const struct route_control *control;
-	const struct route_measures *measures;
+	const struct route_measures *measures;	/* measure.h */
 	uint64_t depth;			/* what queue_capacity counts */
 	bool pressed;			/* its sources have been told ACTIVATE */
 	bool target_paused;
@@ -36,15 +36,25 @@ struct route_view {
 };
 void core_view_route(struct core *c, const struct route *r, struct route_view *out);
 
-size_t core_queue_count(const struct core *c);
-struct queue_view {
-	const char *name;
-	size_t connected;		/* instances */
-	uint64_t queued;		/* batches in custody for it that have not ended */
-	uint64_t assigned;		/* of them, those that its instances hold */
+/* A circuit: a route's, whose id is the route's name, or one that modules share. */
+struct circuit_view {
+	const char *id;
+	bool shared;
+	enum circuit_state state;
+	uint32_t failures;		/* in a row */
+	int64_t last_failure_us;	/* wall clock, 0 never */
+	uint64_t next_attempt_ms;	/* custody clock: when it changes by itself; 0: it does not */
+	uint64_t trips_total;
+	bool forced;			/* by a person: */
+	const char *who, *reason;
+	int64_t at_us;			/* of its latest change */
+	bool probing;			/* a probe is out */
 };
-/* Of the n-th module. */
-void core_view_queue(const struct core *c, size_t n, struct queue_view *out);
+/* Those of the routes first, in their order. */
+size_t core_circuit_count(const struct core *c);
+void core_view_circuit(const struct core *c, size_t n, struct circuit_view *out);
+/* How many are not CLOSED. */
+size_t core_circuits_open(const struct core *c);
 
 struct instance_view {
 	const char *module;
@@ -67,19 +77,6 @@ void core_instance_name(struct core *c, uint32_t number, char *out, size_t size)
 
 /* Instances that are connected, and those that are remembered. */
 size_t core_connected(const struct core *c, size_t *known);
-
-/*
- * The retention in force: an end is known for outcome_retention, or, while there is no room for that
- * much history, since the latest end that was forgotten.
- */
-uint64_t core_retention_ms(const struct core *c);
-uint64_t core_history_size(const struct core *c);
-
-/* What of the store is kept for ends, retries and stages. */
-uint64_t core_reserve_bytes(const struct core *c);
-/* There is room in the store for another batch, if it is no larger than this. */
-#define USUAL_BATCH_BYTES (64 * 1024)
-bool core_has_room(const struct core *c);
 
 bool core_is_draining(const struct core *c);
 /* Batches that are out, all routes together. */
@@ -108,15 +105,11 @@ enum reason {
 	REASON_HELD,		/* by a person */
 	REASON_ROUTE_HALTED,	/* by a person: the whole route */
 	REASON_DRAINING,	/* by a person: the whole broker */
+	REASON_CIRCUIT_OPEN,	/* the target has failed: it is left alone for a while */
 	REASON_DEAD,		/* parked: somebody has to decide */
 	REASON_COUNT,
 };
 const char *reason_name(enum reason reason);	/* "NO_CONSUMER" */
-/*
- * For each reason, since when (received_at) the oldest batch of a route has been there, 0 none. The
- * first of each of the route's queues is looked at: others there have come later.
- */
-void core_oldest_by_reason(struct core *c, const struct route *r, int64_t since_us[REASON_COUNT]);
 
 /* --- a batch --------------------------------------------------------------------------------- */
 

@@ -181,10 +181,39 @@ static void let_go(struct core *c, struct instance *i, enum leave_how how)
 	}
 }
 
+/* Batches of the route that it has begun to get; *id gets one of them. */
+static size_t count_begun(const struct instance *i, const struct route *r, uint64_t *id)
+{
+	const struct assignment *a;
+	size_t n = 0;
+
+	TAILQ_FOREACH(a, &i->held, of_holder)
+		if (a->route == r && a->begun) {
+			*id = a->batch.id;
+			n++;
+		}
+	return n;
+}
+
+/* A lost connection is one failure of the target on each route, however many batches it held. */
+static void blame_target(struct core *c, const struct instance *i)
+{
+	struct route *r;
+	uint64_t id;
+
+	TAILQ_FOREACH(r, &i->module->targeted, of_target) {
+		size_t begun = count_begun(i, r, &id);
+		if (begun > 0)
+			circuit_failed(c, &r->circuit, id, begun > 1);
+	}
+}
+
 void core_leave(struct core *c, struct instance *i, enum leave_how how)
 {
 	assert(i->peer);
 	disconnect(c, i);
+	if (how == LEAVE_LOST)
+		blame_target(c, i);
 	let_go(c, i, how);
 	if (!TAILQ_EMPTY(&i->held))
 		start_reclaim(c, i);
@@ -321,6 +350,7 @@ static void recover_assigned(struct core *c, struct route *r, const struct batch
 		struct assignment *a = assignment_add(c, r, was, i);
 
 		a->begun = a->received = true;	/* who comes back for it works on it */
+		circuit_delivered(r, was);
 		a->since_us = 0;
 		if (!i->reclaim_until_ms)
 			start_reclaim(c, i);

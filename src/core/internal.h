@@ -8,8 +8,10 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "core/circuit.h"
 #include "core/component.h"
 #include "core/core.h"
+#include "core/flood.h"
 #include "core/health.h"
 #include "core/heap.h"
 #include "core/measure.h"
@@ -45,6 +47,8 @@ struct route {
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
 	struct route_measures measures;
+	struct circuit circuit;
+	struct flood flood;
 	struct ready_series *ready_series;	/* ordered: whose first batch may be READY */
 	TAILQ_ENTRY(route) of_target;
 };
@@ -146,6 +150,7 @@ struct core {
 	uint64_t peer_ms;		/* the time that is held against peers */
 	int64_t wall_us;
 	struct route *routes;
+	struct circuit *shared;		/* circuits of settings.circuits */
 	struct module *modules;
 	struct instance *instances;	/* by number */
 	struct assignment *assigned;	/* by lease */
@@ -161,6 +166,7 @@ struct core {
 	bool draining;			/* core_set_draining(): no deliveries */
 	uint64_t next_due_ms;		/* of the first WAITING batch, at the latest */
 	uint64_t next_confirm_ms;	/* of the first confirmation that is awaited, likewise */
+	uint64_t next_circuit_ms;	/* when a circuit changes by itself, likewise */
 	uint64_t last_aged_id;		/* the highest id that history has forgotten */
 	uint64_t trimmed_id;		/* aliases are forgotten up to here */
 	uint64_t forgotten_ms;		/* the latest end that history has forgotten; 0 none */

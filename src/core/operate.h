@@ -40,6 +40,11 @@ unsigned operation_states(enum operation operation);
 bool core_pause(struct core *c, const struct route *r, bool paused, const struct hand *h);
 /* No deliveries at all, until told otherwise or restarted: so that what is out can be finished. */
 void core_set_draining(struct core *c, bool draining, const struct hand *h);
+/*
+ * Opens the n-th circuit (inspect.h) until a person closes it, or closes it now, whatever has
+ * opened it. Durable. False: it is so already.
+ */
+bool core_circuit_force(struct core *c, size_t n, bool open, const struct hand *h);
 /* Ends an instance's connection (GOODBYE KICKED), at no cost to what it holds. False: it is not
  * connected. */
 bool core_kick(struct core *c, const char *module, struct span instance_id, const struct hand *h);

@@ -1,8 +1,6 @@
 /* reason.c - why a batch does not move: a closed list (design.md section 5) */
 #include "core/reason.h"
 
-#include <string.h>
-
 const char *reason_name(enum reason reason)
 {
 	static const char *const names[REASON_COUNT] = {
@@ -20,6 +18,7 @@ const char *reason_name(enum reason reason)
 		[REASON_HELD] = "HELD",
 		[REASON_ROUTE_HALTED] = "ROUTE_HALTED",
 		[REASON_DRAINING] = "DRAINING",
+		[REASON_CIRCUIT_OPEN] = "CIRCUIT_OPEN",
 		[REASON_DEAD] = "DEAD",
 	};
 	return names[reason];
@@ -49,7 +48,9 @@ static enum reason of_route(const struct core *c, const struct route *r)
 {
 	if (r->control.paused)
 		return REASON_ROUTE_HALTED;
-	return c->draining ? REASON_DRAINING : of_consumers(c, r);
+	if (c->draining)
+		return REASON_DRAINING;
+	return circuit_lets_through(r) ? of_consumers(c, r) : REASON_CIRCUIT_OPEN;
 }
 
 static bool is_behind_in_order(struct core *c, const struct route *r, const struct batch *b)
@@ -102,10 +103,15 @@ static enum reason of_assigned(struct core *c, const struct batch *b, uint64_t *
 enum reason reason_of(struct core *c, const struct route *r, const struct batch *b,
     uint64_t *until_ms)
 {
+	enum reason reason;
+
 	*until_ms = 0;
 	switch (b->state) {
 	case BATCH_READY:
-		return of_ready(c, r, b);
+		reason = of_ready(c, r, b);
+		if (reason == REASON_CIRCUIT_OPEN)
+			*until_ms = circuit_next_ms(&r->circuit);
+		return reason;
 	case BATCH_ASSIGNED:
 		return of_assigned(c, b, until_ms);
 	case BATCH_WAITING:
@@ -116,31 +122,4 @@ enum reason reason_of(struct core *c, const struct route *r, const struct batch 
 	default:
 		return REASON_NONE;
 	}
-}
-
-static void note_oldest(struct core *c, const struct route *r, const struct batch *b,
-    int64_t since_us[REASON_COUNT])
-{
-	uint64_t until_ms;
-	enum reason reason = reason_of(c, r, b, &until_ms);
-
-	if (since_us[reason] == 0 || b->received_at_us < since_us[reason])
-		since_us[reason] = b->received_at_us;
-}
-
-void core_oldest_by_reason(struct core *c, const struct route *r, int64_t since_us[REASON_COUNT])
-{
-	struct batch b;
-
-	memset(since_us, 0, REASON_COUNT * sizeof *since_us);
-	for (int class = CLASS_CRITICAL; class <= CLASS_HELD; class++)
-		if (store_ready_first(c->store, r->number, (enum ready_class)class, &b) == 0)
-			note_oldest(c, r, &b, since_us);
-	if (store_assigned_next(c->store, r->number, 0, &b) == 0)
-		note_oldest(c, r, &b, since_us);
-	b = (struct batch){ .state = BATCH_WAITING };
-	if (store_queue_next(c->store, r->number, &b) == 0 && b.state == BATCH_WAITING)
-		note_oldest(c, r, &b, since_us);
-	if (store_dead_next(c->store, r->number, 0, &b, &(struct ended){ 0 }) == 0)
-		note_oldest(c, r, &b, since_us);
 }

@@ -9,6 +9,8 @@
 enum reason reason_of(struct core *c, const struct route *r, const struct batch *b,
     uint64_t *until_ms);
 
+/* inspect.c: instances of it that are connected. */
+size_t module_connected(const struct module *m);
 /* inspect.c: the view of a batch in custody. */
 void inspect_live(struct core *c, const struct route *r, const struct batch *b,
     struct batch_view *v);

@@ -71,13 +71,33 @@ static void bury(struct core *c, struct route *r, const struct batch *was, struc
 	batch_finish(c, r, b, e, CAUSE_EXHAUSTED);
 }
 
+/*
+ * It has failed while its circuit was not closed: that was to be expected, and costs nothing. An
+ * answer may come when the delivery is over already: then the batch stays where that has put it.
+ */
+static void come_back(struct core *c, struct route *r, const struct batch *was, struct batch *b,
+    const char *text)
+{
+	journal_note(c, b, &(struct note){ JOURNAL_CIRCUIT, was->holder, 0, INT_NONE, text });
+	if (b->state == BATCH_ASSIGNED)
+		b->state = BATCH_READY;
+	batch_move(c, r, was, b, CAUSE_CIRCUIT);
+}
+
 void retry_or_bury(struct core *c, struct route *r, const struct batch *was, struct batch *b,
     struct ended *e, enum batch_cause cause, const char *text)
 {
+	bool closed = circuit_state(&r->circuit) == CIRCUIT_CLOSED;
 	bool left = is_left(&r->settings, was);
 	uint64_t wait_ms = left ? retry_wait_ms(&r->settings, failures_of(was), rng_next(&c->rng))
 				: 0;
 
+	if (cause != CAUSE_LOST_SUSPECT)	/* that was counted with its connection */
+		circuit_failed(c, &r->circuit, was->id, false);
+	if (!closed && !was->failed && cause != CAUSE_LOST_SUSPECT) {
+		come_back(c, r, was, b, text);
+		return;
+	}
 	journal_note(c, b, &(struct note){ event_of(cause), was->holder, wait_ms, code_of(cause),
 		text });
 	if (!left) {

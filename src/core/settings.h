@@ -38,6 +38,18 @@ struct route_settings {
 	uint32_t confirm_timeout_ms;
 };
 
+/* A circuit that modules share: what they depend on together, as they tell of it. */
+#define CIRCUIT_MODULES_MAX 64
+struct circuit_settings {
+	char name[ROUTE_NAME_MAX + 1];
+	const char *const *modules;	/* declared ones, none twice, at most CIRCUIT_MODULES_MAX */
+	size_t module_count;
+	const char *const *error_codes;	/* a TRANSIENT error with one of them is a failure */
+	size_t error_code_count;
+	const char *const *destinations;	/* where records go: FAILED there is one, too */
+	size_t destination_count;
+};
+
 struct core_settings {
 	const struct module_settings *modules;
 	size_t module_count;
@@ -57,6 +69,12 @@ struct core_settings {
 	uint32_t health_check_interval_ms;	/* 0: nobody is asked */
 	uint32_t health_check_timeout_ms;
 	double error_rate_degraded;	/* part of a minute's deliveries that fail, 0 to 1 */
+	uint32_t circuit_failure_threshold;	/* failures in a row that open a circuit */
+	uint32_t circuit_reset_timeout_ms;	/* until an open one lets a probe through */
+	uint32_t flood_threshold;	/* dead letters with one code that pause a route; 0: none */
+	uint32_t flood_window_ms;	/* within so long */
+	const struct circuit_settings *circuits;	/* those that are shared */
+	size_t circuit_count;
 };
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "core/inspect.h"
+#include "core/measure.h"
 #include "http/http.h"
 #include "http/request.h"
 #include "net/listener.h"

@@ -50,7 +50,7 @@ static double store_used(const struct look *l)
 
 static double store_reserve(const struct look *l)
 {
-	return (double)core_reserve_bytes(l->core);
+	return (double)core_store_reserve_bytes(l->core);
 }
 
 static double history_held(const struct look *l)

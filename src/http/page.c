@@ -35,12 +35,27 @@ static void put_escaped(struct page *p, const char *text)
 	}
 }
 
-/* Whole numbers as they are; nine digits are enough for the rest. */
-static void format_value(double value, char *out, size_t size)
+/* Most are whole, and a page has thousands of them: digits are ten times quicker than printf(). */
+static void format_whole(uint64_t value, char *out)
 {
-	const bool is_whole = value > -1e15 && value < 1e15 && (double)(int64_t)value == value;
+	char digits[20];
+	size_t n = 0;
 
-	snprintf(out, size, is_whole ? "%.0f" : "%.9g", value);
+	do
+		digits[n++] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+}
+
+/* Nine digits are enough for what is not whole. */
+static void format_value(double value, char out[PAGE_VALUE_BYTES])
+{
+	if (value >= 0 && value < 1e15 && (double)(uint64_t)value == value)
+		format_whole((uint64_t)value, out);
+	else
+		snprintf(out, PAGE_VALUE_BYTES, "%.9g", value);
 }
 
 static void put_labels(struct page *p, const struct label labels[], const char *le)
@@ -69,11 +84,11 @@ static void put_labels(struct page *p, const struct label labels[], const char *
 static void put_sample(struct page *p, const char *suffix, const struct label labels[],
     const char *le, double value)
 {
-	char text[40];
+	char text[PAGE_VALUE_BYTES];
 
 	put_name(p, suffix);
 	put_labels(p, labels, le);
-	format_value(value, text, sizeof(text));
+	format_value(value, text);
 	put(p, " ");
 	put(p, text);
 	put(p, "\n");
@@ -103,21 +118,29 @@ void page_sample(struct page *p, const struct label labels[PAGE_LABELS_MAX], dou
 	put_sample(p, "", labels != NULL ? labels : no_labels, NULL, value);
 }
 
+/* The bounds as text; those of the page's previous histogram, where they are the same. */
+static void set_scale(struct page *p, const struct histogram_scale *scale)
+{
+	if (p->scale == scale)
+		return;
+	p->scale = scale;
+	for (unsigned i = 0; i < scale->count; i++)
+		format_value((double)scale->bounds[i] * scale->unit, p->bounds[i]);
+	strcpy(p->bounds[scale->count], "+Inf");
+}
+
 void page_histogram(struct page *p, const struct label labels[PAGE_LABELS_MAX],
     const struct histogram *h)
 {
-	const double unit = h->scale->unit;
 	uint64_t count = 0;
-	char le[40];
 
 	if (labels == NULL)
 		labels = no_labels;
+	set_scale(p, h->scale);
 	for (unsigned i = 0; i <= h->scale->count; i++) {
 		count += h->buckets[i];
-		if (i < h->scale->count)
-			format_value((double)h->scale->bounds[i] * unit, le, sizeof(le));
-		put_sample(p, "_bucket", labels, i < h->scale->count ? le : "+Inf", (double)count);
+		put_sample(p, "_bucket", labels, p->bounds[i], (double)count);
 	}
-	put_sample(p, "_sum", labels, NULL, (double)h->sum * unit);
+	put_sample(p, "_sum", labels, NULL, (double)h->sum * h->scale->unit);
 	put_sample(p, "_count", labels, NULL, (double)count);
 }

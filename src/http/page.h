@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/metric.h"
 
+#define PAGE_VALUE_BYTES 40	/* of a number as text */
+
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 /*
@@ -16,6 +18,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct page {
 	struct buf *out;		/* borrowed */
 	const char *prefix, *name;	/* of the family: joined, with '-' as '_' and in lower case */
+	const struct histogram_scale *scale;	/* whose bounds stand here as text; NULL none */
+	char bounds[HISTOGRAM_BOUNDS_MAX + 1][PAGE_VALUE_BYTES];
 };
 
 /* `prefix` may be "". Both are borrowed until the next family. */

@@ -48,6 +48,7 @@ int config_load(const char *path, struct config **out)
 	config_file_read(l);
 	if (l->faults == 0) {
 		config_routes_connect(l);
+		config_circuits_check(l);
 		config_env_read(l);
 	}
 	if (l->faults == 0) {
@@ -75,5 +76,6 @@ void config_free(struct config *c)
 			free(c->modules[i].identities[j]);
 		free(c->modules[i].identities);
 	}
+	config_circuits_free(c);
 	free(c);
 }

@@ -22,6 +22,9 @@
 #define CONFIG_MODULE_NAME_MAX 32	/* bytes, without the NUL */
 #define CONFIG_ROUTE_NAME_MAX 63
 #define CONFIG_IDENTITY_MAX 512
+#define CONFIG_CIRCUITS_MAX 64
+#define CONFIG_WORDS_MAX 64	/* in a list of a circuit */
+#define CONFIG_WORD_MAX 128	/* bytes */
 #define CONFIG_OPERATORS_MAX 64	/* names in admin.operators, and in admin.readers */
 
 /* Where to listen: a numeric address and a port; port 0 lets the system choose. */
@@ -60,6 +63,18 @@ struct config_route {
 	bool confirm;			/* wait for DELIVERY_CONFIRMATION */
 };
 
+/* Words as the file has them. */
+struct config_words {
+	char **words;
+	size_t count;
+};
+
+/* A circuit that modules share. */
+struct config_circuit {
+	char name[CONFIG_ROUTE_NAME_MAX + 1];
+	struct config_words modules, error_codes, destinations;
+};
+
 /* Users of this machine, by number. */
 struct config_users {
 	uint32_t uids[CONFIG_OPERATORS_MAX];
@@ -85,6 +100,8 @@ struct config {
 	double backpressure_low_watermark;
 	int64_t circuit_failure_threshold;	/* consecutive failures */
 	int64_t circuit_reset_timeout_ms;
+	int64_t flood_threshold;		/* dead letters with one code; 0: never */
+	int64_t flood_window_ms;
 	int64_t health_check_interval_ms;
 	int64_t health_check_timeout_ms;
 	double error_rate_degraded;		/* part of the batches of a minute, 0 to 1 */
@@ -115,6 +132,8 @@ struct config {
 	size_t module_count;
 	struct config_route routes[CONFIG_ROUTES_MAX];		/* alpha-beta, beta-gamma first */
 	size_t route_count;
+	struct config_circuit circuits[CONFIG_CIRCUITS_MAX];	/* those that modules share */
+	size_t circuit_count;
 };
 
 /*

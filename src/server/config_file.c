@@ -97,6 +97,16 @@ static int take_identity(cfg_t *cfg, const char *value)
 	return 0;
 }
 
+static int take_circuit_word(cfg_t *cfg, const char *list, const char *value)
+{
+	int index = config_circuit_declare(reading, cfg->title, cfg->line);
+
+	if (index < 0)
+		return -1;
+	config_circuit_add(reading, &reading->config->circuits[index], list, value, cfg->line);
+	return 0;
+}
+
 static void take_user(cfg_t *cfg, const char *list, const char *value)
 {
 	struct config *c = reading->config;
@@ -116,6 +126,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		return take_route_value(cfg, opt->name, value);
 	if (is_section(cfg, "module"))
 		return take_identity(cfg, value);
+	if (is_section(cfg, "circuit"))
+		return take_circuit_word(cfg, opt->name, value);
 	s = setting_find(section_name(cfg), opt->name);
 	if (s == NULL && is_section(cfg, "admin")) {
 		take_user(cfg, opt->name, value);
@@ -140,6 +152,12 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (strcmp(opt->name, "module") == 0)
 		return config_module_declare(reading, title, cfg->line) < 0 ? -1 : 0;
+	if (strcmp(opt->name, "circuit") == 0) {
+		index = config_circuit_declare(reading, title, cfg->line);
+		if (index >= 0)
+			reading->circuit_lines[index] = cfg->line;
+		return index < 0 ? -1 : 0;
+	}
 	index = config_route_declare(reading, title, cfg->line);
 	if (index < 0)
 		return -1;
@@ -231,6 +249,12 @@ static cfg_t *grammar_create(void)
 		CFG_STR_LIST_CB("identity", NULL, CFGF_NONE, on_value),
 		CFG_END(),
 	};
+	cfg_opt_t circuit[] = {
+		CFG_STR_LIST_CB("modules", NULL, CFGF_NONE, on_value),
+		CFG_STR_LIST_CB("error_codes", NULL, CFGF_NONE, on_value),
+		CFG_STR_LIST_CB("destinations", NULL, CFGF_NONE, on_value),
+		CFG_END(),
+	};
 	cfg_opt_t ends[] = {
 		CFG_STR_CB("source", NULL, CFGF_NONE, on_value),
 		CFG_STR_CB("target", NULL, CFGF_NONE, on_value),
@@ -246,6 +270,7 @@ static cfg_t *grammar_create(void)
 		CFG_SEC("http", http, CFGF_NONE),
 		CFG_SEC("module", module, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("route", route, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("circuit", circuit, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	};
 	const size_t section_count = sizeof(sections) / sizeof(sections[0]);
 	size_t n;
@@ -259,6 +284,7 @@ static cfg_t *grammar_create(void)
 	n = list_settings("route", route);
 	memcpy(&route[n], ends, sizeof(ends));
 	route[n + sizeof(ends) / sizeof(ends[0])] = end;
+	sections[section_count - 3].validcb = on_section;
 	sections[section_count - 2].validcb = on_section;
 	sections[section_count - 1].validcb = on_section;
 	n = list_settings("", top);

@@ -57,6 +57,7 @@ struct loader {
 		int source_line, target_line;
 		int end_line;			/* of the section, 0: not in the file */
 	} routes[CONFIG_ROUTES_MAX];
+	int circuit_lines[CONFIG_CIRCUITS_MAX];
 };
 
 /* Prints "handoffd: PLACE: …" and counts it. */
@@ -104,6 +105,18 @@ int config_module_find(const struct config *c, const char *name);
 void config_identity_add(struct loader *l, struct config_module *m, const char *identity, int line);
 /* Sources and targets of all routes, by name, to indexes. */
 void config_routes_connect(struct loader *l);
+
+/* A name of the form that routes have. */
+bool config_is_low_name(const char *name, size_t max);
+
+/* config_circuits.c: the index of a circuit, as above */
+int config_circuit_declare(struct loader *l, const char *name, int line);
+/* A word into one of its lists. */
+void config_circuit_add(struct loader *l, struct config_circuit *k, const char *list,
+    const char *word, int line);
+/* When all modules and routes are known. */
+void config_circuits_check(struct loader *l);
+void config_circuits_free(struct config *c);
 
 /* config_users.c: the user of that name or number into the list. */
 void config_user_add(struct loader *l, struct config_users *users, const char *list,

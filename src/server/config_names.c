@@ -67,6 +67,11 @@ static bool is_name(const char *name, const char *first, const char *rest, size_
 	       strspn(name, rest) == len;
 }
 
+bool config_is_low_name(const char *name, size_t max)
+{
+	return is_name(name, LOWER, LOWER DIGITS "-", max);
+}
+
 int config_module_find(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->module_count; i++)
@@ -111,7 +116,7 @@ int config_route_declare(struct loader *l, const char *name, int line)
 	for (size_t i = 0; i < c->route_count; i++)
 		if (strcmp(c->routes[i].name, name) == 0)
 			return (int)i;
-	if (!is_name(name, LOWER, LOWER DIGITS "-", CONFIG_ROUTE_NAME_MAX)) {
+	if (!config_is_low_name(name, CONFIG_ROUTE_NAME_MAX)) {
 		config_fault(l, where, "route %s: a route's name begins with a to z and goes on "
 			     "with a to z, 0 to 9 and -, at most %d bytes",
 			     log_quote(name, strlen(name)), CONFIG_ROUTE_NAME_MAX);

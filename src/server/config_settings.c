@@ -53,6 +53,8 @@ const struct setting settings[] = {
 	SETTING(TOP(backpressure_low_watermark), FRACTION, 0, 1, "0.5", NULL),
 	SETTING(TOP(circuit_failure_threshold), COUNT, 1, 1e6, "5", NULL),
 	SETTING(TOP(circuit_reset_timeout_ms), DURATION, 1, DAY, "60000", NULL),
+	SETTING(TOP(flood_threshold), COUNT, 0, 1e9, "2000", NULL),
+	SETTING(TOP(flood_window_ms), DURATION, 1, DAY, "60000", NULL),
 	SETTING(TOP(health_check_interval_ms), DURATION, 1, DAY, "10000", NULL),
 	SETTING(TOP(health_check_timeout_ms), DURATION, 1, DAY, "5000", NULL),
 	SETTING(TOP(error_rate_degraded), FRACTION, 0, 1, "0.01", NULL),

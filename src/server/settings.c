@@ -30,6 +30,18 @@ static void fill_route(struct route_settings *r, const struct config *c,
 	r->confirm_timeout_ms = (uint32_t)from->confirm_timeout_ms;
 }
 
+/* The words are the configuration's. */
+static void fill_circuit(struct circuit_settings *k, const struct config_circuit *from)
+{
+	snprintf(k->name, sizeof k->name, "%s", from->name);
+	k->modules = (const char *const *)from->modules.words;
+	k->module_count = from->modules.count;
+	k->error_codes = (const char *const *)from->error_codes.words;
+	k->error_code_count = from->error_codes.count;
+	k->destinations = (const char *const *)from->destinations.words;
+	k->destination_count = from->destinations.count;
+}
+
 static void fill_core(struct settings *s, const struct config *c)
 {
 	s->core = (struct core_settings){
@@ -50,11 +62,19 @@ static void fill_core(struct settings *s, const struct config *c)
 		.health_check_interval_ms = (uint32_t)c->health_check_interval_ms,
 		.health_check_timeout_ms = (uint32_t)c->health_check_timeout_ms,
 		.error_rate_degraded = c->error_rate_degraded,
+		.circuit_failure_threshold = (uint32_t)c->circuit_failure_threshold,
+		.circuit_reset_timeout_ms = (uint32_t)c->circuit_reset_timeout_ms,
+		.flood_threshold = (uint32_t)c->flood_threshold,
+		.flood_window_ms = (uint32_t)c->flood_window_ms,
+		.circuits = s->circuits,
+		.circuit_count = c->circuit_count,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);
 	for (size_t n = 0; n < c->route_count; n++)
 		fill_route(&s->routes[n], c, &c->routes[n]);
+	for (size_t n = 0; n < c->circuit_count; n++)
+		fill_circuit(&s->circuits[n], &c->circuits[n]);
 }
 
 static void fill_mappings(struct settings *s, const struct config *c)

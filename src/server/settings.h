@@ -12,6 +12,7 @@ struct settings {
 	struct sessions_settings sessions;
 	struct module_settings modules[CONFIG_MODULES_MAX];
 	struct route_settings routes[CONFIG_ROUTES_MAX];
+	struct circuit_settings circuits[CONFIG_CIRCUITS_MAX];
 	struct identity_mapping *mappings;
 };
 

@@ -7,6 +7,7 @@ void handle_error_notification(struct session *s, const struct message *m, struc
 	const struct message_error_notification *n = &m->error_notification;
 
 	(void)frame;
+	core_errors_heard(s->all->core, s->instance, n->errors, n->error_count);
 	for (size_t k = 0; k < n->error_count; k++)
 		if (log_allow("module told an error", 10))
 			log_warning("module told an error",

@@ -185,6 +185,7 @@ void send_backpressure(struct session *s, const struct message_backpressure *b);
 void send_health_request(struct session *s);
 void send_health_response(struct session *s, const struct message *m);
 void send_warning(struct session *s, const struct batch_warning *w);
+void send_circuit_change(struct session *s, const struct message_circuit_change *change);
 void send_notice(struct session *s, uint64_t number, const uint8_t *body, size_t n);
 void send_outcome(struct session *s, const struct ended *e, const struct route *route);
 

@@ -43,6 +43,11 @@ static void ask_health(struct peer *p)
 	send_health_request(session_of(p));
 }
 
+static void circuit(struct peer *p, const struct message_circuit_change *change)
+{
+	send_circuit_change(session_of(p), change);
+}
+
 static void dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
 {
 	struct session *s = session_of(p);
@@ -59,5 +64,6 @@ const struct peer_ops session_peer_ops = {
 	.backpressure = backpressure,
 	.warn = warn,
 	.ask_health = ask_health,
+	.circuit = circuit,
 	.dismiss = dismiss,
 };

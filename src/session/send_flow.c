@@ -9,6 +9,14 @@ void send_backpressure(struct session *s, const struct message_backpressure *b)
 	output_done(s);
 }
 
+void send_circuit_change(struct session *s, const struct message_circuit_change *change)
+{
+	struct envelope e = send_envelope(s, NULL);
+
+	encode_circuit_change(output_frames(s), &e, change);
+	output_done(s);
+}
+
 void send_warning(struct session *s, const struct batch_warning *w)
 {
 	struct envelope e = send_envelope(s, NULL);

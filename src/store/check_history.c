@@ -227,6 +227,14 @@ static int check_control(struct check *c, const uint8_t *key, const MDB_val *v)
 	    : store_disagree(c, "what was set of route %u is unreadable", key_get32(key));
 }
 
+static int check_circuit(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct circuit_record r;
+
+	return circuit_read(&(MDB_val){ c->key_size, (void *)(uintptr_t)key }, v, &r) == 0 ? 0
+	    : store_disagree(c, "circuit %u is unreadable", key_get32(key));
+}
+
 int store_check_history(struct check *c)
 {
 	int rc;
@@ -243,7 +251,8 @@ int store_check_history(struct check *c)
 	if (rc == 0 && (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_SEQUENCE, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_INSTANCE, check_instance)) == 0 &&
-	    (rc = store_walk(c, TABLE_ACTION, check_action)) == 0)
+	    (rc = store_walk(c, TABLE_ACTION, check_action)) == 0 &&
+	    (rc = store_walk(c, TABLE_CIRCUIT, check_circuit)) == 0)
 		rc = store_walk(c, TABLE_CONTROL, check_control);
 	return rc;
 }

@@ -11,7 +11,7 @@ enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
 	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_NOTICE,
 	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
-	TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_COUNT,
+	TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_COUNT,
 };
 
 /* A row of alias_filter fills two pages, without their head. */
@@ -144,6 +144,7 @@ void history_less(struct store *s, uint64_t cost);
 /* journal.c */
 void journal_del(struct store *s, uint64_t id);
 void journal_move(struct store *s, uint64_t from, uint64_t to);
+int circuit_read(const MDB_val *key, const MDB_val *v, struct circuit_record *c) MUST_CHECK;
 int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c) MUST_CHECK;
 
 /* confirm.c: as an end is moved, forgotten; as a letter leaves without an end. */

@@ -129,17 +129,38 @@ int store_action_previous(struct store *s, uint64_t before, struct action *a)
 	}
 }
 
-/* --- of a route ------------------------------------------------------------------------------ */
+/* --- of a route, of a circuit ---------------------------------------------------------------- */
 
-/* control: the record, and route(4) once more: under another route's key it is damage */
-int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c)
+/* The record, and the key once more: under another's key it is damage. Its length; SIZE_MAX. */
+static size_t record_len(const MDB_val *key, const MDB_val *v)
 {
 	size_t n = v->mv_size - key->mv_size;
 
 	if (v->mv_size < key->mv_size ||
 	    memcmp((const uint8_t *)v->mv_data + n, key->mv_data, key->mv_size) != 0)
-		return ERR_CORRUPT;
-	return route_control_decode(v->mv_data, n, c);
+		return SIZE_MAX;
+	return n;
+}
+
+static void put_with_key(struct store *s, enum table t, const struct key *k, uint8_t *bytes,
+    size_t n)
+{
+	memcpy(bytes + n, k->b, k->n);
+	table_put(s, t, k, bytes, n + k->n);
+}
+
+int control_read(const MDB_val *key, const MDB_val *v, struct route_control *c)
+{
+	size_t n = record_len(key, v);
+
+	return n == SIZE_MAX ? ERR_CORRUPT : route_control_decode(v->mv_data, n, c);
+}
+
+int circuit_read(const MDB_val *key, const MDB_val *v, struct circuit_record *c)
+{
+	size_t n = record_len(key, v);
+
+	return n == SIZE_MAX ? ERR_CORRUPT : circuit_decode(v->mv_data, n, c);
 }
 
 /* Of a damaged record it is not known that deliveries may go on: a person says so again. */
@@ -157,12 +178,32 @@ void store_control_get(struct store *s, uint32_t route, struct route_control *c)
 		.reason = "what was set is damaged in the store: resume or pause it again" };
 }
 
+/* Of a damaged record nothing is believed: the circuit is closed, and learns again. */
+void store_circuit_get(struct store *s, uint32_t circuit, struct circuit_record *c)
+{
+	struct key k = key_number(circuit);
+	MDB_val v;
+
+	memset(c, 0, sizeof *c);
+	if (!table_get(s, TABLE_CIRCUIT, &k, &v) ||
+	    circuit_read(&(MDB_val){ k.n, k.b }, &v, c) == 0)
+		return;
+	log_error("stored circuit does not match its checksum", "number=%u", circuit);
+	memset(c, 0, sizeof *c);
+}
+
+void store_circuit_put(struct store *s, uint32_t circuit, const struct circuit_record *c)
+{
+	uint8_t bytes[CIRCUIT_RECORD_MAX + KEY_MAX];
+	struct key k = key_number(circuit);
+
+	put_with_key(s, TABLE_CIRCUIT, &k, bytes, circuit_encode(c, bytes));
+}
+
 void store_control_put(struct store *s, uint32_t route, const struct route_control *c)
 {
 	uint8_t bytes[CONTROL_RECORD_MAX + KEY_MAX];
 	struct key k = key_number(route);
-	size_t n = route_control_encode(c, bytes);
 
-	memcpy(bytes + n, k.b, k.n);
-	table_put(s, TABLE_CONTROL, &k, bytes, n + k.n);
+	put_with_key(s, TABLE_CONTROL, &k, bytes, route_control_encode(c, bytes));
 }

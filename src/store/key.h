@@ -21,7 +21,7 @@
  *	alias_filter       last first id(8)
  *	sequence           route(4) instance(4)
  *	action             number(8)
- *	instance, route, control  number(4)
+ *	instance, route, control, circuit  number(4)
  */
 #define KEY_MAX 24
 

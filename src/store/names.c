@@ -133,6 +133,11 @@ uint32_t store_module_number(struct store *s, const char *name)
 	return name_number(s, 'm', name);
 }
 
+uint32_t store_circuit_number(struct store *s, const char *name)
+{
+	return name_number(s, 'c', name);
+}
+
 void store_counters_get(struct store *s, uint32_t route, struct route_counters *c)
 {
 	struct key k = key_number(route);

@@ -340,6 +340,12 @@ int store_ready_first(struct store *s, uint32_t route, enum ready_class class, s
 	return queue_first(s, route, ready_classes[class], 0, b);
 }
 
+int store_ready_next(struct store *s, uint32_t route, enum ready_class class, uint64_t after,
+    struct batch *b)
+{
+	return queue_first(s, route, ready_classes[class], after + 1, b);
+}
+
 int store_assigned_next(struct store *s, uint32_t route, uint64_t after, struct batch *b)
 {
 	return queue_first(s, route, QUEUE_ASSIGNED, after + 1, b);

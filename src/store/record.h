@@ -149,6 +149,9 @@ enum journal_event {
 	JOURNAL_PAUSED = 18,		/* of a route */
 	JOURNAL_RESUMED = 19,
 	JOURNAL_KICKED = 20,		/* of an instance; text names it */
+	JOURNAL_CIRCUIT = 21,		/* failed while the circuit was not closed: at no cost */
+	JOURNAL_CIRCUIT_OPENED = 22,	/* of a route, by a person */
+	JOURNAL_CIRCUIT_CLOSED = 23,
 	JOURNAL_EVENT_COUNT,
 };
 const char *journal_event_name(enum journal_event event);	/* "ack timeout" */
@@ -187,6 +190,23 @@ struct route_control {
 	bool paused;			/* no deliveries */
 	int64_t at_us;
 	char who[ACTION_WHO_MAX + 1];
+	char reason[ACTION_TEXT_MAX + 1];
+};
+
+/*
+ * A circuit (protocol.md section 11): whether work goes on that needs something which has failed.
+ */
+struct circuit_record {
+	uint8_t state;			/* enum circuit_state */
+	uint32_t failures;		/* in a row */
+	uint64_t first_failed;		/* id of the batch that failed first in this row; 0 none */
+	bool several;			/* more than one batch has failed in it */
+	int64_t last_failure_us;	/* wall clock, for display; 0 never */
+	uint64_t next_attempt_ms;	/* custody clock; when OPEN and not forced */
+	uint64_t trips_total;		/* how often it has opened */
+	bool forced;			/* a person has opened it: it stays so */
+	int64_t at_us;			/* wall clock of the latest change of state */
+	char who[ACTION_WHO_MAX + 1];	/* forced: by whom, and why */
 	char reason[ACTION_TEXT_MAX + 1];
 };
 
@@ -232,6 +252,7 @@ struct instance_record {
 #define ACTION_RECORD_MAX (64 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
 #define CONTROL_RECORD_MAX (32 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
 #define CONFIRMATION_RECORD_MAX 256
+#define CIRCUIT_RECORD_MAX (64 + ACTION_WHO_MAX + ACTION_TEXT_MAX)
 
 size_t batch_encode(const struct batch *b, uint8_t *out);
 int batch_decode(const uint8_t *p, size_t n, struct batch *b) MUST_CHECK;
@@ -247,6 +268,8 @@ size_t action_encode(const struct action *a, uint8_t *out);
 int action_decode(const uint8_t *p, size_t n, struct action *a) MUST_CHECK;
 size_t route_control_encode(const struct route_control *c, uint8_t *out);
 int route_control_decode(const uint8_t *p, size_t n, struct route_control *c) MUST_CHECK;
+size_t circuit_encode(const struct circuit_record *c, uint8_t *out);
+int circuit_decode(const uint8_t *p, size_t n, struct circuit_record *c) MUST_CHECK;
 size_t confirmation_encode(const struct confirmation *c, uint8_t *out);
 int confirmation_decode(const uint8_t *p, size_t n, struct confirmation *c) MUST_CHECK;
 

@@ -26,6 +26,9 @@ const char *journal_event_name(enum journal_event event)
 		[JOURNAL_PAUSED] = "paused",
 		[JOURNAL_RESUMED] = "resumed",
 		[JOURNAL_KICKED] = "kicked",
+		[JOURNAL_CIRCUIT] = "circuit",
+		[JOURNAL_CIRCUIT_OPENED] = "circuit opened",
+		[JOURNAL_CIRCUIT_CLOSED] = "circuit closed",
 	};
 	return event > 0 && event < JOURNAL_EVENT_COUNT ? names[event] : "unknown";
 }
@@ -141,6 +144,42 @@ int route_control_decode(const uint8_t *p, size_t n, struct route_control *c)
 	struct reader r = reader_begin(p, n);
 
 	c->paused = take_number(&r, 1);
+	c->at_us = (int64_t)take_number(&r, 8);
+	take_text(&r, c->who, ACTION_WHO_MAX);
+	take_text(&r, c->reason, ACTION_TEXT_MAX);
+	return reader_end(&r);
+}
+
+size_t circuit_encode(const struct circuit_record *c, uint8_t *out)
+{
+	struct writer w = writer_begin(out);
+
+	put_number(&w, c->state, 1);
+	put_number(&w, c->failures, 4);
+	put_number(&w, c->first_failed, 8);
+	put_number(&w, c->several, 1);
+	put_number(&w, (uint64_t)c->last_failure_us, 8);
+	put_number(&w, c->next_attempt_ms, 8);
+	put_number(&w, c->trips_total, 8);
+	put_number(&w, c->forced, 1);
+	put_number(&w, (uint64_t)c->at_us, 8);
+	put_text(&w, c->who, ACTION_WHO_MAX);
+	put_text(&w, c->reason, ACTION_TEXT_MAX);
+	return writer_end(&w);
+}
+
+int circuit_decode(const uint8_t *p, size_t n, struct circuit_record *c)
+{
+	struct reader r = reader_begin(p, n);
+
+	c->state = (uint8_t)take_number(&r, 1);
+	c->failures = (uint32_t)take_number(&r, 4);
+	c->first_failed = take_number(&r, 8);
+	c->several = take_number(&r, 1);
+	c->last_failure_us = (int64_t)take_number(&r, 8);
+	c->next_attempt_ms = take_number(&r, 8);
+	c->trips_total = take_number(&r, 8);
+	c->forced = take_number(&r, 1);
 	c->at_us = (int64_t)take_number(&r, 8);
 	take_text(&r, c->who, ACTION_WHO_MAX);
 	take_text(&r, c->reason, ACTION_TEXT_MAX);

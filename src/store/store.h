@@ -36,6 +36,7 @@
  *	sequence  route, instance         -> one above the highest sequence_number taken
  *	action    number                  -> struct action
  *	control   route                   -> struct route_control
+ *	circuit   number of its name      -> struct circuit_record
  *	instance, route, name, meta       -> the small things
  */
 struct store;
@@ -139,6 +140,7 @@ uint64_t store_history_bytes(const struct store *s);
 /* The number of a route's name, made when new. Never 0. */
 uint32_t store_route_number(struct store *s, const char *name);
 uint32_t store_module_number(struct store *s, const char *name);
+uint32_t store_circuit_number(struct store *s, const char *name);
 /* Calls f for each route the store knows, with its durable counters. Stops when f returns false. */
 void store_route_walk(struct store *s,
     bool (*f)(void *arg, uint32_t number, const char *name, const struct route_counters *c),
@@ -259,6 +261,9 @@ enum ready_class batch_ready_class(const struct batch *b);
 /* The first READY batch of a route in a class, in the order of custody. */
 int store_ready_first(struct store *s, uint32_t route, enum ready_class class,
     struct batch *b) MUST_CHECK;
+/* The same, of those with an id above `after`. */
+int store_ready_next(struct store *s, uint32_t route, enum ready_class class, uint64_t after,
+    struct batch *b) MUST_CHECK;
 /*
  * The first WAITING batch that is due at now_ms. *next_ms gets the time of the next one that is not
  * yet due, UINT64_MAX when there is none.
@@ -322,6 +327,9 @@ void store_action_add(struct store *s, const struct action *a);
 int store_action_previous(struct store *s, uint64_t before, struct action *a) MUST_CHECK;
 void store_control_get(struct store *s, uint32_t route, struct route_control *c);
 void store_control_put(struct store *s, uint32_t route, const struct route_control *c);
+/* One that was never put is closed (all zero). */
+void store_circuit_get(struct store *s, uint32_t circuit, struct circuit_record *c);
+void store_circuit_put(struct store *s, uint32_t circuit, const struct circuit_record *c);
 
 /* --- confirmations --------------------------------------------------------------------------- */
 

@@ -32,6 +32,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_ALIAS_FILTER] = "alias_filter",
 	[TABLE_ACTION] = "action",
 	[TABLE_CONTROL] = "control",
+	[TABLE_CIRCUIT] = "circuit",
 };
 
 /* --- the format record ---------------------------------------------------------------------- */

@@ -200,14 +200,21 @@ class Client:
         """A target's BACKPRESSURE."""
         return self.tell(messages.backpressure(self.module, signal_type, route, **more))
 
-    def confirm(self, delivery, record_ids=None, status="DELIVERED", **more):
+    def complain(self, recoverability="TRANSIENT", **fields):
+        """An ERROR_NOTIFICATION with one error."""
+        return self.tell(messages.error_notification(
+            self.module, [messages.error(self.module, recoverability, **fields)]))
+
+    def confirm(self, delivery, record_ids=None, status="DELIVERED",
+                destination_id="a-destination", **more):
         """A DELIVERY_CONFIRMATION of these records of a delivery, or of all of them."""
         if record_ids is None:
             record_ids = messages.record_ids(delivery)
         more.setdefault("correlation_id", delivery["header"]["correlation_id"])
         return self.tell(messages.confirmation(
             self.module, delivery["metadata"]["batch_id"],
-            [messages.delivery_result(record_id, status) for record_id in record_ids], **more))
+            [messages.delivery_result(record_id, status, destination_id)
+             for record_id in record_ids], **more))
 
     def ask_health(self, check_type="DETAILED"):
         """Asks the broker how it does; returns its answer."""

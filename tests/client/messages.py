@@ -214,6 +214,16 @@ def error(module, recoverability="TRANSIENT", scope="BATCH", code="TEST_001", co
     return fields
 
 
+def error_notification(module, errors, action_required="NONE", **more):
+    """An ERROR_NOTIFICATION of a module's own errors."""
+    return {
+        "header": header(module, "ERROR_NOTIFICATION"),
+        "errors": errors,
+        "action_required": action_required,
+        **more,
+    }
+
+
 def backpressure(module, signal_type, route=None, depth=0, delay_ms=0, **more):
     """A target's BACKPRESSURE; without a route it speaks of all."""
     fields = {

@@ -181,6 +181,7 @@ void broker_start(struct world *w)
 		try_second(w);
 	memset(w->had_suspects, 0, sizeof w->had_suspects);
 	check_store(w);
+	breaker_check(w);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		check_counters(w, (int)r);
 	core_check(w->core);
@@ -307,6 +308,7 @@ static void close_turn(struct world *w)
 	fate_release_due(w);
 	party_expire(w);
 	late = confirming_expire(w);
+	breaker_expire(w);
 	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
 	    w->plan.core.history_size;
 	more = core_turn_close(w->core);

@@ -1,7 +1,7 @@
 /* check.c - invariants of the store and the counters, against the model */
 #include <string.h>
 
-#include "core/inspect.h"
+#include "core/measure.h"
 #include "sim.h"
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -157,7 +157,7 @@ static void find_buried(struct world *w, int parcel)
 		return;
 	store_identity_get(w->store, w->route_numbers[p->route], &p->batch_id, &where);
 	if (where.kind == IDENTITY_DEAD)
-		fate_bury(w, parcel, INT_STORE_002);
+		fate_bury(w, parcel, INT_STORE_002, (struct span){ NULL, 0 });
 }
 
 void check_touched(struct world *w)
@@ -170,6 +170,7 @@ void check_touched(struct world *w)
 			check_parcel(w, p);
 		w->touched[p] = false;
 	}
+	breaker_check(w);
 }
 
 /* --- after a turn ---------------------------------------------------------------------------- */
@@ -250,7 +251,7 @@ static void note_earlier(uint64_t *due_ms, uint64_t ms)
 
 static uint64_t earliest_due(const struct world *w)
 {
-	uint64_t due_ms = UINT64_MAX;
+	uint64_t due_ms = breaker_due_ms(w);
 
 	for (int p = 0; p < w->parcel_count; p++) {
 		const struct fate *f = &w->model.fates[p];
@@ -424,7 +425,7 @@ static void check_measures(struct world *w)
 	if (queued != depths)
 		broke(w, "queues to modules and routes differ");
 	if (core_has_room(w->core) &&
-	    store_free_bytes(w->store) <= core_reserve_bytes(w->core))
+	    store_free_bytes(w->store) <= core_store_reserve_bytes(w->core))
 		broke(w, "there would be room in the reserve");
 	if (core_retention_ms(w->core) > w->plan.core.outcome_retention_ms ||
 	    core_history_size(w->core) != w->plan.core.history_size)

@@ -181,7 +181,8 @@ int check_delivery(struct world *w, struct connection *c, const struct delivery 
 			broke(w, "suspect %d is delivered while suspect %d is out", p, n);
 	if (route_of(w, p)->ordered)
 		check_turn(w, p);
-	else if (!f->suspect && !f->tried && !is_first_in_line(w, p, &before))
+	else if (!f->suspect && !f->tried && breaker_is_closed(w, w->parcels[p].route) &&
+	    !is_first_in_line(w, p, &before))
 		broke(w, "batch %d is delivered before batch %d", p, before);
 	if (f->id == 0)
 		f->id = d->id;
@@ -276,7 +277,7 @@ static void bury_corrupt(struct world *w, const struct ended *e, const struct ro
 
 	if (e->error_code == INT_STORE_002 && p != NOBODY && w->parcels[p].corrupt &&
 	    w->model.fates[p].state == BATCH_READY)
-		fate_bury(w, p, INT_STORE_002);
+		fate_bury(w, p, INT_STORE_002, (struct span){ NULL, 0 });
 }
 
 int check_outcome(struct world *w, struct connection *c, const struct ended *e,

@@ -237,6 +237,7 @@ static void send_part(struct world *w, struct actor *a, const struct part *t)
 		    (k->state == BATCH_ENDED ||
 		        w->model.parties[source].number == k->source_number))
 			notice_add(w, source, known, true, stripped_crc(w, f));
+		breaker_confirmed(w, a->module, t->results, t->count);
 	}
 	bool taken = core_confirm(w->core, a->connection->instance, &m, f, &fault);
 	if (!taken && code == INT_NONE && fault.code == INT_STORE_001 &&

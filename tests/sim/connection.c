@@ -161,6 +161,11 @@ static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char
 	connection_close(w, c);
 }
 
+static void on_circuit(struct peer *peer, const struct message_circuit_change *change)
+{
+	breaker_on_told(the_world, from_peer(peer), change);
+}
+
 const struct peer_ops connection_ops = {
 	.deliver = on_deliver,
 	.outcome = on_outcome,
@@ -169,6 +174,7 @@ const struct peer_ops connection_ops = {
 	.backpressure = on_backpressure,
 	.warn = on_warn,
 	.ask_health = on_ask_health,
+	.circuit = on_circuit,
 	.dismiss = on_dismiss,
 };
 

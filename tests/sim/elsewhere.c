@@ -56,6 +56,7 @@ static void declare_less(struct elsewhere *k)
 
 	*s = w->plan.core;
 	s->route_count--;
+	s->circuit_count = 0;
 	for (; s->module_count > 1 && chance(w, 2); s->module_count--)
 		for (size_t r = 0; r < s->route_count; r++)
 			if (strcmp(s->routes[r].source, s->modules[s->module_count - 1].name) == 0 ||

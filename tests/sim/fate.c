@@ -94,6 +94,7 @@ void fate_deliver(struct world *w, int parcel, int party, uint64_t lease)
 	forget_delivery(f);
 	f->holder = party;
 	f->holder_number = party_number(w, party);
+	breaker_probe(w, parcel, lease);
 	f->lease = w->model.last_lease = lease;
 }
 
@@ -128,17 +129,33 @@ void fate_return(struct world *w, int parcel, enum leave_how how)
 	forget_delivery(f);
 }
 
-void fate_fail(struct world *w, int parcel)
+/* It costs no attempt while the circuit is not closed, unless that is paid already. */
+static bool is_free(const struct world *w, int parcel, bool lost)
+{
+	return !lost && !w->model.fates[parcel].failed &&
+	    !breaker_is_closed(w, w->parcels[parcel].route);
+}
+
+void fate_fail(struct world *w, int parcel, bool lost, struct span said)
 {
 	struct fate *f = fate_touch(w, parcel);
 	uint32_t failures = f->attempt - f->attempts_before;
+	bool free = is_free(w, parcel, lost);
 
 	f->redelivered = true;
+	if (!lost)
+		breaker_fail(w, parcel);
+	if (free) {
+		if (f->state == BATCH_ASSIGNED)
+			f->state = BATCH_READY;
+		forget_delivery(f);
+		return;
+	}
 	if (failures > route_of(w, parcel)->max_retries) {
 		if (f->deliveries != route_of(w, parcel)->max_retries + 1 + f->free_deliveries)
 			broke(w, "batch %d is buried after %u deliveries, %u of them free", parcel,
 			    f->deliveries, f->free_deliveries);
-		fate_bury(w, parcel, INT_DELIVERY_002);
+		fate_bury(w, parcel, INT_DELIVERY_002, said);
 		return;
 	}
 	f->failed = true;
@@ -167,7 +184,7 @@ static struct fate *end(struct world *w, int parcel, enum batch_state state)
 	return f;
 }
 
-void fate_bury(struct world *w, int parcel, enum error_code code)
+void fate_bury(struct world *w, int parcel, enum error_code code, struct span said)
 {
 	struct fate *f = end(w, parcel, BATCH_DEAD);
 
@@ -176,6 +193,8 @@ void fate_bury(struct world *w, int parcel, enum error_code code)
 	w->model.owner[w->parcels[parcel].root] = parcel;
 	totals_of(w, parcel)->dead++;
 	row_add(w, parcel);
+	if (code != INT_STORE_002)
+		breaker_letter(w, parcel, said.p ? said : span_of(error_code_info(code)->name));
 }
 
 /* Where records were rejected, they are also kept as a dead letter, or the whole batch is. */
@@ -183,6 +202,7 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected, boo
 {
 	struct fate *f = fate_touch(w, parcel);
 
+	breaker_succeed(w, parcel);
 	f->holder = party;
 	f->holder_number = party_number(w, party);
 	if (rejected > 0)
@@ -224,16 +244,29 @@ void fate_received(struct world *w, int parcel)
 	fate_restart_clock(w, parcel);
 }
 
-void fate_expire(struct world *w)
+static int first_late(const struct world *w)
 {
+	const struct fate *first = NULL;
+
 	for (int p = 0; p < w->parcel_count; p++) {
-		struct fate *f = &w->model.fates[p];
+		const struct fate *f = &w->model.fates[p];
 
 		if (f->state != BATCH_ASSIGNED || f->late_ms == 0 || f->late_ms > w->peer_ms)
 			continue;
+		if (!first || f->late_ms < first->late_ms ||
+		    (f->late_ms == first->late_ms && f->lease < first->lease))
+			first = f;
+	}
+	return first ? (int)(first - w->model.fates) : NOBODY;
+}
+
+/* In the order in which they are late: one opens a circuit, and the next costs nothing. */
+void fate_expire(struct world *w)
+{
+	for (int p; (p = first_late(w)) != NOBODY;) {
 		trace(w, "  batch %d is late", p);
-		f->warning_owed = true;
-		fate_fail(w, p);
+		w->model.fates[p].warning_owed = true;
+		fate_fail(w, p, false, (struct span){ NULL, 0 });
 	}
 }
 
@@ -260,6 +293,7 @@ void model_recover(struct world *w)
 	}
 	memset(w->model.pressed, 0, sizeof w->model.pressed);
 	flow_recover(w);
+	breaker_recover(w);
 	confirming_recover(w);
 	w->model.draining = false;
 }

@@ -3,10 +3,10 @@
 
 #include "sim.h"
 
-/* No delivery on it, by a person's will. */
+/* No delivery on it, by a person's will, or because its target has failed. */
 bool flow_is_stopped(const struct world *w, int route)
 {
-	return w->model.draining || w->model.paused[route];
+	return w->model.draining || w->model.paused[route] || !breaker_lets_through(w, route);
 }
 
 bool flow_has_paused(const struct world *w, int party, int route)

@@ -126,6 +126,7 @@ bool link_join(struct world *w, struct actor *a)
 		a->connection = c;
 		health_begin(w, c);
 		learn_routes(w, a);
+		core_welcomed(w->core, c->instance);
 		c->half_open = !w->settling && has_trouble(w, TROUBLE_HALF_OPEN) && chance(w, 6);
 	} else {
 		connection_close(w, c);
@@ -194,6 +195,9 @@ bool link_leave(struct world *w)
 		a = &w->actors[k];
 	if (!a->connection)
 		return false;
+	/* what is given back waits: and then an answer comes that costs nothing */
+	if (a->held_count > 0 && !breaker_is_closed(w, w->parcels[a->held[0].parcel].route))
+		n = 1;
 	if (a->connection->half_open)
 		n = 0;
 	else if (!has_trouble(w, ways[n].trouble))

@@ -40,6 +40,12 @@ static void on_warn(struct peer *peer, const struct batch_warning *warning)
 	(void)warning;
 }
 
+static void on_circuit(struct peer *peer, const struct message_circuit_change *change)
+{
+	(void)peer;
+	(void)change;
+}
+
 static void on_dismiss(struct peer *peer, enum goodbye_reason reason, const char *why)
 {
 	(void)peer;
@@ -60,5 +66,6 @@ const struct peer_ops listener_ops = {
 	.backpressure = on_backpressure,
 	.warn = on_warn,
 	.ask_health = on_ask_health,
+	.circuit = on_circuit,
 	.dismiss = on_dismiss,
 };

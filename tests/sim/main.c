@@ -28,6 +28,8 @@
  *	flow.c confirm.c
  *			back-pressure both ways, confirmations of records: what modules do, and the
  *			model of it
+ *	breaker.c	circuits of routes, one that modules share, the flood of dead letters: the
+ *			model of them, who opens and closes them
  *	operator.c find.c
  *			a person's hand (hold, redrive, purge, import, pause, kick …) and eye
  *	message.c	their frames, by the real encoder through the real decoder

@@ -116,6 +116,23 @@ struct totals {
 	uint64_t derived, derived_ended, derived_purged;
 };
 
+#define BREAKER_SHARED ROUTES_MAX	/* behind those of the routes: the one that is shared */
+struct breaker {			/* a circuit */
+	enum circuit_state state;
+	uint32_t failures;
+	uint64_t first;			/* the store's id of the batch that failed first, 0 none */
+	bool several, forced;
+	uint64_t next_ms;		/* when it changes by itself, 0: it does not */
+	uint64_t trips;
+	uint64_t probe, probed;		/* not durable: the latest probe: its lease, and which it was */
+};
+
+#define FLOOD_COUNTS 4
+struct flood_count {			/* dead letters of one code; not durable */
+	uint32_t crc, letters;
+	uint64_t begun_ms;
+};
+
 struct model {
 	struct fate fates[PARCELS_MAX];
 	int owner[PARCELS_MAX];		/* of a batch_id (by root): parcel, NOBODY */
@@ -128,6 +145,8 @@ struct model {
 	bool paused[ROUTES_MAX];	/* by a person */
 	bool draining;			/* not durable, as the next */
 	bool pressed[ROUTES_MAX];
+	struct breaker breakers[ROUTES_MAX + 1];
+	struct flood_count floods[ROUTES_MAX][FLOOD_COUNTS];
 };
 
 #endif

@@ -472,6 +472,7 @@ bool operator_mend(struct world *w)
 	for (int r = 0; r < (int)w->plan.core.route_count; r++)
 		if (w->model.paused[r])
 			pause(w, r, false);
+	breaker_mend(w);
 	w->model.draining = false;
 	core_set_draining(w->core, false, draw_hand(w));
 	for (int p = 0; p < w->parcel_count; p++)

@@ -245,6 +245,7 @@ static void reject(struct world *w, int parcel, const struct reply *r, const str
 {
 	struct fate *f = &w->model.fates[parcel];
 	bool may_pass = r->has_transient;
+	struct span said = a->error_count ? a->errors[0].error_code : (struct span){ NULL, 0 };
 
 	for (size_t n = 0; n < a->error_count; n++)	/* what is UNKNOWN says it itself */
 		may_pass |= a->errors[n].recoverability == RECOVERABILITY_UNKNOWN &&
@@ -252,9 +253,9 @@ static void reject(struct world *w, int parcel, const struct reply *r, const str
 
 	f->answered = f->redelivered = true;
 	if (may_pass && !r->has_permanent)
-		fate_fail(w, parcel);
+		fate_fail(w, parcel, false, said);
 	else
-		fate_bury(w, parcel, INT_DELIVERY_004);
+		fate_bury(w, parcel, INT_DELIVERY_004, said);
 }
 
 static bool names_all(const struct reply *r)
@@ -291,6 +292,7 @@ void oracle_answer(struct world *w, int module, int party, const struct reply *r
 		return;
 	}
 	j->echo = true;
+	breaker_heard(w, module, a->errors, a->error_count);
 	if (r->status == ACK_REJECTED)
 		reject(w, p, r, a);
 	else

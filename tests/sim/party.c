@@ -40,7 +40,7 @@ static void let_go(struct world *w, int parcel, enum leave_how how)
 	if (f->begun && how == LEAVE_EXPECTED)
 		return;
 	if (f->begun && how == LEAVE_LOST && f->suspect)
-		fate_fail(w, parcel);
+		fate_fail(w, parcel, true, (struct span){ NULL, 0 });
 	else
 		fate_return(w, parcel, how);
 }
@@ -68,6 +68,8 @@ void party_disconnect(struct world *w, int party)
 void party_leave(struct world *w, int party, enum leave_how how)
 {
 	party_disconnect(w, party);
+	if (how == LEAVE_LOST)
+		breaker_blame(w, party);
 	for (int p = 0; p < w->parcel_count; p++)
 		if (is_held(&w->model.fates[p], party))
 			let_go(w, p, how);

@@ -85,6 +85,7 @@ void plan_change(struct plan *p, struct rng *rng)
 		r->dead_letter_capacity = few ? draw(rng, 1, 10) : 10000;
 	}
 	p->core.reclaim_ms = (uint32_t)draw(rng, 50, 5000);
+	p->core.circuit_reset_timeout_ms = (uint32_t)draw(rng, 20, 5000);
 	p->core.max_in_flight_limit = (uint32_t)draw(rng, 1, 10);
 }
 
@@ -113,6 +114,21 @@ static void add_modules(struct plan *p, struct rng *rng)
 	p->core.module_count = MODULES_MAX;
 }
 
+/* What BETA and GAMMA depend on: a code that targets say, a place where records go. */
+static void share_circuit(struct plan *p, struct rng *rng)
+{
+	static const char *const modules[] = { "BETA", "GAMMA" };
+	static const char *const codes[] = { "INT_ROUTE_002" };
+	static const char *const places[] = { "somewhere" };
+
+	p->shared = (struct circuit_settings){ .name = "geo-api",
+		.modules = modules, .module_count = draw(rng, 1, 2),
+		.error_codes = codes, .error_code_count = 1,
+		.destinations = places, .destination_count = 1 };
+	p->core.circuits = &p->shared;
+	p->core.circuit_count = 1;
+}
+
 void plan_make(struct plan *p, struct rng *rng)
 {
 	memset(p, 0, sizeof *p);
@@ -121,7 +137,7 @@ void plan_make(struct plan *p, struct rng *rng)
 	if (p->troubles[TROUBLE_FULL_STORE]) {	/* nothing else may fill before it */
 		p->troubles[TROUBLE_FULL_ROUTE] = p->troubles[TROUBLE_HISTORY] = false;
 		p->troubles[TROUBLE_ABSENT] = !one_in(rng, 4);
-		p->troubles[TROUBLE_MUTE] = false;
+		p->troubles[TROUBLE_MUTE] = p->troubles[TROUBLE_FLOOD] = false;
 	}
 	p->core = (struct core_settings){
 		.max_in_flight_limit = one_in(rng, 4) ? 1 : (uint32_t)draw(rng, 2, 10),
@@ -138,9 +154,15 @@ void plan_make(struct plan *p, struct rng *rng)
 		.health_check_interval_ms = (uint32_t)draw(rng, 2000, 20000),
 		.health_check_timeout_ms = (uint32_t)draw(rng, 200, 10000),
 		.error_rate_degraded = 0.01,
+		.circuit_failure_threshold = p->troubles[TROUBLE_CIRCUIT]
+		    ? (uint32_t)draw(rng, 1, 6) : 1000000,
+		.circuit_reset_timeout_ms = (uint32_t)draw(rng, 20, 5000),
+		.flood_threshold = p->troubles[TROUBLE_FLOOD] ? (uint32_t)draw(rng, 1, 8) : 0,
+		.flood_window_ms = (uint32_t)draw(rng, 20, 20000),
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);
+	share_circuit(p, rng);
 	p->core.modules = p->modules;
 	p->core.routes = p->routes;
 }

@@ -67,6 +67,10 @@ static void damage_row(struct world *w, struct store *s, enum table t, uint64_t 
 	size_t len = v.mv_size;
 	memcpy(copy, v.mv_data, len);
 	mdb_cursor_close(c);
+	if (len == 0) {			/* it was damaged so before */
+		free(copy);
+		return;
+	}
 	if (chance(w, 5))
 		len = between(w, 0, len - 1);
 	else
@@ -82,7 +86,7 @@ static void damage(struct world *w, struct store *s)
 	static const enum table tables[] = { TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE,
 		TABLE_DEAD, TABLE_DEAD, TABLE_ENDED, TABLE_ENDED, TABLE_PAYLOAD, TABLE_CONFIRM,
 		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_FILTER,
-		TABLE_ACTION, TABLE_CONTROL };
+		TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT };
 
 	for (uint64_t left = between(w, 1, DAMAGES_MAX); left > 0; left--) {
 		enum table t = tables[between(w, 0, sizeof tables / sizeof tables[0] - 1)];
@@ -339,6 +343,8 @@ static void open_broker(struct world *w)
 			    w->model.fates[p].id, &(struct hand){ "sim", "" }, why, sizeof why);
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
 		core_pause(rot.core, core_route(rot.core, r), false, &(struct hand){ "sim", "" });
+	for (size_t n = 0; n < core_circuit_count(rot.core); n++)
+		core_circuit_force(rot.core, n, false, &(struct hand){ "sim", "" });
 }
 
 static void close_broker(struct world *w)
@@ -470,6 +476,7 @@ void rot_run(struct world *w)
 	rot = nothing;
 	rot.w = w;
 	w->settling = true;
+	w->plan.core.flood_threshold = 0;
 	do
 		broker_turn(w);
 	while (w->in_turn);

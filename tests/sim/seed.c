@@ -46,6 +46,8 @@ static const struct {
 	{ operator_import, 1 },
 	{ operator_kick, 1 },
 	{ operator_settle, 1 },
+	{ breaker_tell, 1 },
+	{ breaker_force, 1 },
 	{ find_select, 1 },
 	{ find_search, 2 },
 	{ find_view, 2 },

@@ -68,6 +68,8 @@ enum trouble {
 	TROUBLE_SECOND,		/* a second broker tries the store */
 	TROUBLE_WALL,		/* the wall clock jumps, by years */
 	TROUBLE_ELSEWHERE,	/* a start that declares less: fewer routes, fewer modules */
+	TROUBLE_CIRCUIT,	/* circuits open soon; a person opens and closes them */
+	TROUBLE_FLOOD,		/* a few dead letters pause a route */
 	TROUBLE_ROT,		/* at the end records are damaged, of whatever table */
 	TROUBLE_COUNT,
 };
@@ -76,6 +78,7 @@ struct plan {
 	bool troubles[TROUBLE_COUNT];
 	struct module_settings modules[MODULES_MAX];
 	struct route_settings routes[ROUTES_MAX];
+	struct circuit_settings shared;
 	struct core_settings core;
 	int actors_of[MODULES_MAX];
 };
@@ -171,6 +174,7 @@ struct connection {
 	int outcomes;			/* queued, and other notices */
 	bool pressed[ROUTES_MAX];	/* what it was told last of back-pressure */
 	struct signs signs;
+	enum circuit_state circuits[ROUTES_MAX + 1];	/* and of circuits */
 	STAILQ_HEAD(, item) items;
 	TAILQ_ENTRY(connection) next;
 };
@@ -353,9 +357,12 @@ struct fate *fate_touch(struct world *w, int parcel);
 void fate_take(struct world *w, int parcel, int party, const struct frame *f);
 void fate_deliver(struct world *w, int parcel, int party, uint64_t lease);
 void fate_return(struct world *w, int parcel, enum leave_how how);
-/* The current delivery has failed: it waits, or is buried. */
-void fate_fail(struct world *w, int parcel);
-void fate_bury(struct world *w, int parcel, enum error_code code);
+/*
+ * The current delivery has failed (lost: with the connection of a suspect): it waits, is buried, or
+ * comes back at no cost. `said` is the target's first error code, p NULL: it said none.
+ */
+void fate_fail(struct world *w, int parcel, bool lost, struct span said);
+void fate_bury(struct world *w, int parcel, enum error_code code, struct span said);
 /* `named`: all rejected records are. */
 void fate_process(struct world *w, int parcel, int party, uint64_t rejected, bool named);
 void fate_release_due(struct world *w);
@@ -484,6 +491,33 @@ bool flow_has_paused(const struct world *w, int party, int route);
 void flow_check(struct world *w);
 void flow_recover(struct world *w);
 void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
+
+/* --- breaker.c: circuits, and the flood of dead letters ----------------------------------------- */
+
+/* The delivery of this batch has failed; it was processed. */
+void breaker_fail(struct world *w, int parcel);
+void breaker_succeed(struct world *w, int parcel);
+/* The connection of this instance is lost: before its batches are taken back. */
+void breaker_blame(struct world *w, int party);
+void breaker_expire(struct world *w);
+/* When the first of them changes by itself, UINT64_MAX never. */
+uint64_t breaker_due_ms(const struct world *w);
+bool breaker_is_closed(const struct world *w, int route);
+bool breaker_lets_through(const struct world *w, int route);
+/* The batch is delivered: when the circuit is HALF_OPEN it is the probe. */
+void breaker_probe(struct world *w, int parcel, uint64_t lease);
+void breaker_recover(struct world *w);
+void breaker_heard(struct world *w, int module, const struct message_error *errors, size_t n);
+void breaker_confirmed(struct world *w, int module, const struct message_record_delivery *d,
+    size_t n);
+bool breaker_tell(struct world *w);
+bool breaker_force(struct world *w);
+void breaker_mend(struct world *w);
+void breaker_on_told(struct world *w, struct connection *c,
+    const struct message_circuit_change *m);
+void breaker_check(struct world *w);
+/* A batch has become a dead letter: too many with one code pause their route. */
+void breaker_letter(struct world *w, int parcel, struct span code);
 
 /* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* storm.c - very many batches, and everything at once: no turn does too much, nobody gets too much */
+/* storm.c - very many batches: everything at once, and a target that fails for an hour */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +10,12 @@
  * hold: a turn carries a bounded number of changes and asks for another; an instance never holds
  * more than its credit, however much is due; a CRITICAL batch that comes meanwhile is delivered
  * with the next credit that is free; and each batch is processed once.
+ *
+ * Then, in a store of its own, an outage: for an hour the target rejects or ignores all that it
+ * gets, while as many batches come. None may die of it, and all are processed when it is over.
  */
-#define BATCHES 6000
+#define OUTAGE_SECONDS 3600
+#define BATCHES 10000
 #define TARGETS 3
 #define WIDE 4096			/* credit at first, */
 #define NARROW 64			/* and once the storm has begun */
@@ -182,12 +186,13 @@ static void take(struct target *t)
 	}
 }
 
-static void answer(struct world *w, struct target *t)
+static void answer(struct world *w, struct target *t, enum ack_status status)
 {
 	for (unsigned n = 0; n < t->count; n++) {
 		const struct held *h = &t->held[n];
-		struct reply r = { .batch_id = h->batch_id, .lease = h->lease,
-			.status = ACK_PROCESSED, .accepted = 1 };
+		bool done = status == ACK_PROCESSED;
+		struct reply r = { .batch_id = h->batch_id, .lease = h->lease, .status = status,
+			.accepted = done, .rejected = !done, .has_transient = !done };
 		struct ack_answer out;
 		struct message m;
 
@@ -198,8 +203,8 @@ static void answer(struct world *w, struct target *t)
 		if (!out.echo || out.duplicate)
 			broke(w, "batch %llu meets error %d", (unsigned long long)h->id,
 			    out.fault.code);
-		storm.processed[h->id] = true;
-		storm.done++;
+		storm.processed[h->id] = done;
+		storm.done += done;
 	}
 	t->count = 0;
 }
@@ -208,7 +213,7 @@ static void answer_all(struct world *w)
 {
 	for (int n = 0; n < TARGETS; n++) {
 		take(&storm.targets[n]);
-		answer(w, &storm.targets[n]);
+		answer(w, &storm.targets[n], ACK_PROCESSED);
 	}
 	turn(w);
 	pass(w, 10);
@@ -326,7 +331,69 @@ static void all_is_over(struct world *w)
 		    (unsigned long long)t.identities);
 }
 
-void storm_run(struct world *w, const char *dir)
+/* --- the outage ------------------------------------------------------------------------------- */
+
+/* What the targets have is rejected, or they say nothing of it until it is late. */
+static void fail_all(struct world *w, bool silent)
+{
+	for (int n = 0; n < TARGETS; n++) {
+		struct target *t = &storm.targets[n];
+
+		take(t);
+		if (silent)
+			t->count = 0;
+		else
+			answer(w, t, ACK_REJECTED);
+	}
+	turns(w);
+}
+
+static uint64_t circuit_trips(void)
+{
+	struct circuit_view v;
+
+	core_view_circuit(storm.core, 0, &v);
+	return v.trips_total;
+}
+
+static void fail_for_an_hour(struct world *w)
+{
+	join_targets(NARROW);
+	for (unsigned second = 0; second < OUTAGE_SECONDS; second++) {
+		while (storm.sent * (uint64_t)OUTAGE_SECONDS < BATCHES * (uint64_t)(second + 1))
+			send_one(w, storm.sent % 10 == 0);
+		turns(w);
+		fail_all(w, second % 120 >= 60);
+		pass(w, 1000);
+	}
+}
+
+static void outage_run(struct world *w)
+{
+	struct route_settings *r = &w->plan.routes[0];
+
+	r->backoff_multiplier = 2;
+	w->plan.core.circuit_failure_threshold = 5;
+	w->plan.core.circuit_reset_timeout_ms = 20000;
+	open_broker(w);
+	fail_for_an_hour(w);
+	uint64_t trips = circuit_trips();
+	if (trips < OUTAGE_SECONDS / 60)
+		broke(w, "the circuit has opened %llu times", (unsigned long long)trips);
+	close_broker(w);		/* and starts again, before it is over */
+	open_broker(w);
+	pass(w, 60000);
+	join_targets(NARROW);
+	turns(w);
+	all_is_processed(w);
+	close_broker(w);
+	printf("outage: %u batches, none dead, the circuit opened %llu times\n", storm.sent,
+	    (unsigned long long)trips);
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+static void begin(struct world *w, const char *dir)
 {
 	memset(w, 0, sizeof *w);
 	memset(&storm, 0, sizeof storm);
@@ -334,9 +401,16 @@ void storm_run(struct world *w, const char *dir)
 	snprintf(w->path, sizeof w->path, "%s", dir);
 	rng_seed(&w->rng, 1);
 	prepare(w);
-	w->decoder = decoder_create(DECODE_AT_BROKER);
+	w->plan.core.circuit_failure_threshold = 1000000;
+	w->plan.core.circuit_count = 0;
 	w->now_ms = w->peer_ms = SEED_BEGINS_MS;
 	broker_prepare(dir);
+}
+
+void storm_run(struct world *w, const char *dir)
+{
+	begin(w, dir);
+	w->decoder = decoder_create(DECODE_AT_BROKER);
 	open_broker(w);
 	take_custody(w);
 	all_are_late(w);
@@ -348,4 +422,8 @@ void storm_run(struct world *w, const char *dir)
 	decoder_destroy(w->decoder);
 	printf("storm: %u batches in %u turns, at most %u changes in one\n", storm.sent,
 	    storm.turns, storm.most_changes);
+	begin(w, dir);
+	w->decoder = decoder_create(DECODE_AT_BROKER);
+	outage_run(w);
+	decoder_destroy(w->decoder);
 }

@@ -201,7 +201,7 @@ class Store(Full):
 
     def setUp(self):
         super().setUp()
-        self.broker = self.start_broker(self.ROUTES)
+        self.broker = self.start_broker(self.ROUTES, circuit_failure_threshold=1000000)
         self.alpha = self.module(self.broker, "ALPHA")
         self.held = {}
 

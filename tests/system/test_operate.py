@@ -112,10 +112,10 @@ class Retry(Operate):
 
     def test_all_that_wait(self):
         beta = self.module(self.broker, "BETA")
-        batches = [self.alpha.hand_over() for _ in range(5)]
+        batches = [self.alpha.hand_over() for _ in range(4)]	# a fifth would open the circuit
         for batch in batches:
             beta.reject(beta.delivery(batch), "TRANSIENT")
-        self.assertEqual(self.ctl.ask("retry", "--route", "alpha-beta")["retried"], 5)
+        self.assertEqual(self.ctl.ask("retry", "--route", "alpha-beta")["retried"], 4)
         for batch in batches:
             beta.finish(beta.delivery(batch))
 

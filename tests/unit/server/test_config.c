@@ -185,6 +185,28 @@ static void the_protocols_example_is_taken(void **state)
 	config_free(c);
 }
 
+static void circuits_are_declared(void **state)
+{
+	struct config *c = load(
+		"circuit \"geo-api\" { modules = {\"BETA\", \"SENSOR\"}\n"
+		"	error_codes = {\"INT_BETA_010\"} }\n"
+		"circuit lake { modules = GAMMA destinations = {lake, \"lake 2\"} }\n"
+		"module SENSOR { }\n"
+		"flood_threshold = 0 flood_window_ms = 1min\n");
+
+	(void)state;
+	assert_int_equal(c->circuit_count, 2);
+	assert_string_equal(c->circuits[0].name, "geo-api");
+	assert_string_equal(c->circuits[0].modules.words[1], "SENSOR");
+	assert_string_equal(c->circuits[0].error_codes.words[0], "INT_BETA_010");
+	assert_int_equal(c->circuits[0].destinations.count, 0);
+	assert_int_equal(c->circuits[1].destinations.count, 2);
+	assert_string_equal(c->circuits[1].destinations.words[1], "lake 2");
+	assert_int_equal(c->flood_threshold, 0);
+	assert_int_equal(c->flood_window_ms, 60000);
+	config_free(c);
+}
+
 static void users_are_found_by_name_and_number(void **state)
 {
 	struct config *c = load("admin { operators = { root, 4711 } readers = { } }\n");
@@ -303,6 +325,20 @@ static const struct hostile hostile[] = {
 	  "\"DNS:A.Example\" }", 2, "is that of module ALPHA already" },
 	{ "module ALPHA { identity = \"URI:spiffe://x/module/beta\" }", 1,
 	  "names another module than ALPHA by itself" },
+	/* Circuits. */
+	{ "circuit Geo { modules = BETA error_codes = X }", 1, "a circuit's name begins with" },
+	{ "circuit geo {\n modules = BETA\n}", 3, "would never open: add error_codes or" },
+	{ "circuit geo {\n error_codes = X }", 2, "circuit \"geo\" has no modules" },
+	{ "circuit geo { }", 1, "circuit \"geo\" has no modules" },
+	{ "circuit geo { modules = BATA error_codes = X }", 1, "module \"BATA\" is not declared" },
+	{ "circuit geo { modules = {BETA,\n BETA} error_codes = X }", 2,
+	  "\"BETA\" stands in modules already" },
+	{ "circuit geo { modules = BETA error_codes = \"\" }", 1, "must have 1 to 128 bytes" },
+	{ "circuit \"beta-gamma\" { modules = BETA error_codes = X }", 1,
+	  "has the name of a route" },
+	{ "circuit geo { module = BETA }", 1, "did you mean 'modules'?" },
+	{ "circuit geo { modules = BETA error_codes = X }\ncircuit geo { }", 2,
+	  "'geo' has a section already" },
 	/* Users. */
 	{ "admin {\n operators = { root,\n \"no such user\" } }", 3,
 	  "admin.operators: there is no user \"no such user\"" },
@@ -701,6 +737,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(the_protocols_example_is_taken),
+		cmocka_unit_test(circuits_are_declared),
 		cmocka_unit_test(users_are_found_by_name_and_number),
 		cmocka_unit_test(more_users_than_there_is_room_for_are_refused),
 		cmocka_unit_test(hostile_configurations_are_refused_with_line_and_remedy),

@@ -113,6 +113,7 @@ void core_view_pipeline(struct core *c, struct pipeline_checkup *out)
 {
 	struct tally minute = rates_sum(&c->rates, c->now_ms);
 	struct pipeline_signs signs = {
+		.circuits_open = core_circuits_open(c),
 		.error_rate_1m = tally_error_rate(&minute),
 		.error_rate_degraded = c->settings.error_rate_degraded,
 	};
@@ -180,7 +181,7 @@ static void add_store(struct core *c, struct checkup *k)
 
 	if (store_has_failed(c->store))
 		add(c, k, "store", HEALTH_UNHEALTHY, "a change could not be stored");
-	else if (left <= reserve)
+	else if (!core_has_room(c))
 		add(c, k, "store", HEALTH_UNHEALTHY, "full: new batches are refused");
 	else if (left - reserve < size / STORE_TIGHT_PART)
 		add(c, k, "store", HEALTH_DEGRADED, "nearly full: %llu MiB are left", mib);

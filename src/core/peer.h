@@ -52,10 +52,10 @@ struct peer_ops {
 	void (*warn)(struct peer *p, const struct batch_warning *w);
 	/* Tells a module of a circuit that it has to do with. */
 	void (*circuit)(struct peer *p, const struct message_circuit_change *change);
-	/* Queues a HEALTH_CHECK_REQUEST. */
-	void (*ask_health)(struct peer *p);
 	/* Says GOODBYE and ends the connection; the core has already let go of it. */
 	void (*dismiss)(struct peer *p, enum goodbye_reason reason, const char *why);
+	/* Queues a HEALTH_CHECK_REQUEST. */
+	void (*ask_health)(struct peer *p);
 };
 
 #endif

@@ -21,14 +21,16 @@ void vitals_begin(struct core *c, struct instance *i)
 		.progress_ms = c->peer_ms,
 		.heard_us = c->wall_us,
 	};
-	TAILQ_INSERT_TAIL(&c->watched, i, watched);
+	if (c->settings.health_check_interval_ms)
+		TAILQ_INSERT_TAIL(&c->watched, i, watched);
 }
 
 void vitals_end(struct core *c, struct instance *i)
 {
 	struct vitals *v = &i->vitals;
 
-	TAILQ_REMOVE(&c->watched, i, watched);
+	if (c->settings.health_check_interval_ms)
+		TAILQ_REMOVE(&c->watched, i, watched);
 	free(v->components);
 	v->components = NULL;
 	v->component_count = 0;

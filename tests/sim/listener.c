@@ -65,7 +65,7 @@ const struct peer_ops listener_ops = {
 	.notice = on_notice,
 	.backpressure = on_backpressure,
 	.warn = on_warn,
-	.circuit = on_circuit,
 	.ask_health = on_ask_health,
+	.circuit = on_circuit,
 	.dismiss = on_dismiss,
 };

@@ -60,6 +60,18 @@ class AnOperatorAsks(Health):
         client, = self.ctl.ask("clients")["clients"]
         self.assertEqual((client["instance"], client["health"]), ("ALPHA/a1", "UNHEALTHY"))
 
+    def test_open_circuits(self):
+        self.until_healthy()
+        for circuit, status, why in (("alpha-beta", 1, "a circuit is open"),
+                                     ("beta-gamma", 2, "several circuits are open")):
+            self.ctl.say("circuits", "open", circuit)
+            self.alpha.barrier()
+            self.answer_all(self.alpha)
+            answer = self.ctl.run("--json", "health")
+            pipeline = json.loads(answer.output)["pipeline"]
+            self.assertEqual((answer.status, pipeline["circuits_open"], pipeline["message"]),
+                             (status, status, why), answer)
+
     def test_the_depth_of_a_buffer_comes_from_checks_or_from_back_pressure(self):
         def depth():
             health = json.loads(self.ctl.run("--json", "health").output)

@@ -278,7 +278,6 @@ static void open_core(const char *path, uint64_t size)
 		.outcome_retention_ms = 86400000, .dedupe_minimum_ms = 900000,
 		.history_size = size / 2, .max_frame_bytes = 1 << 24,
 		.backpressure_high_watermark = 1, .backpressure_low_watermark = 0.5,
-		.health_check_interval_ms = UINT32_MAX,	/* nobody is asked */
 	};
 	char why[256] = "";
 

@@ -11,6 +11,8 @@ _handoff_options() {
 	send) echo "--to --id-field --wait --journal $common" ;;
 	work) echo "--exec --to --jobs $common" ;;
 	recv) echo "--output --confirm --count --idle --max-in-flight --remember $common" ;;
+	bench) echo "--to --role --target-cert --target-key --size --records --batches --seconds
+		--in-flight --patience --json $common" ;;
 	*) echo "$always" ;;
 	esac
 }
@@ -20,13 +22,14 @@ _handoff() {
 	local command=${COMP_WORDS[1]} words='' files=''
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="cert send work recv --help --version"
+		words="cert send work recv bench --help --version"
 	else
 		case $before in
 		--module | -m | --to | -t) words='ALPHA BETA GAMMA EPSILON PHI' ;;
 		--wait | -w) words='received processed confirmed' ;;
+		--role) words='source target both' ;;
 		--certs) files=-d ;;
-		--ca | --cert | --key | --journal | --output | -o) files=-f ;;
+		--ca | --cert | --key | --target-cert | --target-key | --journal | --output | -o) files=-f ;;
 		--exec | -e) words=$(compgen -c -- "$word") ;;
 		cert) words="init issue show --help" ;;
 		init | issue) files=-d ;;
@@ -40,7 +43,7 @@ _handoff() {
 	fi
 	# --help and the like take no value: what follows is an option again.
 	case $before in
-	--quiet | --verbose | --force) words=$(_handoff_options "$command") ;;
+	--quiet | --verbose | --force | --json) words=$(_handoff_options "$command") ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word"; [ -z "$files" ] || compgen "$files" -- "$word")
 }

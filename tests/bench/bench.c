@@ -96,7 +96,7 @@ static void check(struct options *o)
 	if (l->address == NULL || l->credentials == NULL || o->pid == 0 || l->in_flight == 0 ||
 	    (l->seconds == 0) == (l->handoffs == 0) ||
 	    (l->phase == PHASE_DRAIN && l->handoffs == 0) ||
-	    (l->connections > 0 && (l->rate == 0 || l->seconds == 0)))
+	    (l->connections > 0 && l->seconds == 0))
 		misused();
 }
 
@@ -174,7 +174,7 @@ static void print_figures(const struct load *l, const struct figures *f, int64_t
 	print_times("processed", f->completed_us);
 	printf("broker_cpu=%.2f client_cpu=%.2f broker_us=%.1f first_us=%" PRId64 " ",
 	    (double)broker_cpu_us / (double)f->us, (double)client_cpu_us / (double)f->us,
-	    (double)broker_cpu_us / (double)handoffs, f->first_us);
+	    handoffs > 0 ? (double)broker_cpu_us / (double)handoffs : 0, f->first_us);
 	printf("broker_rss_kb=%ld broker_own_kb=%ld\n", process_memory_kb(broker, "VmRSS:"),
 	    process_memory_kb(broker, "RssAnon:"));
 }

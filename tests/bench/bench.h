@@ -146,7 +146,7 @@ void tunnel_flush(struct tunnel *t);
 /* Appends to `in` what has come. */
 void tunnel_fill(struct tunnel *t);
 
-/* --- wait.c ------------------------------------------------------------------------------------ */
+/* --- wait.c ----------------------------------------------------------------------------------- */
 
 /* One connection to wait for. */
 struct awaited {

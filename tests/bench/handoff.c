@@ -1,4 +1,7 @@
 /* handoff.c - the broker as a contender: a connection each for source and target */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "bench.h"
 #include "net/tls.h"
 
@@ -12,12 +15,16 @@ static struct {
 
 static void open_peers(const struct load *l)
 {
+	char instance[32];
+
+	/* Not that of another run, whose last outcomes may still wait in its mailbox. */
+	snprintf(instance, sizeof(instance), "bench-%d", (int)getpid());
 	h.load = l;
 	h.has_source = l->phase != PHASE_DRAIN;
 	h.has_target = l->phase != PHASE_PUBLISH;
 	if (h.has_target) {
 		h.target_tls = load_credentials(l->target, l->credentials);
-		peer_open(&h.target, l->target, "bench", l->address, h.target_tls, l->in_flight);
+		peer_open(&h.target, l->target, instance, l->address, h.target_tls, l->in_flight);
 		if (h.target.credit < l->in_flight)
 			die("the broker delivers at most %lu batches at a time",
 			    (unsigned long)h.target.credit);
@@ -25,7 +32,7 @@ static void open_peers(const struct load *l)
 	if (h.has_source) {
 		payload_init(&h.payload, l->records, l->batch_bytes);
 		h.source_tls = load_credentials(l->source, l->credentials);
-		peer_open(&h.source, l->source, "bench", l->address, h.source_tls, 0);
+		peer_open(&h.source, l->source, instance, l->address, h.source_tls, 0);
 	}
 }
 

@@ -1,13 +1,16 @@
 /*
  * many.c - a crowd of sources, each of which sends now and then, and one target
  *
- * Each source is an instance with a connection of its own. The batches of all are spread evenly over
- * time, by a clock that does not wait for the broker: one that falls behind shows it in its times.
+ * Each source is an instance with a connection of its own. The batches of all are spread evenly
+ * over time, by a clock that does not wait for the broker: one that falls behind shows it in its
+ * times. With no batches at all they are just there.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/datetime.h"
 #include "base/mem.h"
@@ -17,7 +20,7 @@
 
 #define EVENTS 256
 #define UNDER_WAY_MAX 1000000		/* batches; more are a broker that does not keep up */
-#define SETTLE_MS 10000			/* so long may what is under way take at the end */
+#define SETTLE_MS PATIENCE_MS		/* so long may what is under way take at the end */
 
 struct many {
 	const struct load *load;
@@ -122,12 +125,24 @@ static void run(struct many *m)
 	m->figures->us = clock_monotonic_us() - m->begun_us;
 }
 
+/* A descriptor for each, and some. */
+static void raise_limit(uint64_t connections)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < connections + 64)
+		die("no %" PRIu64 " connections: too few open files are allowed", connections);
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		die("the limit of open files cannot be raised");
+}
+
 static void open_sources(struct many *m, struct tls_context *tls)
 {
-	char instance[32];
+	char instance[64];
 
 	for (uint64_t i = 0; i < m->load->connections; i++) {
-		snprintf(instance, sizeof(instance), "bench-%" PRIu64, i);
+		snprintf(instance, sizeof(instance), "bench-%d-%" PRIu64, (int)getpid(), i);
 		peer_open(&m->sources[i], m->load->source, instance, m->load->address, tls, 0);
 		watch(m, &m->sources[i], EPOLL_CTL_ADD);
 	}
@@ -140,6 +155,7 @@ void many_run(const struct load *l, pid_t broker, struct figures *f)
 	struct many m = { .load = l, .figures = f, .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
 	long before_kb;
 
+	raise_limit(l->connections);
 	payload_init(&m.payload, l->records, l->batch_bytes);
 	m.sources = xcalloc(l->connections, sizeof(*m.sources));
 	m.sent_us = xcalloc(UNDER_WAY_MAX, sizeof(*m.sent_us));
@@ -147,8 +163,9 @@ void many_run(const struct load *l, pid_t broker, struct figures *f)
 	watch(&m, &m.target, EPOLL_CTL_ADD);
 	before_kb = process_memory_kb(broker, "RssAnon:");
 	open_sources(&m, source_tls);
-	printf("idle_kb=%.1f ", (double)(process_memory_kb(broker, "RssAnon:") - before_kb) /
+	printf("idle_kb=%.1f\n", (double)(process_memory_kb(broker, "RssAnon:") - before_kb) /
 				(double)l->connections);
+	fflush(stdout);			/* whoever waits for all to be connected reads it */
 	run(&m);
 	for (uint64_t i = 0; i < l->connections; i++)
 		peer_close(&m.sources[i]);

@@ -101,9 +101,10 @@ class DoesNoHarm(Bench):
         self.assert_nothing_left()
 
     def handed_over(self):
-        """Bytes of the broker's store: it writes only when something comes."""
+        """Megabytes that the broker has written: hardly any when nothing comes."""
         with open("/proc/%d/io" % self.broker.process.pid) as file:
-            return int(dict(line.split(": ") for line in file.read().splitlines())["wchar"]) // 10**6
+            fields = dict(line.split(": ") for line in file.read().splitlines())
+        return int(fields["wchar"]) // 10**6
 
     def test_does_not_begin_where_batches_of_others_wait(self):
         records = some_records(25)

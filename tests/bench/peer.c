@@ -1,18 +1,17 @@
 /* peer.c - one module's connection to the broker: certificates, HELLO, whole messages */
 #include <ctype.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/datetime.h"
 #include "bench.h"
 #include "net/stream.h"
 
 #define FRAME_BYTES_MAX (16 * 1024 * 1024)
-#define PATIENCE_MS 30000		/* nothing may take longer than this */
+#define REDIAL_US 500
 
-static struct tls_context *load_credentials(const char *module, const char *directory)
+struct tls_context *load_credentials(const char *module, const char *directory)
 {
 	char name[MODULE_NAME_MAX + 1], ca[512], certificate[512], key[512], why[512];
 	struct tls_context *tls;
@@ -30,32 +29,34 @@ static struct tls_context *load_credentials(const char *module, const char *dire
 	return tls;
 }
 
-/* Until the link can go on; the address's own time limit is far away on one machine. */
-static void wait_for(const struct link *l)
-{
-	const unsigned wants = link_wants(l);
-	struct pollfd ready = {
-		.fd = link_fd(l),
-		.events = (short)((wants & STREAM_READABLE ? POLLIN : 0) |
-				  (wants & STREAM_WRITABLE ? POLLOUT : 0)),
-	};
-
-	if (!link_has_pending(l) && poll(&ready, 1, PATIENCE_MS) == 0)
-		die("the broker says nothing for %d ms", PATIENCE_MS);
-}
-
-static void connect_to(struct peer *p, const char *address)
+/* One attempt: 0, or a failure. */
+static int dial(struct peer *p, const char *address, struct tls_context *tls)
 {
 	char why[256];
 	int r;
 
-	p->link = link_create(p->tls, address, NULL, clock_monotonic_ms(), why, sizeof(why));
+	p->link = link_create(tls, address, NULL, clock_monotonic_ms(), why, sizeof(why));
 	if (p->link == NULL)
 		die("%s", why);
-	while ((r = link_connect(p->link, clock_monotonic_ms())) == ERR_AGAIN)
-		wait_for(p->link);
-	if (r != 0)
-		die("%s: %s", p->module, link_why(p->link));
+	while ((r = link_connect(p->link, clock_monotonic_ms())) == ERR_AGAIN) {
+		const struct awaited a = await_link(p->link);
+
+		wait_for(&a, 1);
+	}
+	return r;
+}
+
+/* Again and again: a broker that has just been started does not listen yet. */
+static void connect_to(struct peer *p, const char *address, struct tls_context *tls)
+{
+	const int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+
+	while (dial(p, address, tls) != 0) {
+		if (clock_monotonic_ms() > until_ms)
+			die("%s: %s", p->module, link_why(p->link));
+		link_destroy(p->link);
+		nanosleep(&(struct timespec){ .tv_nsec = REDIAL_US * 1000 }, NULL);
+	}
 }
 
 struct envelope peer_envelope(struct peer *p, const char *target)
@@ -72,50 +73,50 @@ struct envelope peer_envelope(struct peer *p, const char *target)
 	return e;
 }
 
-/* One of its own for each run: outcomes of a run that was killed are told to nobody else. */
-static void greet(struct peer *p, uint64_t max_in_flight)
+static void greet(struct peer *p, const char *instance, uint64_t max_in_flight)
 {
 	const struct envelope e = peer_envelope(p, "BROKER");
-	char instance[32];
-	struct message m;
-
-	snprintf(instance, sizeof(instance), "bench-%ld", (long)getpid());
 	const struct hello_out hello = {
 		.instance_id = span_of(instance),
 		.max_in_flight = max_in_flight,
 		.mailbox = true,
 		.client = span_of("bench"),
 	};
+	struct message m;
 
 	encode_hello(link_out(p->link), &e, &hello);
 	peer_flush(p);
-	while (!peer_receive(p, &m))
-		wait_for(p->link);
+	while (!peer_receive(p, &m)) {
+		const struct awaited a = await_link(p->link);
+
+		wait_for(&a, 1);
+	}
 	if (m.header.type != MESSAGE_WELCOME)
-		die("%s: %s instead of WELCOME", p->module, message_type_name(m.header.type));
+		die_of(p, &m);
 	p->credit = m.welcome.max_in_flight;
 }
 
-void peer_open(struct peer *p, const char *module, const char *address, const char *directory,
-    uint64_t max_in_flight)
+void peer_open(struct peer *p, const char *module, const char *instance, const char *address,
+    struct tls_context *tls, uint64_t max_in_flight)
 {
 	*p = (struct peer){
 		.module = module,
-		.tls = load_credentials(module, directory),
 		.decoder = decoder_create(DECODE_AT_CLIENT),
 	};
 	rng_seed(&p->rng, (uint64_t)clock_monotonic_us());
-	connect_to(p, address);
-	greet(p, max_in_flight);
+	connect_to(p, address, tls);
+	greet(p, instance, max_in_flight);
 }
 
 void peer_close(struct peer *p)
 {
-	while (link_end(p->link) == ERR_AGAIN)
-		wait_for(p->link);
+	while (link_end(p->link) == ERR_AGAIN) {
+		const struct awaited a = await_link(p->link);
+
+		wait_for(&a, 1);
+	}
 	link_destroy(p->link);
 	decoder_destroy(p->decoder);
-	tls_destroy(p->tls);
 	frame_unref(p->frame);
 }
 
@@ -145,22 +146,70 @@ void peer_flush(struct peer *p)
 		die("%s: %s", p->module, link_why(p->link));
 }
 
-void peer_wait(struct peer *a, struct peer *b)
+void die_of(const struct peer *p, const struct message *m)
 {
-	struct pollfd ready[2];
-	const struct link *links[2] = { a->link, b->link };
+	if (m->header.type == MESSAGE_GOODBYE)
+		die("%s: the broker said GOODBYE %s: %.*s", p->module,
+		    goodbye_reason_name(m->goodbye.reason), (int)m->goodbye.message.n,
+		    m->goodbye.message.n > 0 ? m->goodbye.message.p : "");
+	die("%s: the broker said %s", p->module, message_type_name(m->header.type));
+}
 
-	for (int i = 0; i < 2; i++) {
-		const unsigned wants = link_wants(links[i]);
+/* --- a source's, a target's part ------------------------------------------------------------- */
 
-		if (link_has_pending(links[i]))
-			return;
-		ready[i] = (struct pollfd){
-			.fd = link_fd(links[i]),
-			.events = (short)((wants & STREAM_READABLE ? POLLIN : 0) |
-					  (wants & STREAM_WRITABLE ? POLLOUT : 0)),
-		};
-	}
-	if (poll(ready, 2, PATIENCE_MS) == 0)
-		die("the broker says nothing for %d ms", PATIENCE_MS);
+void peer_send(struct peer *p, const char *target, const struct payload *payload, uint64_t number)
+{
+	struct envelope e = peer_envelope(p, target);
+	struct batch_out b = {
+		.batch_id = peer_envelope(p, target).message_id,
+		.sequence_number = ++p->sent,
+		.record_count = payload->count,
+		.created_at_us = e.timestamp_us,
+		.records = { (const char *)buf_bytes(&payload->records), payload->records.len },
+		.with_validation_summary = strcmp(p->module, "ALPHA") == 0,
+	};
+
+	frame_length_put(b.batch_id.b + 12, (uint32_t)number);
+	memcpy(b.checksum, payload->checksum, sizeof(b.checksum));
+	e.has_seen = true;
+	e.seen = p->seen;
+	encode_batch(link_out(p->link), &e, &b);
+}
+
+uint64_t batch_number(const struct uuid *batch_id)
+{
+	return frame_length(batch_id->b + 12);
+}
+
+static void send_ack(struct peer *target, const struct message *m, enum ack_status status)
+{
+	struct envelope e = peer_envelope(target, "BROKER");
+	const struct ack_out a = {
+		.batch_id = m->batch.batch_id,
+		.status = status,
+		.records_accepted = m->batch.record_count,
+		.lease = m->batch.delivery_lease,
+	};
+
+	e.correlation_id = m->header.correlation_id;
+	e.in_reply_to = &m->header.message_id;
+	encode_ack(link_out(target->link), &e, &a);
+}
+
+void peer_process(struct peer *target, struct engine *e, bool is_end)
+{
+	struct message m;
+
+	while (peer_receive(target, &m))
+		if (m.header.type == MESSAGE_BATCH_TRANSFER) {
+			if (e != NULL)
+				engine_on_delivery(e);
+			send_ack(target, &m, ACK_RECEIVED);
+			send_ack(target, &m, ACK_PROCESSED);
+		} else if (m.header.type != MESSAGE_ACKNOWLEDGMENT ||
+			   m.ack.status != ACK_PROCESSED) {
+			die_of(target, &m);
+		} else if (is_end) {
+			engine_on_completed(e, batch_number(&m.ack.batch_id));
+		}
 }

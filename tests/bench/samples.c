@@ -11,6 +11,7 @@
 struct samples {
 	uint32_t *us;		/* owned */
 	size_t n, cap;
+	bool is_sorted;
 };
 
 struct samples *samples_create(void)
@@ -33,6 +34,7 @@ void samples_add(struct samples *s, int64_t us)
 		s->us = xrealloc(s->us, s->cap * sizeof(*s->us));
 	}
 	s->us[s->n++] = (uint32_t)us;
+	s->is_sorted = false;
 }
 
 static int compare(const void *a, const void *b)
@@ -42,12 +44,14 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int64_t samples_percentile(struct samples *s, unsigned percent)
+int64_t samples_permille(struct samples *s, unsigned permille)
 {
 	if (s->n == 0)
 		return 0;
-	qsort(s->us, s->n, sizeof(*s->us), compare);
-	return s->us[(s->n - 1) * percent / 100];
+	if (!s->is_sorted)
+		qsort(s->us, s->n, sizeof(*s->us), compare);
+	s->is_sorted = true;
+	return s->us[(s->n - 1) * permille / 1000];
 }
 
 static FILE *open_proc(pid_t pid, const char *name)

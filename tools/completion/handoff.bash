@@ -12,6 +12,8 @@ _handoff_options() {
 	work) echo "--exec --to --jobs $common" ;;
 	health) echo "--check --json $common" ;;
 	recv) echo "--output --confirm --count --idle --max-in-flight --remember $common" ;;
+	bench) echo "--to --role --target-cert --target-key --size --records --batches --seconds
+		--in-flight --patience --json $common" ;;
 	*) echo "$always" ;;
 	esac
 }
@@ -21,14 +23,15 @@ _handoff() {
 	local command=${COMP_WORDS[1]} words='' files=''
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="cert send work recv health --help --version"
+		words="cert send work recv bench health --help --version"
 	else
 		case $before in
 		--module | -m | --to | -t) words='ALPHA BETA GAMMA EPSILON PHI' ;;
 		--check | -c) words='liveness readiness detailed' ;;
 		--wait | -w) words='received processed confirmed' ;;
+		--role) words='source target both' ;;
 		--certs) files=-d ;;
-		--ca | --cert | --key | --journal | --output | -o) files=-f ;;
+		--ca | --cert | --key | --target-cert | --target-key | --journal | --output | -o) files=-f ;;
 		--exec | -e) words=$(compgen -c -- "$word") ;;
 		cert) words="init issue show --help" ;;
 		init | issue) files=-d ;;

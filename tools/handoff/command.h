@@ -10,6 +10,7 @@ int cmd_cert(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_work(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 
 enum status {
@@ -18,7 +19,8 @@ enum status {
 	STATUS_USAGE = 2,
 	STATUS_DATA = 65,		/* the input, or a file of state, is not right */
 	STATUS_NO_INPUT = 66,		/* a file that is to be read cannot be */
-	STATUS_UNAVAILABLE = 69,	/* no broker in time; a command that cannot be run */
+	STATUS_UNAVAILABLE = 69,	/* no broker in time; nobody to take it; a command
+					 * that cannot be run */
 	STATUS_INTERNAL = 70,
 	STATUS_SYSTEM = 71,		/* no process, no pipe, no memory */
 	STATUS_CANNOT_CREATE = 73,

@@ -12,6 +12,8 @@
 #include "tools/handoff/report.h"
 
 #define PATH_SIZE 4096
+/* One batch may always wait, however large. */
+#define WINDOW_BYTES ((size_t)64 * 1024 * 1024)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
@@ -79,6 +81,8 @@ static struct handoff_options *make_options(const struct common *c, const struct
 	handoff_options_set_instance(o, instance);
 	handoff_options_set_mailbox(o, wishes->mailbox);
 	handoff_options_set_max_in_flight(o, wishes->max_in_flight);
+	if (wishes->window > 0)
+		handoff_options_set_window(o, wishes->window, WINDOW_BYTES);
 	handoff_options_set_client_name(o, "handoff " HANDOFF_VERSION);
 	return o;
 }

@@ -26,6 +26,7 @@ struct connection_wishes {
 	const char *instance;		/* used where --instance is not given; NULL: a new one */
 	bool mailbox;
 	unsigned max_in_flight;
+	unsigned window;		/* batches that wait for RECEIVED; 0: the library's default */
 };
 
 /* -1, or the exit status after a complaint. */

@@ -15,6 +15,7 @@ static const struct {
 	{ "send", cmd_send, "send records (NDJSON) from standard input" },
 	{ "work", cmd_work, "run a command over each batch, and send on what it prints" },
 	{ "recv", cmd_recv, "append the records of all batches to a file" },
+	{ "bench", cmd_bench, "measure how fast batches are handed over, with batches of its own" },
 	{ "health", cmd_health, "ask the broker how it does; the exit status is the verdict" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,9 +1,10 @@
 /*
- * fill.c - a store as a broker leaves it behind after a day: fill PATH SIZE_MIB BATCHES
+ * fill.c - a store as a broker leaves it behind: fill PATH SIZE_MIB BATCHES [day|custody|history]
  *
- * The batches go through the core as they would from a module. A target takes 24 of each 64: 16 it
- * processes, 4 it rejects for good, 4 wait for a long retry; the rest stays READY. Prints some from
- * all over, a line each: batch_id, correlation_id, message_id.
+ * The batches go through the core as they would from a module. After a day, the default, a target
+ * has taken 24 of each 64: 16 it has processed, 4 it has rejected for good, 4 wait for a long
+ * retry; the rest stays READY. In custody all of them are READY; in history all are processed.
+ * Prints some from all over, a line each: batch_id, correlation_id, message_id.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +18,9 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 
-#define PER_TURN 64
-#define TAKEN_PER_TURN 24
+#define PER_TURN_OF_A_DAY 64
+#define PER_TURN_MAX 1000		/* where all batches fare alike */
+#define TAKEN_PER_TURN_OF_A_DAY 24
 #define SHOWN_EVERY 50000
 #define SECOND_US 1000000
 
@@ -30,10 +32,12 @@ struct fill {
 	struct rng rng;
 	int64_t wall_us;
 	uint64_t now_ms;
-	uint64_t leases[TAKEN_PER_TURN];	/* delivered in the turn before */
-	struct uuid delivered[TAKEN_PER_TURN];
+	uint64_t leases[PER_TURN_MAX];	/* delivered in the turn before */
+	struct uuid delivered[PER_TURN_MAX];
 	unsigned count;
 	uint64_t made;
+	unsigned per_turn, taken_per_turn;
+	bool processes_all;
 };
 
 static struct fill fill;
@@ -53,7 +57,7 @@ static void on_deliver(struct peer *p, const struct delivery *d)
 	struct batch b;
 
 	(void)p;
-	if (fill.count == TAKEN_PER_TURN)
+	if (fill.count == fill.taken_per_turn)
 		die("more deliveries than the target has credit for");
 	if (store_batch_find(fill.store, route, d->id, &b) != 0)
 		die("a delivery of a batch that is not there");
@@ -198,7 +202,8 @@ static void answer(unsigned n, const struct uuid *batch_id, uint64_t lease)
 
 	m.ack = (struct message_ack){
 		.batch_id = *batch_id, .has_batch_id = true, .has_lease = true,
-		.lease = lease, .status = n % 6 < 4 ? ACK_PROCESSED : ACK_REJECTED,
+		.lease = lease,
+		.status = fill.processes_all || n % 6 < 4 ? ACK_PROCESSED : ACK_REJECTED,
 	};
 	if (m.ack.status == ACK_PROCESSED) {
 		m.ack.records_accepted = 1;
@@ -231,7 +236,7 @@ static void end_turn(void)
 
 static struct instance *join(const char *module, uint32_t max_in_flight)
 {
-	static int peers[2];
+	static int peers[2];		/* source, target */
 	struct hello h = { .module = core_module_name(fill.core, span_of(module)),
 		.instance_id = span_of("fill"), .max_in_flight = max_in_flight };
 	struct instance *i = core_join(fill.core, &h, (struct peer *)&peers[max_in_flight > 0]);
@@ -244,8 +249,8 @@ static struct instance *join(const char *module, uint32_t max_in_flight)
 /* What the last turn has delivered is answered; the end of this one delivers more. */
 static void run_turn(uint64_t count)
 {
-	struct uuid delivered[TAKEN_PER_TURN];
-	uint64_t leases[TAKEN_PER_TURN];
+	struct uuid delivered[PER_TURN_MAX];
+	uint64_t leases[PER_TURN_MAX];
 	const unsigned answers = fill.count;
 
 	begin_turn();
@@ -288,23 +293,40 @@ static void open_core(const char *path, uint64_t size)
 		die(why);
 }
 
+static void choose(const char *what)
+{
+	fill.per_turn = PER_TURN_MAX;
+	fill.taken_per_turn = strcmp(what, "custody") == 0 ? 0 : PER_TURN_MAX;
+	fill.processes_all = strcmp(what, "history") == 0;
+	if (strcmp(what, "day") == 0) {
+		fill.per_turn = PER_TURN_OF_A_DAY;
+		fill.taken_per_turn = TAKEN_PER_TURN_OF_A_DAY;
+	} else if (fill.taken_per_turn > 0 && !fill.processes_all)
+		die("what is to be left behind is day, custody or history");
+	}
+}
+
 int main(int argc, char *argv[])
 {
-	if (argc != 4)
-		die("usage: fill PATH SIZE_MIB BATCHES");
+	if (argc != 4 && argc != 5)
+		die("usage: fill PATH SIZE_MIB BATCHES [day|custody|history]");
+	choose(argc == 5 ? argv[4] : "day");
 	uint64_t count = strtoull(argv[3], NULL, 10);
 	digest_init();
 	rng_seed(&fill.rng, 1);
 	fill.now_ms = 1000;
-	fill.wall_us = (int64_t)time(NULL) * SECOND_US - (int64_t)(count / PER_TURN + 1) * 1000;
+	fill.wall_us = (int64_t)time(NULL) * SECOND_US - (int64_t)(count / fill.per_turn + 1) * 1000;
 	open_core(argv[1], strtoull(argv[2], NULL, 10) << 20);
 	fill.decoder = decoder_create(DECODE_AT_BROKER);
 	begin_turn();
 	fill.alpha = join("ALPHA", 0);
-	fill.beta = join("BETA", TAKEN_PER_TURN);
+	fill.beta = join("BETA", fill.taken_per_turn);
 	end_turn();
 	while (fill.made < count)
-		run_turn(count - fill.made < PER_TURN ? count - fill.made : PER_TURN);
+		run_turn(count - fill.made < fill.per_turn ? count - fill.made : fill.per_turn);
+	if (fill.processes_all)
+		while (fill.count > 0)
+			run_turn(0);
 	begin_turn();
 	core_shut_down(fill.core);
 	end_turn();

@@ -202,7 +202,7 @@ bool cmd_log_level(struct admin_job *job);
 bool cmd_version(struct admin_job *job);
 
 /* cmd_audit.c, cmd_batches.c, cmd_circuits.c, cmd_clients.c, cmd_confirmations.c, cmd_explain.c,
- * cmd_health.c, cmd_journal.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
+ * cmd_journal.c, cmd_health.c, cmd_routes.c, cmd_shape.c, cmd_status.c: those that look */
 bool cmd_audit(struct admin_job *job);
 bool cmd_batches(struct admin_job *job);
 bool cmd_circuits(struct admin_job *job);

@@ -66,15 +66,15 @@ struct core_settings {
 	uint32_t max_frame_bytes;
 	double backpressure_high_watermark;	/* part of a route's capacity, 0 to 1 */
 	double backpressure_low_watermark;
-	uint32_t health_check_interval_ms;	/* 0: nobody is asked */
-	uint32_t health_check_timeout_ms;
-	double error_rate_degraded;	/* part of a minute's deliveries that fail, 0 to 1 */
 	uint32_t circuit_failure_threshold;	/* failures in a row that open a circuit */
 	uint32_t circuit_reset_timeout_ms;	/* until an open one lets a probe through */
 	uint32_t flood_threshold;	/* dead letters with one code that pause a route; 0: none */
 	uint32_t flood_window_ms;	/* within so long */
 	const struct circuit_settings *circuits;	/* those that are shared */
 	size_t circuit_count;
+	uint32_t health_check_interval_ms;	/* 0: nobody is asked */
+	uint32_t health_check_timeout_ms;
+	double error_rate_degraded;	/* part of a minute's deliveries that fail, 0 to 1 */
 };
 
 #endif

@@ -59,15 +59,15 @@ static void fill_core(struct settings *s, const struct config *c)
 		.max_frame_bytes = (uint32_t)c->max_frame_bytes,
 		.backpressure_high_watermark = c->backpressure_high_watermark,
 		.backpressure_low_watermark = c->backpressure_low_watermark,
-		.health_check_interval_ms = (uint32_t)c->health_check_interval_ms,
-		.health_check_timeout_ms = (uint32_t)c->health_check_timeout_ms,
-		.error_rate_degraded = c->error_rate_degraded,
 		.circuit_failure_threshold = (uint32_t)c->circuit_failure_threshold,
 		.circuit_reset_timeout_ms = (uint32_t)c->circuit_reset_timeout_ms,
 		.flood_threshold = (uint32_t)c->flood_threshold,
 		.flood_window_ms = (uint32_t)c->flood_window_ms,
 		.circuits = s->circuits,
 		.circuit_count = c->circuit_count,
+		.health_check_interval_ms = (uint32_t)c->health_check_interval_ms,
+		.health_check_timeout_ms = (uint32_t)c->health_check_timeout_ms,
+		.error_rate_degraded = c->error_rate_degraded,
 	};
 	for (size_t n = 0; n < c->module_count; n++)
 		snprintf(s->modules[n].name, sizeof s->modules[n].name, "%s", c->modules[n].name);

@@ -38,14 +38,14 @@ static void warn(struct peer *p, const struct batch_warning *w)
 	send_warning(session_of(p), w);
 }
 
-static void ask_health(struct peer *p)
-{
-	send_health_request(session_of(p));
-}
-
 static void circuit(struct peer *p, const struct message_circuit_change *change)
 {
 	send_circuit_change(session_of(p), change);
+}
+
+static void ask_health(struct peer *p)
+{
+	send_health_request(session_of(p));
 }
 
 static void dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
@@ -63,7 +63,7 @@ const struct peer_ops session_peer_ops = {
 	.notice = notice,
 	.backpressure = backpressure,
 	.warn = warn,
-	.ask_health = ask_health,
 	.circuit = circuit,
+	.ask_health = ask_health,
 	.dismiss = dismiss,
 };

@@ -93,8 +93,28 @@ static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *w
 	(void)why;
 }
 
-const struct peer_ops judge_quiet = { on_deliver, on_outcome, has_room, on_notice, on_backpressure,
-	on_warn, on_dismiss };
+static void on_circuit(struct peer *p, const struct message_circuit_change *change)
+{
+	(void)p;
+	(void)change;
+}
+
+static void on_ask_health(struct peer *p)
+{
+	(void)p;
+}
+
+const struct peer_ops judge_quiet = {
+	.deliver = on_deliver,
+	.outcome = on_outcome,
+	.has_room = has_room,
+	.notice = on_notice,
+	.backpressure = on_backpressure,
+	.warn = on_warn,
+	.circuit = on_circuit,
+	.dismiss = on_dismiss,
+	.ask_health = on_ask_health,
+};
 
 /* --- start and end: as server.c's open_store() and recover() ---------------------------------- */
 

@@ -173,8 +173,8 @@ const struct peer_ops connection_ops = {
 	.notice = on_notice,
 	.backpressure = on_backpressure,
 	.warn = on_warn,
-	.ask_health = on_ask_health,
 	.circuit = on_circuit,
+	.ask_health = on_ask_health,
 	.dismiss = on_dismiss,
 };
 

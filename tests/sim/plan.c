@@ -151,14 +151,14 @@ void plan_make(struct plan *p, struct rng *rng)
 		.max_frame_bytes = FRAME_MAX_BYTES,
 		.backpressure_high_watermark = 0.8,
 		.backpressure_low_watermark = 0.3,
-		.health_check_interval_ms = (uint32_t)draw(rng, 2000, 20000),
-		.health_check_timeout_ms = (uint32_t)draw(rng, 200, 10000),
-		.error_rate_degraded = 0.01,
 		.circuit_failure_threshold = p->troubles[TROUBLE_CIRCUIT]
 		    ? (uint32_t)draw(rng, 1, 6) : 1000000,
 		.circuit_reset_timeout_ms = (uint32_t)draw(rng, 20, 5000),
 		.flood_threshold = p->troubles[TROUBLE_FLOOD] ? (uint32_t)draw(rng, 1, 8) : 0,
 		.flood_window_ms = (uint32_t)draw(rng, 20, 20000),
+		.health_check_interval_ms = (uint32_t)draw(rng, 2000, 20000),
+		.health_check_timeout_ms = (uint32_t)draw(rng, 200, 10000),
+		.error_rate_degraded = 0.01,
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);

@@ -173,8 +173,8 @@ struct connection {
 	bool half_open, deaf;
 	int outcomes;			/* queued, and other notices */
 	bool pressed[ROUTES_MAX];	/* what it was told last of back-pressure */
-	struct signs signs;
 	enum circuit_state circuits[ROUTES_MAX + 1];	/* and of circuits */
+	struct signs signs;
 	STAILQ_HEAD(, item) items;
 	TAILQ_ENTRY(connection) next;
 };

@@ -63,7 +63,7 @@ static void take(void)
 
 	memcpy(b.batch_id.b, &b.id, sizeof(b.id));
 	memcpy(payload, &b.id, sizeof(b.id));
-	store_intake_begin(store);
+	store_intake_begin(store, size);
 	store_batch_insert(store, &b, payload, size);
 	if (count == BATCHES_MAX || store_intake_end(store) != 0)
 		die("the store is full");

@@ -151,6 +151,32 @@ static void put_build(struct page *p, const struct look *l)
 	page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "version", HANDOFF_VERSION } }, 1);
 }
 
+/* --- of a circuit ----------------------------------------------------------------------------- */
+
+static void put_circuit_states(struct page *p, const struct look *l)
+{
+	static const int values[] = { [CIRCUIT_CLOSED] = 0, [CIRCUIT_HALF_OPEN] = 1,
+		[CIRCUIT_OPEN] = 2 };
+	struct circuit_view v;
+
+	for (size_t n = 0; n < core_circuit_count(l->core); n++) {
+		core_view_circuit(l->core, n, &v);
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "circuit_id", v.id } },
+			    values[v.state]);
+	}
+}
+
+static void put_circuit_trips(struct page *p, const struct look *l)
+{
+	struct circuit_view v;
+
+	for (size_t n = 0; n < core_circuit_count(l->core); n++) {
+		core_view_circuit(l->core, n, &v);
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "circuit_id", v.id } },
+			    (double)v.trips_total);
+	}
+}
+
 /* --- of a route ------------------------------------------------------------------------------- */
 
 static double batches(const struct look *l, const struct route_view *v)
@@ -332,6 +358,10 @@ static const struct metric metrics[] = {
 	  .route_histogram = latency },
 	{ "_input_queue_depth", METRIC_GAUGE, "Batches in custody for the module.",
 	  .module = queued },
+	{ "integration_circuit_breaker_state", METRIC_GAUGE, "0 CLOSED, 1 HALF_OPEN, 2 OPEN.",
+	  .samples = put_circuit_states },
+	{ "integration_circuit_breaker_trips_total", METRIC_COUNTER,
+	  "How often the circuit has opened.", .samples = put_circuit_trips },
 
 	{ "_output_buffer_depth", METRIC_GAUGE, "Batches that the module holds back, as it tells.",
 	  .module = buffered },

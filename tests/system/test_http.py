@@ -406,6 +406,24 @@ class Health(Http):
         self.assertGreaterEqual(page["integration_error_queue_depth"], 2)
 
 
+class Circuits(Http):
+    def test_a_circuit_that_opens_is_told(self):
+        self.start('route "alpha-beta" { retry_delay_ms = 10 }', circuit_failure_threshold=2,
+                   circuit_reset_timeout_ms=3600000)
+        circuit = {"circuit_id": "alpha-beta"}
+        state, trips = "integration_circuit_breaker_state", "integration_circuit_breaker_trips_total"
+        page = self.looker.page()
+        self.assertEqual((page[state, circuit], page[trips, circuit]), (0, 0))
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+        for batch in [alpha.hand_over() for _ in range(2)]:
+            beta.reject(beta.delivery(batch))
+        page = self.wait_for("it stays closed", lambda page: page[state, circuit] == 2)
+        self.assertEqual(page[trips, circuit], 1)
+        waits = {"route": "alpha-beta", "reason": "CIRCUIT_OPEN"}
+        self.wait_for("no batch waits for it", lambda page: waits in
+                      [labels for labels, _ in page.all("handoff_oldest_batch_age_seconds")])
+
+
 class Full(Http):
     def test_ready_says_503_while_the_store_is_full(self):
         self.start('route "alpha-beta" { queue_capacity_bytes = "64M" }')

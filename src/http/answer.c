@@ -30,6 +30,7 @@ static const struct path {
 	enum http_status (*put)(const struct look *l, struct buf *body);
 } paths[] = {
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", put_metrics },
+	{ "/health", "application/json", health_put },
 	{ "/ready", "application/json", put_ready },
 };
 

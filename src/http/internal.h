@@ -75,6 +75,9 @@ void look_finish(struct look *l);
 /* Why the broker is not ready, a word; NULL: it is. */
 const char *ready_problem(const struct look *l);
 
+/* --- health.c --------------------------------------------------------------------------------- */
+enum http_status health_put(const struct look *l, struct buf *body);
+
 /* --- metrics.c -------------------------------------------------------------------------------- */
 void metrics_put(const struct look *l, struct buf *out);
 

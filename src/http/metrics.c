@@ -6,10 +6,12 @@
  * that writes the samples. Labels are the names of declared routes and modules and words of closed
  * lists: what a stranger sends adds no series.
  */
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/version.h"
+#include "core/checkup.h"
 #include "http/internal.h"
 #include "http/page.h"
 
@@ -149,6 +151,32 @@ static void put_build(struct page *p, const struct look *l)
 	page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "version", HANDOFF_VERSION } }, 1);
 }
 
+/* --- of a circuit ----------------------------------------------------------------------------- */
+
+static void put_circuit_states(struct page *p, const struct look *l)
+{
+	static const int values[] = { [CIRCUIT_CLOSED] = 0, [CIRCUIT_HALF_OPEN] = 1,
+		[CIRCUIT_OPEN] = 2 };
+	struct circuit_view v;
+
+	for (size_t n = 0; n < core_circuit_count(l->core); n++) {
+		core_view_circuit(l->core, n, &v);
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "circuit_id", v.id } },
+			    values[v.state]);
+	}
+}
+
+static void put_circuit_trips(struct page *p, const struct look *l)
+{
+	struct circuit_view v;
+
+	for (size_t n = 0; n < core_circuit_count(l->core); n++) {
+		core_view_circuit(l->core, n, &v);
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "circuit_id", v.id } },
+			    (double)v.trips_total);
+	}
+}
+
 /* --- of a route ------------------------------------------------------------------------------- */
 
 static double batches(const struct look *l, const struct route_view *v)
@@ -266,6 +294,54 @@ static double queued(const struct look *l, const struct queue_view *v)
 	return (double)v->queued;
 }
 
+/* Not a number where none of its instances tells it. */
+static double buffered(const struct look *l, const struct queue_view *v)
+{
+	struct module_checkup m;
+
+	core_view_module(l->core, (size_t)(v - l->modules), &m);
+	return m.has_buffer_depth ? (double)m.buffer_depth : NAN;
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+/* Codes of modules are a stranger's bytes: together they are one series for each severity. */
+static void put_errors(struct page *p, const struct look *l)
+{
+	uint64_t of_modules[SEVERITY_WARNING + 1] = { 0 };
+	const struct error_count *counts;
+	size_t n = core_error_counts(l->core, &counts);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!counts[i].own) {
+			of_modules[counts[i].severity] += counts[i].count;
+			continue;
+		}
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "code", counts[i].code },
+			{ "severity", severity_name(counts[i].severity) } },
+			(double)counts[i].count);
+	}
+	for (int i = 0; i <= SEVERITY_WARNING; i++)
+		page_sample(p, (struct label[PAGE_LABELS_MAX]){ { "code", "module" },
+			{ "severity", severity_name((enum severity)i) } }, (double)of_modules[i]);
+}
+
+static double error_depth(const struct look *l)
+{
+	struct errors_view v;
+
+	core_view_errors(l->core, &v);
+	return (double)v.depth;
+}
+
+static double alerts(const struct look *l)
+{
+	struct errors_view v;
+
+	core_view_errors(l->core, &v);
+	return (double)v.alerts;
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct metric metrics[] = {
@@ -282,6 +358,18 @@ static const struct metric metrics[] = {
 	  .route_histogram = latency },
 	{ "_input_queue_depth", METRIC_GAUGE, "Batches in custody for the module.",
 	  .module = queued },
+	{ "integration_circuit_breaker_state", METRIC_GAUGE, "0 CLOSED, 1 HALF_OPEN, 2 OPEN.",
+	  .samples = put_circuit_states },
+	{ "integration_circuit_breaker_trips_total", METRIC_COUNTER,
+	  "How often the circuit has opened.", .samples = put_circuit_trips },
+
+	{ "_output_buffer_depth", METRIC_GAUGE, "Batches that the module holds back, as it tells.",
+	  .module = buffered },
+	{ "integration_errors_total", METRIC_COUNTER, "Errors made and heard of.",
+	  .samples = put_errors },
+	{ "integration_error_queue_depth", METRIC_GAUGE, "Errors that are kept.",
+	  .broker = error_depth },
+	{ "handoff_alerts", METRIC_GAUGE, "Errors that wait for a person.", .broker = alerts },
 
 	/* What is in custody. */
 	{ "handoff_batches_received_total", METRIC_COUNTER, "Batches taken into custody.",

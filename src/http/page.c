@@ -115,7 +115,8 @@ void page_family(struct page *p, const char *prefix, const char *name, enum metr
 
 void page_sample(struct page *p, const struct label labels[PAGE_LABELS_MAX], double value)
 {
-	put_sample(p, "", labels != NULL ? labels : no_labels, NULL, value);
+	if (value == value)
+		put_sample(p, "", labels != NULL ? labels : no_labels, NULL, value);
 }
 
 /* The bounds as text; those of the page's previous histogram, where they are the same. */

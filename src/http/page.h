@@ -32,6 +32,7 @@ struct label {
 };
 #define PAGE_LABELS_MAX 3
 
+/* What is not a number is not known: no sample. */
 void page_sample(struct page *p, const struct label labels[PAGE_LABELS_MAX], double value);
 /* Buckets, sum and count. */
 void page_histogram(struct page *p, const struct label labels[PAGE_LABELS_MAX],

@@ -362,6 +362,68 @@ class Figures(Http):
         self.assertLessEqual(len(new), 2)
 
 
+class Health(Http):
+    def test_the_verdict_is_the_status(self):
+        self.start()
+        answer = self.looker.get("/health")
+        self.assertEqual((answer.status, answer.json()["overall_status"],
+                          answer.json()["module_statuses"]), (200, "HEALTHY", {}))
+        alpha = self.module(self.broker, "ALPHA")
+        alpha.hand_over()
+        answer = self.looker.get("/health")     # BETA is away, and there is work for it
+        self.assertEqual((answer.status, answer.json()["overall_status"]), (200, "DEGRADED"))
+        self.assertEqual(answer.json()["module_statuses"]["BETA"]["connected_instances"], 0)
+
+    def test_an_unhealthy_module_is_503_and_its_buffer_is_told(self):
+        self.start(health_check_interval_ms=200)
+        beta = self.module(self.broker, "BETA")
+        self.assertNotIn(("beta_output_buffer_depth", ()), self.looker.page().samples)
+        beta.answer_check(beta.check(), "UNHEALTHY", [messages.component("output_buffer", message="7")])
+        page = self.wait_for("no depth", lambda page: page.all("beta_output_buffer_depth"))
+        self.assertEqual(page["beta_output_buffer_depth"], 7)
+        answer = self.looker.get("/health")
+        self.assertEqual((answer.status, answer.json()["overall_status"],
+                          answer.json()["module_statuses"]["BETA"]["status"]),
+                         (503, "UNHEALTHY", "UNHEALTHY"))
+
+    def test_errors_are_counted_by_code(self):
+        self.start()
+        alpha = self.module(self.broker, "ALPHA")
+        batch = alpha.batch()
+        batch["metadata"]["checksum"] = 64 * "0"
+        alpha.send(batch)
+        self.assertEqual(alpha.answer_to(batch).code, "INT_BATCH_001")
+        beta = self.module(self.broker, "BETA")
+        batch = alpha.hand_over()
+        beta.reject(beta.delivery(batch), "PERMANENT", code="BETA_X")
+        alpha.outcome(batch)
+        page = self.looker.page()
+        errors = {(labels["code"], labels["severity"]): value
+                  for labels, value in page.all("integration_errors_total")}
+        self.assertEqual(errors["INT_BATCH_001", "ERROR"], 1)
+        self.assertEqual(errors["INT_DELIVERY_004", "ERROR"], 1)
+        self.assertEqual(errors["module", "ERROR"], 1)
+        self.assertGreaterEqual(page["integration_error_queue_depth"], 2)
+
+
+class Circuits(Http):
+    def test_a_circuit_that_opens_is_told(self):
+        self.start('route "alpha-beta" { retry_delay_ms = 10 }', circuit_failure_threshold=2,
+                   circuit_reset_timeout_ms=3600000)
+        circuit = {"circuit_id": "alpha-beta"}
+        state, trips = "integration_circuit_breaker_state", "integration_circuit_breaker_trips_total"
+        page = self.looker.page()
+        self.assertEqual((page[state, circuit], page[trips, circuit]), (0, 0))
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+        for batch in [alpha.hand_over() for _ in range(2)]:
+            beta.reject(beta.delivery(batch))
+        page = self.wait_for("it stays closed", lambda page: page[state, circuit] == 2)
+        self.assertEqual(page[trips, circuit], 1)
+        waits = {"route": "alpha-beta", "reason": "CIRCUIT_OPEN"}
+        self.wait_for("no batch waits for it", lambda page: waits in
+                      [labels for labels, _ in page.all("handoff_oldest_batch_age_seconds")])
+
+
 class Full(Http):
     def test_ready_says_503_while_the_store_is_full(self):
         self.start('route "alpha-beta" { queue_capacity_bytes = "64M" }')
@@ -411,7 +473,7 @@ class Manual(Http):
             told = set(re.findall(r"^\.It Li (\S+)", file.read(), re.MULTILINE))
         page = self.looker.page()
         names = {re.sub(r"^(alpha_beta|beta_gamma)_(batches|records)_t", r"ROUTE_\2_t",
-                        re.sub(r"^[a-z]+_input_queue", "MODULE_input_queue", name))
+                        re.sub(r"^[a-z]+_(input_queue|output_buffer)", r"MODULE_\1", name))
                  for name in page.types}
         self.assertEqual(told, names)
 

@@ -195,9 +195,6 @@ bool link_leave(struct world *w)
 		a = &w->actors[k];
 	if (!a->connection)
 		return false;
-	/* what is given back waits: and then an answer comes that costs nothing */
-	if (a->held_count > 0 && !breaker_is_closed(w, w->parcels[a->held[0].parcel].route))
-		n = 1;
 	if (a->connection->half_open)
 		n = 0;
 	else if (!has_trouble(w, ways[n].trouble))
@@ -210,6 +207,25 @@ bool link_leave(struct world *w)
 		target_take_over(w, a);
 	}
 	return true;
+}
+
+/* What is given back while its circuit is not closed waits; then an answer to it comes all the same. */
+bool link_surrender(struct world *w)
+{
+	for (int n = 0; has_trouble(w, TROUBLE_GIVE_BACK) && n < w->actor_count; n++) {
+		struct actor *a = &w->actors[n];
+
+		if (!a->connection || a->connection->half_open || a->held_count == 0 ||
+		    breaker_is_closed(w, w->parcels[a->held[0].parcel].route))
+			continue;
+		link_cut(w, a->connection, LEAVE_GIVEN_BACK);
+		while (a->held_count > 0)
+			actor_let_go(a, a->held_count - 1);
+		if (link_join(w, a))
+			target_take_over(w, a);
+		return true;
+	}
+	return false;
 }
 
 bool link_drain(struct world *w)

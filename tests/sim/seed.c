@@ -35,6 +35,7 @@ static const struct {
 	{ link_connect, 5 },
 	{ link_leave, 3 },
 	{ link_drain, 1 },
+	{ link_surrender, 2 },
 	{ link_seen, 3 },
 	{ link_deafen, 1 },
 	{ target_pause, 2 },

@@ -563,6 +563,7 @@ bool link_connect(struct world *w);
 /* One more of the module comes, in the same turn: another may have to be forgotten for it. */
 void link_newcomer(struct world *w, int module);
 bool link_leave(struct world *w);
+bool link_surrender(struct world *w);
 bool link_drain(struct world *w);
 bool link_seen(struct world *w);
 bool link_deafen(struct world *w);

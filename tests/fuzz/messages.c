@@ -194,7 +194,8 @@ static void write_and_read(const struct message *m, enum decode_side side, size_
 /* As the broker hands it on: the client reads what the source wrote. */
 static void deliver(const struct message *m, const uint8_t *body, size_t n)
 {
-	const struct delivery_out d = { span_of("alpha-beta"), 2, true, 7, 1700000000000000 };
+	const struct delivery_out d = { .route = span_of("alpha-beta"), .attempt = 2,
+		.redelivered = true, .lease = 7, .received_at_us = 1700000000000000 };
 	const uint32_t sum = message_fold(m, DECODE_AT_BROKER);
 	struct buf head, tail;
 	struct message got;

@@ -289,7 +289,7 @@ static void choose(const char *what)
 	if (strcmp(what, "day") == 0) {
 		fill.per_turn = PER_TURN_OF_A_DAY;
 		fill.taken_per_turn = TAKEN_PER_TURN_OF_A_DAY;
-	} else if (fill.taken_per_turn > 0 && !fill.processes_all)
+	} else if (fill.taken_per_turn > 0 && !fill.processes_all) {
 		die("what is to be left behind is day, custody or history");
 	}
 }

@@ -41,7 +41,7 @@ class Handoff:
     def stop(self):
         """Returns what the broker has counted: commits, operations, copies."""
         self.broker.stop()
-        line = self.broker.wait_for_log(r"stopped commits=")
+        line = self.broker.wait_for_log(r"stopped commits=", since_start=True)
         return {name: int(value) for name, value in
                 (pair.split("=") for pair in line.split() if "=" in pair)
                 if name in ("commits", "operations", "copies")}

@@ -187,7 +187,7 @@ static void read_some(struct admin_client *c)
 static size_t line_length(const struct admin_client *c)
 {
 	const uint8_t *from = buf_bytes(&c->in);
-	const uint8_t *newline = c->in.len > 0 ? memchr(from, '\n', c->in.len) : NULL;
+	const uint8_t *newline = from != NULL ? memchr(from, '\n', c->in.len) : NULL;
 
 	return newline != NULL ? (size_t)(newline - from) + 1 : 0;
 }

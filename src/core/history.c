@@ -172,14 +172,16 @@ bool history_prune(struct core *c)
 	if (prune_aliases(c))
 		return true;
 	for (int n = 0; n < ROWS_PER_TURN && !turn_is_spent(c); n++) {
+		uint64_t next_ms;
 		struct instance *i;
 		struct ended e;
 
-		if (prune_one(c, &c->next_prune_ms))
+		if (prune_one(c, &next_ms))
 			continue;
 		if (oldest_of(c, &c->confirmed, &i, &e) &&
-		    e.ended_ms + c->settings.outcome_retention_ms < c->next_prune_ms)
-			c->next_prune_ms = e.ended_ms + c->settings.outcome_retention_ms;
+		    e.ended_ms + c->settings.outcome_retention_ms < next_ms)
+			next_ms = e.ended_ms + c->settings.outcome_retention_ms;
+		c->next_prune_ms = next_ms;
 		return false;
 	}
 	return true;

@@ -276,8 +276,8 @@ bool circuit_wants_others(const struct route *r)
 {
 	if (!r->circuit.probed_suspect)
 		return false;
-	return r->settings.ordered ? r->ready_series != NULL
-	                           : r->counters.ready_critical + r->counters.ready_normal > 0;
+	return r->counters.ready_critical + r->counters.ready_normal > 0 &&
+	    (!r->settings.ordered || r->ready_series);
 }
 
 /* --- by hand --------------------------------------------------------------------------------- */

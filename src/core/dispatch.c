@@ -268,6 +268,14 @@ static bool dispatch_next(struct core *c, struct module *m)
 	return false;
 }
 
+/* As many as can go and as `left` allows; how many of these are then left. */
+static unsigned dispatch_others(struct core *c, struct module *m, unsigned left)
+{
+	while (left > 0 && !turn_is_spent(c) && dispatch_next(c, m))
+		left--;
+	return left;
+}
+
 bool dispatch(struct core *c)
 {
 	unsigned left = DELIVERIES_PER_TURN;
@@ -278,10 +286,11 @@ bool dispatch(struct core *c)
 		if (TAILQ_EMPTY(&m->connected))
 			continue;
 		dispatch_suspect(c, m);
-		while (left > 0 && !turn_is_spent(c) && dispatch_next(c, m))
-			left--;
-		if (m->host == NULL)	/* they may have had to let others go first */
+		left = dispatch_others(c, m, left);
+		if (m->host == NULL || choose_host(c, m) == NULL) {	/* a probe went out or ended */
 			dispatch_suspect(c, m);
+			left = dispatch_others(c, m, left);
+		}
 	}
 	return left == 0 || turn_is_spent(c);
 }

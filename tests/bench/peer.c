@@ -120,7 +120,7 @@ void peer_close(struct peer *p)
 	frame_unref(p->frame);
 }
 
-bool peer_receive(struct peer *p, struct message *m)
+static bool receive(struct peer *p, struct message *m)
 {
 	struct fault fault;
 	int r;
@@ -136,6 +136,25 @@ bool peer_receive(struct peer *p, struct message *m)
 		die("%s: %s: expected %s, found %s", p->module, fault.field_name, fault.expected,
 		    fault.actual);
 	return true;
+}
+
+static void answer_health(struct peer *p, const struct message *m)
+{
+	struct envelope e = peer_envelope(p, "BROKER");
+
+	e.correlation_id = m->header.correlation_id;
+	e.in_reply_to = &m->header.message_id;
+	encode_health_response(link_out(p->link), &e, &(struct health_response_out){ 0 });
+}
+
+bool peer_receive(struct peer *p, struct message *m)
+{
+	while (receive(p, m)) {
+		if (m->header.type != MESSAGE_HEALTH_CHECK_REQUEST)
+			return true;
+		answer_health(p, m);
+	}
+	return false;
 }
 
 void peer_flush(struct peer *p)

@@ -25,6 +25,7 @@ SILENCE_SECONDS = PATIENCE_SECONDS / 16     # who has heard nothing for so long 
 WORK, SETTLE, LEAVE, GO = range(4)
 
 FULL = ("INT_ROUTE_002", "INT_STORE_001")
+EXPECTED = ("GOODBYE", "BACKPRESSURE", "CIRCUIT_STATE_CHANGE", "HEALTH_CHECK_REQUEST")
 
 
 class Died(Exception):
@@ -209,7 +210,7 @@ class Actor:
             self.hear_confirmation(message)
         elif message.type == "ERROR_NOTIFICATION":
             self.hear_error(message)
-        elif message.type not in ("GOODBYE", "BACKPRESSURE"):
+        elif message.type not in EXPECTED:
             self.log.add("confused", message=summary(message))
 
     def hear_outcome(self, message):

@@ -23,6 +23,7 @@ HANG_SECONDS = 5 * PATIENCE
 EXIT_SECONDS = 1 * PATIENCE
 MODULES = ("ALPHA", "BETA", "GAMMA")
 SETTINGS = """
+sandbox = false
 admin { socket = "admin.sock" }
 route "alpha-beta" { retry_delay_ms = 1 max_retries = 1000 backoff_multiplier = 1.0 }
 route "beta-gamma" { retry_delay_ms = 1 max_retries = 1000 backoff_multiplier = 1.0 }

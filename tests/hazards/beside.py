@@ -31,12 +31,12 @@ class Load:
         return self.process.stdout.read() if not self.is_running() else "the load client runs"
 
     def figures(self):
-        """What it says when its time is over, as numbers by name; it must have gone well."""
+        """Its numbers by name when its time is over; it must have gone well."""
         output, _ = self.process.communicate()
         if self.process.returncode != 0:
             raise AssertionError("the load client: " + output)
         return {name: float(value) for name, value in
-                (pair.split("=") for pair in output.split())}
+                (pair.split("=") for pair in output.split()) if "," not in value}
 
     def end(self):
         """Whatever it has come to: for a broker that is gone."""

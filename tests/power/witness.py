@@ -143,7 +143,7 @@ class Recording:
         self.directory = directory
         self.authority = authority
         self.trace = os.path.join(directory, "trace")
-        self.broker = Broker(directory, authority, ADMIN + settings, {
+        self.broker = Broker(directory, authority, ADMIN + settings + "\nsandbox = false\n", {
             "LD_PRELOAD": RECORDER, "POWER_TRACE": self.trace, "POWER_PLANT": plant,
             "POWER_STORE": os.path.join(directory, "data")}, **more)
         self.ctl = Ctl(self.broker)

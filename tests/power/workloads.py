@@ -21,7 +21,7 @@ def first_start(directory, authority, plant=""):
     r.broker.start()
     r.hand_over(r.module("ALPHA"))
     r.stop()
-    r.broker.configure('admin { socket = "admin.sock" }\n' + SETTINGS, "80M")
+    r.broker.configure('sandbox = false\nadmin { socket = "admin.sock" }\n' + SETTINGS, "80M")
     r.broker.start()
     r.hand_over(r.module("ALPHA"))
     r.stop()

@@ -126,7 +126,8 @@ class Hellos(FloodCase):
         delay = 0.2
         broker = self.start_broker(
             'route "alpha-beta" { retry_delay_ms = %d backoff_multiplier = 1 max_retries = 1000 }'
-            % (1000 * delay), max_handshake_rate=100000, max_handshakes=1000)
+            % (1000 * delay), max_handshake_rate=100000, max_handshakes=1000,
+            circuit_failure_threshold=1000000)
         alpha, beta = self.module(broker, "ALPHA"), self.module(broker, "BETA", 100)
         for _ in range(3):              # few, so that none waits here for another
             alpha.hand_over(count=1)

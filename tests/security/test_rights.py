@@ -18,13 +18,13 @@ TYPES = ["HELLO", "WELCOME", "GOODBYE", "BATCH_TRANSFER", "ACKNOWLEDGMENT",
          "JOB_STATUS_UPDATE", "DEPENDENCY_SIGNAL", "SCHEDULE_NOTIFICATION"]
 
 # What each may say for itself; the route in it is always alpha-beta, the confirmed batch always
-# one of beta-gamma. Anybody may leave, ask for a pause of all deliveries, and tell of errors.
-ALWAYS = {"GOODBYE", "ERROR_NOTIFICATION"}
+# one of beta-gamma. Anybody may leave, tell of errors, and ask for and tell of health.
+ALWAYS = {"GOODBYE", "ERROR_NOTIFICATION", "HEALTH_CHECK_REQUEST", "HEALTH_CHECK_RESPONSE"}
 ALONE = {"ACKNOWLEDGMENT": "BETA", "BACKPRESSURE": "BETA", "DELIVERY_CONFIRMATION": "GAMMA"}
 REFUSED_WITH = {"ACKNOWLEDGMENT": "INT_DELIVERY_005", "BACKPRESSURE": "INT_ROUTE_001",
                 "DELIVERY_CONFIRMATION": "INT_PROTOCOL_005", "BATCH_TRANSFER": "INT_ROUTE_001"}
 # Accepted in silence.
-SILENT = {"BACKPRESSURE", "ERROR_NOTIFICATION", "DELIVERY_CONFIRMATION"}
+SILENT = {"BACKPRESSURE", "ERROR_NOTIFICATION", "DELIVERY_CONFIRMATION", "HEALTH_CHECK_RESPONSE"}
 
 
 def refusal_of(identity, source, target, message_type):
@@ -87,6 +87,10 @@ class Rights(StrangerCase):
             return {**messages.backpressure(source, "DEACTIVATE", "alpha-beta"), "header": header}
         if message_type == "ERROR_NOTIFICATION":
             return {"header": header, "errors": [messages.error(source)], "action_required": "NONE"}
+        if message_type == "HEALTH_CHECK_REQUEST":
+            return {**messages.health_request(source), "header": header}
+        if message_type == "HEALTH_CHECK_RESPONSE":
+            return {**messages.health_response(source), "header": header}
         return {"header": header}
 
     def try_cell(self, client, source, target, message_type):
@@ -105,6 +109,8 @@ class Rights(StrangerCase):
         elif message_type in SILENT:
             client.tell(message)
             self.refused += 1       # the barrier in it is a message that is refused
+        elif message_type == "HEALTH_CHECK_REQUEST":
+            client.expect("HEALTH_CHECK_RESPONSE")
         elif message_type != "GOODBYE":
             answer = client.answer_to(message)
             status = "RECEIVED" if message_type == "BATCH_TRANSFER" else "PROCESSED"

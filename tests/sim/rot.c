@@ -476,11 +476,11 @@ void rot_run(struct world *w)
 	rot = nothing;
 	rot.w = w;
 	w->settling = true;
-	w->plan.core.flood_threshold = 0;
 	do
 		broker_turn(w);
 	while (w->in_turn);
 	broker_stop(w);
+	w->plan.core.flood_threshold = 0;
 	damage_between(w);
 	open_broker(w);
 	repeat_all(w);

@@ -7,6 +7,7 @@ ended when nobody asked it to, or that a sanitizer complained about, fails the t
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import unittest
@@ -17,6 +18,8 @@ import messages  # noqa: E402
 from broker import Broker  # noqa: E402
 from certificates import Authority  # noqa: E402
 from handoff_client import Client, summary  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
 
 _authority = None
 

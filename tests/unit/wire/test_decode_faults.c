@@ -733,13 +733,13 @@ static void what_a_refusal_names_is_read_wherever_the_fault_is(void **state)
 	for (int side = BROKER; side <= CLIENT; side++) {
 		write_body(confirmation_text);
 		notation_replace(&body, "delivery_results", "[]");
-		assert_int_equal(decode(side), ERR_PROTO);
+		assert_int_equal(decode((enum decode_side)side), ERR_PROTO);
 		assert_true(m.confirmation.has_batch_id);
 		assert_uuid(&m.confirmation.batch_id, BATCH_ID);
 		assert_null(m.confirmation.results);
 		assert_int_equal(m.confirmation.result_count, 0);
 		notation_replace(&body, "batch_id", "'x'");
-		assert_int_equal(decode(side), ERR_PROTO);
+		assert_int_equal(decode((enum decode_side)side), ERR_PROTO);
 		assert_false(m.confirmation.has_batch_id);
 	}
 	/* And when the header is not where it should be. */

@@ -73,7 +73,7 @@ static void backpressure_is_read_on_both_sides(void **state)
 {
 	(void)state;
 	for (int side = DECODE_AT_BROKER; side <= DECODE_AT_CLIENT; side++) {
-		decode_text(side, backpressure_text);
+		decode_text((enum decode_side)side, backpressure_text);
 		assert_int_equal(m.header.type, MESSAGE_BACKPRESSURE);
 		assert_int_equal(m.backpressure.signal_type, SIGNAL_ACTIVATE);
 		assert_int_equal(m.backpressure.current_queue_depth, 8001);
@@ -81,7 +81,7 @@ static void backpressure_is_read_on_both_sides(void **state)
 		assert_true(span_is(m.backpressure.route, "alpha-beta"));
 		notation_replace(&body, "route", "nil");
 		notation_replace(&body, "signal_type", "'DEACTIVATE'");
-		decode(side);
+		decode((enum decode_side)side);
 		assert_int_equal(m.backpressure.signal_type, SIGNAL_DEACTIVATE);
 		assert_null(m.backpressure.route.p);
 	}
@@ -114,13 +114,13 @@ static void a_confirmation_is_read_on_both_sides(void **state)
 {
 	(void)state;
 	for (int side = DECODE_AT_BROKER; side <= DECODE_AT_CLIENT; side++) {
-		decode_text(side, confirmation_text);
+		decode_text((enum decode_side)side, confirmation_text);
 		assert_confirmation();
 		assert_true(m.has_seen);
 		/* One record is enough. */
 		notation_remove(&body, "delivery_results.2");
 		notation_remove(&body, "delivery_results.0");
-		decode(side);
+		decode((enum decode_side)side);
 		assert_int_equal(m.confirmation.result_count, 1);
 		assert_result(&m.confirmation.results[0], "r-2", "", RECORD_FAILED);
 	}

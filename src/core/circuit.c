@@ -140,7 +140,7 @@ void core_welcomed(struct core *c, struct instance *i)
 	for (size_t n = 0; n < circuit_count(c); n++) {
 		const struct circuit *k = circuit_at(c, n);
 
-		for (size_t m = 0; m < k->module_count; m++)
+		for (size_t m = 0; i->peer && m < k->module_count; m++)
 			if (k->modules[m] == i->module && circuit_state(k) != CIRCUIT_CLOSED)
 				tell(c, k, i, CIRCUIT_CLOSED);
 	}

@@ -41,5 +41,6 @@ void handle_hello(struct session *s, const struct message *m, struct frame *fram
 	    instance_max_in_flight(s->instance),
 	    log_quote(h->client.p ? h->client.p : "", h->client.n));
 	send_welcome(s, m);
-	core_welcomed(ss->core, s->instance);
+	if (s->instance)	/* there was memory for it */
+		core_welcomed(ss->core, s->instance);
 }

@@ -74,7 +74,7 @@ static void a_long_message_is_cut_between_characters(void **state)
 static void there_is_a_ceiling(void **state)
 {
 	struct handoff_client *c = *state;
-	char name[16];
+	char name[32];
 
 	for (int n = 0; n < HANDOFF_COMPONENTS_MAX; n++) {
 		snprintf(name, sizeof(name), "part %d", n);

@@ -144,7 +144,8 @@ static void batch_seeds(struct buf *b)
 	buf_init(&tail, 0);
 	body = body_of(b);
 	encode_delivery(&head, &tail, (const uint8_t *)body.p, body.n, &skip,
-	    &(struct delivery_out){ span_of("alpha-beta"), 1, false, 3, 1780000000000000, NULL });
+	    &(struct delivery_out){ .route = span_of("alpha-beta"), .attempt = 1, .lease = 3,
+	        .received_at_us = 1780000000000000 });
 	buf_put(&head, body.p + skip, body.n - skip);
 	buf_put(&head, buf_bytes(&tail), tail.len);
 	message_seed("stage", b);

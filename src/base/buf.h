@@ -33,10 +33,10 @@ static inline uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
 void buf_grow(struct buf *b, size_t n);
 static inline void buf_put(struct buf *b, const void *p, size_t n);
 void buf_take(struct buf *b, size_t n);		/* drops n bytes from the front */
-/* NULL when there has been none. */
+/* NULL when there has been none: added as numbers, for NULL has no offset, not even 0. */
 static inline uint8_t *buf_bytes(const struct buf *b)
 {
-	return b->data ? b->data + b->off : NULL;
+	return (uint8_t *)((uintptr_t)b->data + b->off);
 }
 
 /* buf_reserve() where the room is not there yet. */

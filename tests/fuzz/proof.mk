@@ -44,7 +44,7 @@ $(BUILD)/obj/tests/fuzz/target_pipeline.o: private EXTRA := -I.
 
 $(FUZZ_TARGETS:%=$(BUILD)/fuzz-%): $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/target_%.o \
 		$(call objects,$(FUZZ_SHARED)) $(BUILD)/rooms.a
-	$(call say,LINK) $(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(call say,LINK) $(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(MSGPACK_LIBS) $(LIBS)
 
 $(BUILD)/fuzz-seeds $(BUILD)/fuzz-verdicts: $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/%.o \
 		$(BUILD)/rooms.a

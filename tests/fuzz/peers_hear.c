@@ -133,6 +133,9 @@ static void hear(struct world *w, struct peer *p, const struct message *m)
 		break;
 	case MESSAGE_BACKPRESSURE:
 	case MESSAGE_DELIVERY_CONFIRMATION:
+	case MESSAGE_CIRCUIT_STATE_CHANGE:
+	case MESSAGE_HEALTH_CHECK_REQUEST:
+	case MESSAGE_HEALTH_CHECK_RESPONSE:
 		must(p->is_welcome);
 		break;
 	default:

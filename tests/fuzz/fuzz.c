@@ -47,7 +47,7 @@ const uint8_t *choice_bytes(struct choices *in, size_t most, size_t *n)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static bool is_counting;
+static _Thread_local bool is_counting;	/* libFuzzer has a thread of its own */
 static size_t held, peak;
 
 static void on_malloc(const volatile void *p, size_t size)

@@ -61,9 +61,9 @@ SAFETY := $(foreach flag,$(HARDENING),$(shell \
 SAFETY += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif
 
-# The tests' second opinion; Debian 12 and 13 have msgpack-c under different names.
-MSGPACK      := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
-MSGPACK_LIBS := $(shell pkg-config --libs $(MSGPACK))
+# Asked for where it is linked: the tests' second opinion. Debian 12 and 13 have msgpack-c under different names.
+MSGPACK       = $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+MSGPACK_LIBS  = $(shell pkg-config --libs $(MSGPACK))
 TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto
 LIBS         := $(TLS_LIBS) -lgcrypt -lev -llmdb -lconfuse -lseccomp
 

@@ -38,7 +38,7 @@ UNITS   := $(wildcard tests/unit/*/test_*.c tests/deps/test_*.c)
 HELPERS := $(filter-out $(UNITS),$(wildcard tests/unit/*/*.c tests/deps/*.c))
 SIM     := $(wildcard tests/sim/*.c)
 BENCH   := $(filter-out tests/bench/allocations.c,$(wildcard tests/bench/*.c))
-FILL    := tests/bench/fill/fill.c
+FILL    := tests/bench/fill/fill.c tests/quiet_peers.c
 CLIB    := $(wildcard tests/system/clib/*.c)
 
 PROGRAMS  := $(if $(MAIN),$(BUILD)/handoffd) $(if $(TOOL),$(BUILD)/handoff) $(if $(CTL),$(BUILD)/handoffctl)
@@ -61,7 +61,7 @@ SAFETY := $(foreach flag,$(HARDENING),$(shell \
 SAFETY += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif
 
-# Asked for where it is linked: the tests' second opinion. Debian 12 and 13 have msgpack-c under different names.
+# The tests' second opinion, asked for where it is linked; Debian 12 and 13 name it differently.
 MSGPACK       = $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 MSGPACK_LIBS  = $(shell pkg-config --libs $(MSGPACK))
 TLS_LIBS     := -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto

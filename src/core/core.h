@@ -27,7 +27,8 @@ struct route;
 /*
  * Recovers from the store, which is what every start does: reads counters and instances, and takes
  * back what was assigned (it waits reclaim_ms for its instance). Commits nothing itself. NULL and a
- * sentence in why[size] when the store has batches on a route that the settings do not know.
+ * sentence in why[size] when the store has batches on a route that the settings do not know. `ops`
+ * is kept and has to outlive the core.
  */
 struct core *core_create(struct store *store, const struct peer_ops *ops,
     const struct core_settings *settings, uint64_t now_ms, uint64_t seed, char *why, size_t size);

@@ -31,9 +31,7 @@ bool judge_blames(struct judge *j, const char *fmt, ...);
 
 /* The start: store, recovery, its commit. False: refused, j->why has its words. */
 bool judge_start(struct judge *j);
-/* Peers that take what they are given, and forget it. */
-extern const struct peer_ops judge_quiet;
-/* The same in two steps, with peers of the caller's. */
+/* The same in two steps, with peers of the caller's; judge_start() has quiet ones. */
 bool judge_open(struct judge *j);
 bool judge_recover(struct judge *j, const struct peer_ops *with);
 struct instance *judge_join(struct judge *j, const char *module, struct peer *peer);

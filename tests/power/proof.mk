@@ -8,7 +8,7 @@
 POWER_IMAGES ?= 200000
 
 POWER := $(filter-out tests/power/recorder.c,$(wildcard tests/power/*.c))
-POWER_SHARED := $(addprefix tests/power/,capture.c judge.c story.c workers.c)
+POWER_SHARED := $(addprefix tests/power/,capture.c judge.c story.c workers.c) tests/quiet_peers.c
 
 $(BUILD)/power/recorder.so: tests/power/recorder.c tests/power/trace.h $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -17,6 +17,7 @@
 #include "judge.h"
 #include "store/internal.h"
 #include "workers.h"
+#include "../quiet_peers.h"
 
 /*
  *	rot --store FILE --stories FILE --config FILE --dir DIR [--flips N | --every-bit] [--cuts N]
@@ -394,7 +395,7 @@ static void work(void *arg, unsigned job, bool again)
 	w->image = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
 	memcpy(w->image, w->kept, w->used);
 	judge_init(&w->judge, w->o->config, w->o->stories, dir);
-	w->ops = judge_quiet;
+	w->ops = quiet_peers;
 	w->ops.deliver = on_deliver;
 	learn_sums(w);
 	while ((number = __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED)) <

@@ -17,6 +17,7 @@
 #include "core/core.h"
 #include "wire/decode.h"
 #include "wire/encode.h"
+#include "../../quiet_peers.h"
 
 #define PER_TURN_OF_A_DAY 64
 #define PER_TURN_MAX 1000		/* where all batches fare alike */
@@ -65,62 +66,12 @@ static void on_deliver(struct peer *p, const struct delivery *d)
 	fill.leases[fill.count++] = d->lease;
 }
 
-static void on_outcome(struct peer *p, const struct ended *e, const struct route *route)
-{
-	(void)p;
-	(void)e;
-	(void)route;
-}
-
-static bool has_room(const struct peer *p)
-{
-	(void)p;
-	return true;
-}
-
-static void on_notice(struct peer *p, uint64_t number, const uint8_t *body, size_t n)
-{
-	(void)p;
-	(void)number;
-	(void)body;
-	(void)n;
-}
-
-static void on_backpressure(struct peer *p, const struct message_backpressure *b)
-{
-	(void)p;
-	(void)b;
-}
-
-static void on_warn(struct peer *p, const struct batch_warning *w)
-{
-	(void)p;
-	(void)w;
-}
-
-static void on_circuit(struct peer *p, const struct message_circuit_change *change)
-{
-	(void)p;
-	(void)change;
-}
-
-static void on_ask_health(struct peer *p)
-{
-	(void)p;
-}
-
 static void on_dismiss(struct peer *p, enum goodbye_reason reason, const char *why)
 {
 	(void)p;
 	(void)reason;
 	die(why);
 }
-
-static const struct peer_ops ops = {
-	.deliver = on_deliver, .outcome = on_outcome, .has_room = has_room, .notice = on_notice,
-	.backpressure = on_backpressure, .warn = on_warn, .circuit = on_circuit,
-	.ask_health = on_ask_health, .dismiss = on_dismiss,
-};
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
@@ -284,8 +235,12 @@ static void open_core(const char *path, uint64_t size)
 		.history_size = size / 2, .max_frame_bytes = 1 << 24,
 		.backpressure_high_watermark = 1, .backpressure_low_watermark = 0.5,
 	};
+	static struct peer_ops ops;	/* the core keeps it */
 	char why[256] = "";
 
+	ops = quiet_peers;
+	ops.deliver = on_deliver;
+	ops.dismiss = on_dismiss;
 	if (store_open(&(struct store_options){ path, size }, &fill.store, why, sizeof why) != 0)
 		die(why);
 	fill.core = core_create(fill.store, &ops, &settings, fill.now_ms, 1, why, sizeof why);

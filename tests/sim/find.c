@@ -309,7 +309,7 @@ bool find_search(struct world *w)
 		    !w->parcels[parcel].corrupt;
 	} else if (chance(w, 3) && w->parcels[parcel].kind != KIND_REJECTS) {
 		/* letters of rejects have no alias: they are found by their batch_id */
-		message_correlation(w->parcels[parcel].mark, s.text);
+		message_correlation(w->parcels[parcel].correlation, s.text);
 		by_alias = true;
 	} else {
 		by_alias = !chance(w, 2) && !is_derived(w, parcel) &&

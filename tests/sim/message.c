@@ -21,9 +21,9 @@ void message_record_id(int mark, uint32_t n, char out[32])
 	snprintf(out, 32, "r%d-%u", mark, n);
 }
 
-void message_correlation(int parcel, char out[32])
+void message_correlation(int correlation, char out[32])
 {
-	snprintf(out, 32, "day %d of the year", parcel);
+	snprintf(out, 32, "day %d of the year", correlation);
 }
 
 void message_mark(const struct world *w, int parcel, char out[32])
@@ -136,7 +136,7 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 		.complete_count = put_completes(w, p, flaw, completes),
 	};
 
-	message_correlation(parcel, correlation);
+	message_correlation(p->correlation, correlation);
 	e.correlation_id = span_of(correlation);
 	buf_init(&records, 0);
 	buf_init(&frame, 0);

@@ -111,6 +111,7 @@ struct parcel {
 	enum kind kind;
 	int parent, root;	/* derived from; whose batch_id it has */
 	int mark;		/* whose mark its records carry */
+	int correlation;	/* what it comes from: that of its stage's input, or its own number */
 	struct uuid message_id;	/* of the frame that was taken */
 	struct uuid batch_id;
 	uint64_t sequence_number;
@@ -341,7 +342,8 @@ struct reply {
 	bool has_field;
 	int parcel;				/* whose record ids it names */
 };
-void message_correlation(int parcel, char out[32]);
+/* The correlation_id of that number. */
+void message_correlation(int correlation, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);

@@ -29,6 +29,14 @@ static uint32_t draw_padding(struct world *w)
 	return chance(w, 8) ? (uint32_t)between(w, 3000, 20000) : (uint32_t)between(w, 0, 200);
 }
 
+/* Mostly a new one; sources make several batches of one thing, too. */
+static int draw_correlation(struct world *w)
+{
+	if (w->parcel_count == 0 || !chance(w, 5))
+		return w->parcel_count;
+	return w->parcels[between(w, 0, (uint64_t)w->parcel_count - 1)].correlation;
+}
+
 int parcel_make(struct world *w, int route, struct actor *a)
 {
 	struct parcel *p = &w->parcels[w->parcel_count];
@@ -40,6 +48,7 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.parent = NOBODY,
 		.root = w->parcel_count,
 		.mark = w->parcel_count,
+		.correlation = draw_correlation(w),
 		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),

@@ -294,6 +294,7 @@ bool target_stage(struct world *w)
 	if (a->past_count > 0 && has_trouble(w, TROUBLE_LATE) && chance(w, 5) &&
 	    p->complete_count < COMPLETES_MAX)
 		add_completion(w, p, a->past[0]);
+	p->correlation = w->parcels[p->completes[0].parcel].correlation;
 	source_offer(w, a->connection, parcel, FLAW_NONE, &v);
 	for (int n = 0; v.status == ACK_RECEIVED && n < p->complete_count; n++)
 		for (int k = a->held_count - 1; k >= 0; k--)

@@ -136,7 +136,7 @@ static void tell(struct world *w, struct actor *a, int parcel, int source)
 		action = ACTION_NONE;
 	rng_bytes(&w->rng, error.error_id.b, sizeof error.error_id.b);
 	uuid_format(&w->parcels[parcel].batch_id, batch_id);
-	message_correlation(parcel, correlation);
+	message_correlation(w->parcels[parcel].correlation, correlation);
 	error.batch_id = span_of(batch_id);
 	error.correlation_id = span_of(correlation);
 	f = message_notification(w, parcel, &error, action);

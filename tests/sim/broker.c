@@ -300,8 +300,8 @@ static void note_payload(struct world *w)
 
 static void close_turn(struct world *w)
 {
+	int heard = w->model.heard_top;
 	bool more;
-
 	unsigned late;
 
 	fate_expire(w);
@@ -309,6 +309,7 @@ static void close_turn(struct world *w)
 	party_expire(w);
 	late = confirming_expire(w);
 	breaker_expire(w);
+	late += (unsigned)(w->model.heard_top - heard);
 	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
 	    w->plan.core.history_size;
 	more = core_turn_close(w->core);

@@ -171,6 +171,7 @@ void check_touched(struct world *w)
 		w->touched[p] = false;
 	}
 	breaker_check(w);
+	errors_look(w);
 }
 
 /* --- after a turn ---------------------------------------------------------------------------- */
@@ -263,6 +264,9 @@ static uint64_t earliest_due(const struct world *w)
 		if (f->confirming.there && f->confirming.state == CONFIRM_AWAITED)
 			note_earlier(&due_ms, f->confirming.due_ms);
 	}
+	for (int m = 0; m < MODULES_MAX; m++)
+		if (w->model.throttled_until_ms[m] > w->now_ms)
+			note_earlier(&due_ms, w->model.throttled_until_ms[m]);
 	for (int n = 0; n < w->party_count; n++) {
 		const struct party *y = &w->model.parties[n];
 
@@ -452,6 +456,7 @@ void check_quiet(struct world *w)
 	check_warned(w);
 	flow_check(w);
 	health_check(w);
+	errors_check(w);
 	TAILQ_FOREACH(c, &w->connections, next)
 		check_told(w, c);
 	check_measures(w);
@@ -463,6 +468,7 @@ void check_quiet(struct world *w)
 void check_store(struct world *w)
 {
 	uint64_t held = 0, dead = 0, known = 0, rows = 0, confirming = 0, notices = 0;
+	const struct model *m = &w->model;
 	struct store_tally t;
 	char why[256];
 
@@ -497,6 +503,12 @@ void check_store(struct world *w)
 		    (unsigned long long)t.confirmations, (unsigned long long)held,
 		    (unsigned long long)dead, (unsigned long long)known, (unsigned long long)rows,
 		    (unsigned long long)confirming);
+	errors_look(w);
+	errors_check_store(w);
+	if (t.errors != (uint64_t)(m->heard_top - m->heard_first) ||
+	    t.alerts != (uint64_t)m->alert_count)
+		broke(w, "the store has %llu errors and %llu alerts", (unsigned long long)t.errors,
+		    (unsigned long long)t.alerts);
 	if (t.notices != notices)
 		broke(w, "the store has %llu notices, not %llu", (unsigned long long)t.notices,
 		    (unsigned long long)notices);

@@ -4,7 +4,7 @@
 
 #include "base/digest.h"
 #include "sim.h"
-#include "wire/encode.h"
+#include "wire/pack.h"
 
 /* --- records: a MessagePack list of maps {record_id, mark, data} ------------------------------ */
 
@@ -215,14 +215,23 @@ struct frame *message_confirmation(struct world *w, int parcel,
 	return to_frame(w, &frame);
 }
 
-struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
-    enum action_required action)
+struct frame *message_notification(struct world *w, const struct actor *a, const struct tale *t)
 {
-	struct envelope e = envelope_of(w, route_of(w, parcel)->target, "BROKER");
+	struct envelope e = envelope_of(w, w->plan.modules[a->module].name, "BROKER");
 	struct buf frame;
+	struct packer p;
 
+	e.has_seen = t->has_seen;
+	e.seen = a->seen;
 	buf_init(&frame, 0);
-	encode_error_notification(&frame, &e, error, 1, action);
+	frame_begin(&p, &frame);
+	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, &e, 2);
+	pack_text(&p, "errors");
+	pack_list(&p, t->count);
+	for (size_t n = 0; n < t->count; n++)
+		pack_module_error(&p, &t->errors[n]);
+	pack_key_text(&p, "action_required", action_required_name(t->action));
+	frame_end(&p);
 	return to_frame(w, &frame);
 }
 

@@ -208,6 +208,8 @@ static void pause(struct world *w, int route, bool on)
 	trace(w, "operator: route %s is %s", w->plan.routes[route].name, on ? "paused" : "resumed");
 	if (core_pause(w->core, route_handle(w, route), on, draw_hand(w)) != (w->model.paused[route] != on))
 		broke(w, "route %s cannot be paused or resumed", w->plan.routes[route].name);
+	if (w->model.paused[route] != on)
+		w->model.halted[route] = false;
 	w->model.paused[route] = on;
 }
 
@@ -223,6 +225,17 @@ bool operator_halt(struct world *w)
 	} else {
 		pause(w, (int)between(w, 0, w->plan.core.route_count - 1), chance(w, 3));
 	}
+	return true;
+}
+
+/* What a target has halted goes on when a person says so. */
+bool operator_resume(struct world *w)
+{
+	int route = (int)between(w, 0, w->plan.core.route_count - 1);
+
+	if (!w->model.halted[route])
+		return false;
+	pause(w, route, false);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 #include "wire/frame.h"
+#include "wire/module_error.h"
 
 #include "model.h"
 
@@ -63,7 +64,7 @@ enum trouble {
 	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
 	TROUBLE_RECONFIGURE,	/* a start with other settings */
 	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
-	TROUBLE_TELL,		/* targets tell of errors: THROTTLE, HALT, INVESTIGATE */
+	TROUBLE_TELL,		/* modules tell of errors: THROTTLE, HALT, INVESTIGATE */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_DISK,		/* writes and syncs of the commit fail */
 	TROUBLE_NO_PIECE,	/* there is room, and no piece of it that is large enough */
@@ -347,8 +348,17 @@ void message_correlation(int correlation, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);
-struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
-    enum action_required action);
+/* ERROR_NOTIFICATION: what a module tells. */
+#define TALE_ERRORS_MAX 220
+struct tale {
+	struct module_error_out errors[TALE_ERRORS_MAX];
+	size_t count;
+	bool is_burst;			/* many errors of records of one thing */
+	bool has_seen;
+	enum action_required action;
+	int parcel;			/* of the first, NOBODY */
+};
+struct frame *message_notification(struct world *w, const struct actor *a, const struct tale *t);
 struct frame *message_reply(struct world *w, const struct reply *r);
 
 /* --- fate.c: how the model changes ----------------------------------------------------------- */
@@ -364,10 +374,11 @@ void fate_take(struct world *w, int parcel, int party, const struct frame *f);
 void fate_deliver(struct world *w, int parcel, int party, uint64_t lease);
 void fate_return(struct world *w, int parcel, enum leave_how how);
 /*
- * The current delivery has failed (lost: with the connection of a suspect): it waits, is buried, or
- * comes back at no cost. `said` is the target's first error code, p NULL: it said none.
+ * The current delivery has failed: it waits, is buried, or comes back at no cost. It was late
+ * (INT_DELIVERY_001), lost with the connection of a suspect (INT_DELIVERY_003), or rejected
+ * (INT_NONE), and then `said` is the target's first error code, p NULL: it said none.
  */
-void fate_fail(struct world *w, int parcel, bool lost, struct span said);
+void fate_fail(struct world *w, int parcel, enum error_code why, struct span said);
 void fate_bury(struct world *w, int parcel, enum error_code code, struct span said);
 /* `named`: all rejected records are. */
 void fate_process(struct world *w, int parcel, int party, uint64_t rejected, bool named);
@@ -399,7 +410,8 @@ void row_check(struct world *w, int row);
 void row_check_all(struct world *w);
 void row_forget(struct world *w, int row);
 int row_by_notice(const struct world *w, int party, uint64_t notice);
-void notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc);
+/* NULL: nothing is kept for that party. */
+struct notice *notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc);
 /* Looks up the numbers of those that are new; all must be there when the event is over. */
 void notice_find(struct world *w, bool over);
 bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, size_t n);
@@ -516,7 +528,6 @@ void breaker_recover(struct world *w);
 void breaker_heard(struct world *w, int module, const struct message_error *errors, size_t n);
 void breaker_confirmed(struct world *w, int module, const struct message_record_delivery *d,
     size_t n);
-bool breaker_tell(struct world *w);
 bool breaker_force(struct world *w);
 void breaker_mend(struct world *w);
 void breaker_on_told(struct world *w, struct connection *c,
@@ -539,17 +550,56 @@ void confirming_forget_early(struct world *w, int parcel);
 /* Of a module's message as it is passed on. */
 uint32_t stripped_crc(struct world *w, const struct frame *f);
 
+/* --- errors.c: the model's error queue ------------------------------------------------------------ */
+
+/* A module has told of it, with an action; in an answer about the parcel. */
+void errors_hear(struct world *w, int module, int party, const struct message_error *e,
+    enum action_required action);
+void errors_hear_answer(struct world *w, int module, int party, int parcel,
+    const struct message_ack *a);
+/* The broker makes one itself: about a batch; as it refuses an answer (INT_DELIVERY_005). */
+void errors_make(struct world *w, int parcel, enum error_code code);
+void errors_refuse_answer(struct world *w, int module, int party, const struct message *m);
+/* May it pass on another notification of the module in this second? Counts it. */
+bool errors_may_be_told(struct world *w, int module);
+void errors_recover(struct world *w);
+struct heard *errors_row(int n);
+/* So many have been told that it is enough for a seed. */
+bool errors_are_many(const struct world *w);
+/* The broker's own about a batch that ended so; NULL: it is not kept any more. */
+const struct heard *errors_end_of(const struct world *w, int parcel, enum error_code code);
+/* Those that row `at`, of the broker's own, comes from: the newest first; how many. */
+#define ERRORS_LINKED_MAX 32
+size_t errors_linked(const struct world *w, int at, const struct heard *out[ERRORS_LINKED_MAX]);
+
+/* --- check_errors.c ------------------------------------------------------------------------------ */
+
+/* After each event: what is new is kept, what is gone may be. */
+void errors_look(struct world *w);
+/* After a turn; the whole queue. */
+void errors_check(struct world *w);
+void errors_check_store(struct world *w);
+bool operator_acknowledge(struct world *w);
+
 /* --- tell.c: ERROR_NOTIFICATION ------------------------------------------------------------------ */
 
-bool target_tell(struct world *w);
+bool module_tell(struct world *w);
+/* A batch is taken from the party. */
+void tell_note_batch(struct world *w, int parcel, int party);
 /* Its target has asked to be spared. */
 bool tell_is_throttled(const struct world *w, int route);
 void tell_recover(struct world *w);
+
+/* --- tale.c: what is told ------------------------------------------------------------------------ */
+
+/* Its spans are good until the next. */
+void tale_draw(struct world *w, const struct actor *a, struct tale *t);
 
 /* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
 
 bool operator_act(struct world *w);
 bool operator_halt(struct world *w);
+bool operator_resume(struct world *w);
 bool operator_export(struct world *w);
 bool operator_import(struct world *w);
 bool operator_kick(struct world *w);

@@ -86,7 +86,7 @@ static void damage(struct world *w, struct store *s)
 	static const enum table tables[] = { TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE,
 		TABLE_DEAD, TABLE_DEAD, TABLE_ENDED, TABLE_ENDED, TABLE_PAYLOAD, TABLE_CONFIRM,
 		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_FILTER,
-		TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT };
+		TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT };
 
 	for (uint64_t left = between(w, 1, DAMAGES_MAX); left > 0; left--) {
 		enum table t = tables[between(w, 0, sizeof tables / sizeof tables[0] - 1)];
@@ -424,6 +424,20 @@ static void live(struct world *w, unsigned rounds)
 
 /* --- what has come of it --------------------------------------------------------------------- */
 
+static bool on_stuck(void *arg, const struct batch_view *v)
+{
+	*(const char **)arg = reason_name(v->reason);
+	return true;
+}
+
+static const char *reason_of(size_t route, const struct batch *b)
+{
+	const char *reason = "nothing";
+
+	core_view_batch(rot.core, core_route(rot.core, route), &b->batch_id, on_stuck, &reason);
+	return reason;
+}
+
 /* Where no instance of a target was let in, for too many are remembered, its batches wait. */
 static void check_none_is_stuck(struct world *w)
 {
@@ -439,9 +453,9 @@ static void check_none_is_stuck(struct world *w)
 		}
 
 		if (rc != ERR_NOTFOUND)
-			broke(w, "batch %llu, %s, held=%d suspect=%d, is stuck%s",
+			broke(w, "batch %llu, %s, held=%d suspect=%d, is stuck: %s",
 			    (unsigned long long)b.id, batch_state_name(b.state), b.held,
-			    b.suspect, rc == 0 ? "" : ": its record is damaged");
+			    b.suspect, rc == 0 ? reason_of(r, &b) : "its record is damaged");
 	}
 	if (all_are_there && count_queued(w) > 0)
 		broke(w, "%llu batches are counted that are not there",

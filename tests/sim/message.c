@@ -116,6 +116,24 @@ static size_t put_completes(const struct world *w, const struct parcel *p, enum 
 	return n;
 }
 
+/* A frame's map gets one pair more, `error_summary`: its source knows of some. */
+static void put_summary(struct buf *frame, int parcel)
+{
+	uint8_t *head = (uint8_t *)(uintptr_t)buf_bytes(frame);
+	char id[32];
+	struct error_summary_out s = { .count = 2,
+		.breakdown = &(struct error_breakdown){ span_of("SIM_LEFT_OUT"), 2 },
+		.breakdown_count = 1, .record_id_count = 1 };
+	struct packer p;
+
+	message_record_id(parcel, RECORDS_MAX, id);
+	s.record_ids = &(struct span){ id, strlen(id) };
+	head[FRAME_LENGTH_BYTES]++;	/* it has few pairs: a fixmap */
+	pack_init(&p, frame);
+	pack_text(&p, "error_summary");
+	encode_error_summary(frame, &s);
+}
+
 struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 {
 	const struct parcel *p = &w->parcels[parcel];
@@ -149,6 +167,8 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 	if (flaw == FLAW_CHECKSUM)
 		b.checksum[7] ^= 1;
 	encode_batch(&frame, &e, &b);
+	if (p->has_summary)
+		put_summary(&frame, parcel);
 	buf_finish(&records);
 	return to_frame(w, &frame);
 }

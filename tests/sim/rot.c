@@ -360,6 +360,7 @@ static void take_delivery(struct world *w, int parcel, uint64_t lease, struct ro
 {
 	const struct fate *f = &w->model.fates[parcel];
 	const uint8_t *p;
+	struct buf summary;
 	size_t n;
 
 	if (store_payload_get(w->store, f->id, true, &p, &n) != 0) {	/* rotted since it was assigned */
@@ -370,6 +371,9 @@ static void take_delivery(struct world *w, int parcel, uint64_t lease, struct ro
 		return;
 	if (n != f->frame_len || crc32c(0, p, n) != f->frame_crc)
 		broke(w, "batch %d is delivered with other bytes than it was sent with", parcel);
+	buf_init(&summary, 0);		/* of errors of which some may be damaged */
+	core_delivery_summary(rot.core, lease, &summary);
+	buf_finish(&summary);
 	core_delivery_sent(rot.core, to->instance, lease);
 	answer(w, to, parcel, lease, ACK_PROCESSED, true);
 }

@@ -112,6 +112,7 @@ struct parcel {
 	enum kind kind;
 	int parent, root;	/* derived from; whose batch_id it has */
 	int mark;		/* whose mark its records carry */
+	bool has_summary;	/* its source says which errors it has left out */
 	int correlation;	/* what it comes from: that of its stage's input, or its own number */
 	struct uuid message_id;	/* of the frame that was taken */
 	struct uuid batch_id;
@@ -580,6 +581,11 @@ void errors_look(struct world *w);
 void errors_check(struct world *w);
 void errors_check_store(struct world *w);
 bool operator_acknowledge(struct world *w);
+
+/* --- summary.c: BatchErrorSummary ------------------------------------------------------------------ */
+
+/* The delivery under that lease has begun: it says of its records what is known. */
+void summary_check(struct world *w, int parcel, uint64_t lease);
 
 /* --- tell.c: ERROR_NOTIFICATION ------------------------------------------------------------------ */
 

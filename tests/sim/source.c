@@ -49,6 +49,7 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.root = w->parcel_count,
 		.mark = w->parcel_count,
 		.correlation = draw_correlation(w),
+		.has_summary = chance(w, 6),
 		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),

@@ -323,24 +323,32 @@ static void check_view(const struct world *w, int n, size_t at)
 		    (unsigned long long)k->trips, (unsigned long long)k->next_ms);
 }
 
+size_t breaker_count_open(const struct world *w)
+{
+	size_t open = 0;
+
+	for (int n = 0; n <= BREAKER_SHARED; n++)
+		open += is_there(w, n) && w->model.breakers[n].state != CIRCUIT_CLOSED;
+	return open;
+}
+
 /* After each event: they stand as they must, and who has to do with them knows. */
 void breaker_check(struct world *w)
 {
 	const struct connection *c;
-	size_t at = 0, open = 0;
+	size_t at = 0;
 
 	for (int n = 0; n <= BREAKER_SHARED; n++) {
 		if (!is_there(w, n))
 			continue;
 		check_view(w, n, at++);
-		open += w->model.breakers[n].state != CIRCUIT_CLOSED;
 		TAILQ_FOREACH(c, &w->connections, next)
 			if (is_affected(w, n, c->actor->module) &&
 			    c->circuits[n] != w->model.breakers[n].state)
 				broke(w, "party %d believes that circuit %s is %s", c->party,
 				    name_of(w, n), circuit_state_name(c->circuits[n]));
 	}
-	if (core_circuit_count(w->core) != at || core_circuits_open(w->core) != open)
+	if (core_circuit_count(w->core) != at || core_circuits_open(w->core) != breaker_count_open(w))
 		broke(w, "%zu circuits are said to be open", core_circuits_open(w->core));
 	for (int r = 0; r < (int)w->plan.core.route_count; r++) {
 		struct route_view v;

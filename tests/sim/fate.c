@@ -165,6 +165,7 @@ void fate_fail(struct world *w, int parcel, enum error_code why, struct span sai
 		return;
 	}
 	f->failed = true;
+	checkup_failed(w);
 	totals_of(w, parcel)->retries++;
 	wait_for_retry(w, parcel, f, failures);
 	forget_delivery(f);
@@ -195,6 +196,7 @@ void fate_bury(struct world *w, int parcel, enum error_code code, struct span sa
 	struct fate *f = end(w, parcel, BATCH_DEAD);
 
 	errors_make(w, parcel, code);
+	checkup_failed(w);
 	f->end.code = code;
 	f->end.rejected = f->records;
 	w->model.owner[w->parcels[parcel].root] = parcel;
@@ -210,6 +212,7 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected, boo
 	struct fate *f = fate_touch(w, parcel);
 
 	breaker_succeed(w, parcel);
+	checkup_ended(w, f->records);
 	f->holder = party;
 	f->holder_number = party_number(w, party);
 	if (rejected > 0)
@@ -301,6 +304,7 @@ void model_recover(struct world *w)
 	memset(w->model.pressed, 0, sizeof w->model.pressed);
 	tell_recover(w);
 	errors_recover(w);
+	checkup_recover(w);
 	flow_recover(w);
 	breaker_recover(w);
 	confirming_recover(w);

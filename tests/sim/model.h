@@ -167,6 +167,11 @@ struct flood_count {			/* dead letters of one code; not durable */
 	uint64_t begun_ms;
 };
 
+struct second {				/* of the last minute */
+	uint64_t number;
+	uint64_t ended, failed, records;
+};
+
 struct model {
 	struct fate fates[PARCELS_MAX];
 	int owner[PARCELS_MAX];		/* of a batch_id (by root): parcel, NOBODY */
@@ -193,6 +198,7 @@ struct model {
 	uint64_t alerts[ALERTS_MAX];	/* numbers, rising */
 	int alert_count;
 	struct told_window windows[MODULES_MAX + 1];	/* not durable; the last is the broker's */
+	struct second minute[60];	/* not durable */
 	uint64_t errors_tried, errors_found, errors_lost, refusals;	/* since the start */
 };
 

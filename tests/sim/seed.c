@@ -40,6 +40,8 @@ static const struct {
 	{ link_deafen, 1 },
 	{ target_pause, 2 },
 	{ health_speak, 3 },
+	{ checkup_ask, 2 },
+	{ checkup_set, 1 },
 	{ target_confirm, 5 },
 	{ module_tell, 5 },
 	{ operator_act, 5 },

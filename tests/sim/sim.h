@@ -169,6 +169,11 @@ struct signs {
 	uint64_t heard_ms, ended_ms;	/* anything came from it; it ended a batch, or came itself */
 	bool is_asked;
 	enum health_status reported;
+	uint64_t said;			/* its latest answer, which the parts are drawn from */
+	int parts;			/* of it that are kept */
+	bool is_stuck;			/* as the broker sees it */
+	bool has_depth, tells_depth;	/* of its buffer: known; by its answers */
+	uint64_t depth;
 };
 
 struct connection {
@@ -212,6 +217,8 @@ struct world {
 	uint64_t peer_ms;		/* the time that is held against peers */
 	int64_t wall_us, wall_off_us;	/* the wall clock, and how wrong it is */
 	unsigned starts;
+	uint64_t started_ms;		/* the running broker */
+	struct { bool is_set; enum health_status status; } shell[SHELL_PART_COUNT];
 	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
 	struct model model, committed;
@@ -459,6 +466,20 @@ void health_on_asked(struct world *w, struct connection *c);
 /* Whoever is connected is judged rightly, and was asked in time. */
 void health_check(struct world *w);
 bool health_speak(struct world *w);
+/* A target's own back-pressure says how much it has before it. */
+void health_pressed(struct connection *c, uint64_t depth);
+/* Everybody who is connected is judged rightly. */
+void health_look(struct world *w);
+enum health_status health_verdict(const struct world *w, const struct connection *c);
+
+/* --- checkup.c: health reports ------------------------------------------------------------------ */
+
+/* A delivery has failed, or a batch has died without one; a batch was processed. */
+void checkup_failed(struct world *w);
+void checkup_ended(struct world *w, uint64_t records);
+void checkup_recover(struct world *w);
+bool checkup_ask(struct world *w);
+bool checkup_set(struct world *w);
 
 /* --- check.c: invariants --------------------------------------------------------------------- */
 
@@ -531,6 +552,7 @@ void breaker_confirmed(struct world *w, int module, const struct message_record_
     size_t n);
 bool breaker_force(struct world *w);
 void breaker_mend(struct world *w);
+size_t breaker_count_open(const struct world *w);
 void breaker_on_told(struct world *w, struct connection *c,
     const struct message_circuit_change *m);
 void breaker_check(struct world *w);

@@ -199,11 +199,22 @@ static void drop_old(struct world *w)
 	}
 }
 
+static bool is_as_before(const struct world *w)
+{
+	const struct model *m = &w->model;
+
+	return m->heard_numbered == m->heard_top && m->heard_due == 0 &&
+	    store_error_count(w->store) == (uint64_t)(m->heard_top - m->heard_first) &&
+	    store_alert_count(w->store) == (uint64_t)m->alert_count;
+}
+
 void errors_look(struct world *w)
 {
 	struct model *m = &w->model;
 	int before = m->heard_numbered;
 
+	if (is_as_before(w))
+		return;
 	number_all(w);
 	drop_missing(w, m->heard_numbered - before);
 	drop_old(w);

@@ -298,7 +298,6 @@ bool checkup_ask(struct world *w)
 	unsigned changes;
 
 	broker_begin(w);
-	row_check_all(w);
 	changes = core_turn_changes(w->core);
 	trace(w, "somebody asks how the broker does, %d", type);
 	health_look(w);

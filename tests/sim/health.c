@@ -132,7 +132,7 @@ static bool check_one(void *arg, const struct instance_checkup *i)
 		c->signs.is_stuck = i->stuck_ms > 0;
 		if (i->component_count != (size_t)c->signs.parts)
 			broke(w, "party %d is shown with %zu parts", c->party, i->component_count);
-		for (int n = 0; n < c->signs.parts; n++)
+		for (int n = 0; w->step % 16 == 0 && n < c->signs.parts; n++)
 			check_part(w, c, n, &i->components[n]);
 		if (i->status != expected(w, c, i->stuck_ms > 0))
 			broke(w, "party %d is judged %s: %s", c->party,

@@ -30,6 +30,12 @@
  *			model of it
  *	breaker.c	circuits of routes, one that modules share, the flood of dead letters: the
  *			model of them, who opens and closes them
+ *	tale.c tell.c	what modules tell of errors; who must hear of it, what comes of it
+ *	errors.c check_errors.c summary.c
+ *			the error queue: the model of it, the store's against that, what deliveries
+ *			and outcomes say of it
+ *	health.c checkup.c
+ *			instances are asked how they do, and answer; what the broker reports
  *	operator.c find.c
  *			a person's hand (hold, redrive, purge, import, pause, kick …) and eye
  *	message.c	their frames, by the real encoder through the real decoder

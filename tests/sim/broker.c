@@ -242,6 +242,7 @@ static bool commit_fails(struct world *w, enum disk_fault fault)
 		return false;
 	if (rc != ERR_IO || !store_has_failed(w->store) || store_commit(w->store) != ERR_IO)
 		broke(w, "a commit that the disk refuses (%d) is no failure", fault);
+	checkup_end(w, "store");
 	if (fault == DISK_META_KEPT)	/* though it has failed, it is there */
 		w->committed = w->model;
 	return true;
@@ -270,6 +271,7 @@ void broker_restart(struct world *w)
 	trace(w, "the broker stops in order");
 	broker_begin(w);
 	core_shut_down(w->core);
+	checkup_end(w, "broker");
 	for (int n = 0; n < w->party_count; n++)
 		if (w->model.parties[n].connected)
 			party_disconnect(w, n);

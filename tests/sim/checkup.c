@@ -291,6 +291,25 @@ static void check_report(struct world *w, enum check_type type)
 	checkup_finish(&k);
 }
 
+static bool on_first(void *arg, const struct instance_checkup *i)
+{
+	(void)i;
+	++*(size_t *)arg;
+	return false;
+}
+
+/* Who has seen enough is shown no more. */
+static void check_visit(struct world *w, int module)
+{
+	struct module_now m;
+	size_t shown = 0;
+
+	look_at(w, module, &m);
+	core_visit_instances(w->core, (size_t)module, on_first, &shown);
+	if (shown != (m.connected > 0))
+		broke(w, "%zu instances of module %d are shown", shown, module);
+}
+
 /* HEALTH_CHECK_REQUEST of a module, or an operator asks: nothing changes by it. */
 bool checkup_ask(struct world *w)
 {
@@ -304,11 +323,27 @@ bool checkup_ask(struct world *w)
 	check_report(w, type);
 	for (int m = 0; m < MODULES_MAX; m++)
 		check_module(w, m);
+	check_visit(w, (int)between(w, 0, MODULES_MAX - 1));
 	check_pipeline(w);
 	if (core_turn_changes(w->core) != changes)
 		broke(w, "a report changes the state of batches");
 	check_touched(w);
 	return true;
+}
+
+void checkup_end(struct world *w, const char *part)
+{
+	struct checkup k;
+	bool found = false;
+
+	core_check_up(w->core, CHECK_READINESS, &k);
+	for (size_t n = 0; n < k.count; n++)
+		found |= strcmp(k.components[n].name, part) == 0 &&
+		    k.components[n].status == HEALTH_UNHEALTHY;
+	if (!found || k.status != HEALTH_UNHEALTHY)
+		broke(w, "the %s has its end, and is reported as %s", part,
+		    health_status_name(k.status));
+	checkup_finish(&k);
 }
 
 /* What only the process around the core can know. */

@@ -105,19 +105,25 @@ static struct component_health part_of(uint64_t said, int n, struct part_text *t
 	};
 }
 
-/* The part as it is kept: texts are cut. */
+/* All of it, or as many characters as there is room for. */
+static bool is_beginning(struct span kept, struct span said, size_t room)
+{
+	return kept.n <= said.n && memcmp(kept.p, said.p, kept.n) == 0 &&
+	    (kept.n == said.n || kept.n >= room - 4);
+}
+
+/* The part as it is kept. */
 static void check_part(const struct world *w, const struct connection *c, int n,
-    const struct component *is)
+    const struct component *kept)
 {
 	struct part_text t;
-	struct component_health said = part_of(c->signs.said, n, &t);
-	size_t name = strlen(is->name), message = strlen(is->message);
+	struct component_health said = part_of(c->signs.said, n, &t), is = component_said(kept);
 
-	if (is->status != said.status || is->checked_at_us != said.checked_at_us ||
-	    strncmp(is->name, t.name, name) != 0 || strncmp(is->message, t.message, message) != 0 ||
-	    (name < said.name.n && name < COMPONENT_NAME_BYTES - 4) ||
-	    (message < said.message.n && message < COMPONENT_MESSAGE_BYTES - 4))
-		broke(w, "part %d of party %d is shown as %s: %s", n, c->party, is->name, is->message);
+	if (is.status != said.status || is.checked_at_us != said.checked_at_us ||
+	    !is_beginning(is.name, said.name, COMPONENT_NAME_BYTES) ||
+	    !is_beginning(is.message, said.message, COMPONENT_MESSAGE_BYTES))
+		broke(w, "part %d of party %d is shown as %s: %s", n, c->party, kept->name,
+		    kept->message);
 }
 
 static bool check_one(void *arg, const struct instance_checkup *i)

@@ -252,6 +252,8 @@ bool operator_kick(struct world *w)
 	trace(w, "operator: party %d is kicked", a->party);
 	w->dismissing = there ? a->party : NOBODY;
 	w->dismissal = GOODBYE_KICKED;
+	if (core_kick(w->core, "NOBODY", span_of(id), draw_hand(w)))
+		broke(w, "an instance of no module is kicked");
 	if (there)
 		party_leave(w, a->party, LEAVE_EXPECTED);
 	if (core_kick(w->core, w->plan.modules[a->module].name, span_of(id), draw_hand(w)) != there ||

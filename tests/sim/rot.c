@@ -286,6 +286,27 @@ static void confirm(struct world *w, int parcel)
 	frame_unref(f);
 }
 
+/* An error of a batch of which nobody can say any more whose it is. */
+static void complain(struct world *w, struct rot_peer *target, int parcel)
+{
+	static struct tale t;
+	char id[UUID_TEXT_LEN + 1];
+	struct fault fault;
+	struct message m;
+
+	do
+		tale_draw(w, target->actor, &t);
+	while (t.count == 0);
+	uuid_format(&w->parcels[parcel].batch_id, id);
+	t.errors[0].batch_id = span_of(id);
+	t.count = 1;
+	t.action = ACTION_NONE;
+	struct frame *f = message_notification(w, target->actor, &t);
+	message_read(w, f, &m);
+	core_error_notification(rot.core, target->instance, &m, f, &fault);
+	frame_unref(f);
+}
+
 /* Under the lease it had before all that. */
 static void answer_late(struct world *w, struct rot_peer *target, int parcel)
 {
@@ -313,6 +334,8 @@ static void try_all(struct world *w)
 			look(w, p);
 		if (chance(w, 3))
 			confirm(w, p);
+		if (target && chance(w, 3))
+			complain(w, target, p);
 		if (target && w->model.fates[p].lease != 0 && chance(w, 3))
 			answer_late(w, target, p);
 		if (rot.damaged[p] && chance(w, 4))

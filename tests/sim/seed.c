@@ -66,6 +66,8 @@ static bool flood(struct world *w)
 
 	if (!has_trouble(w, TROUBLE_FULL_STORE) || chance(w, first ? 20 : 2))
 		return false;
+	if (chance(w, 12))
+		return checkup_ask(w);
 	return source_flood(w);
 }
 

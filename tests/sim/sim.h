@@ -480,6 +480,8 @@ void checkup_ended(struct world *w, uint64_t records);
 void checkup_recover(struct world *w);
 bool checkup_ask(struct world *w);
 bool checkup_set(struct world *w);
+/* The broker stops, or a commit has failed: its readiness says so. */
+void checkup_end(struct world *w, const char *part);
 
 /* --- check.c: invariants --------------------------------------------------------------------- */
 

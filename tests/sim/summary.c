@@ -183,6 +183,8 @@ void summary_check(struct world *w, int parcel, uint64_t lease)
 	bool any;
 
 	buf_init(&said, 0);
+	if (core_delivery_summary(w->core, lease + 1000000, &said) || said.len > 0)
+		broke(w, "there is a summary of no delivery");
 	any = core_delivery_summary(w->core, lease, &said);
 	collect(w, parcel, &k);
 	if (any != (k.count > 0))

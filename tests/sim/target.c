@@ -105,6 +105,7 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 		r.has_transient = !chance(w, 4);
 		r.has_unknown = chance(w, 6);
 		r.has_permanent = (!r.has_transient && !chance(w, 8)) || chance(w, 6);
+		r.record_errors = chance(w, 4) ? (int)between(w, 1, records) : 0;
 	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3) &&
 	    w->parcel_count < PARCELS_MAX - COMPLETES_MAX - 1) {
 		r.rejected = between(w, 1, records);

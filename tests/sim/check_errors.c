@@ -1,4 +1,4 @@
-/* check_errors.c - the broker's error queue against the model's; a person who acknowledges alerts */
+/* check_errors.c - the broker's error queue against the model's, and who acknowledges alerts */
 #include <string.h>
 
 #include "base/digest.h"
@@ -159,7 +159,7 @@ static void number_all(struct world *w)
 	}
 }
 
-/* --- and those that are gone ------------------------------------------------------------------- */
+/* --- and those that are gone ------------------------------------------------------------------ */
 
 /* What is not there was not kept, or is forgotten already. */
 static void drop_missing(struct world *w, int found)
@@ -226,7 +226,7 @@ void errors_look(struct world *w)
 		    m->alert_count);
 }
 
-/* --- after a turn; everything ------------------------------------------------------------------ */
+/* --- after a turn; everything ----------------------------------------------------------------- */
 
 static void check_counts(struct world *w)
 {
@@ -282,7 +282,7 @@ void errors_check_store(struct world *w)
 			broke(w, "alert %llu is not there", (unsigned long long)m->alerts[n]);
 }
 
-/* --- a person ---------------------------------------------------------------------------------- */
+/* --- a person --------------------------------------------------------------------------------- */
 
 /* An alert of that number is off the list; 0: all of them. Returns how many there were. */
 static unsigned take_off(struct model *m, uint64_t number)

@@ -1,4 +1,4 @@
-/* checkup.c - health reports: what the broker says of itself, its routes, modules and the pipeline */
+/* checkup.c - health reports: what the broker says of itself, of routes, modules, the pipeline */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 #define MINUTE_S 60
 
-/* --- the last minute ---------------------------------------------------------------------------- */
+/* --- the last minute -------------------------------------------------------------------------- */
 
 static struct second *second_of(struct world *w)
 {
@@ -60,7 +60,7 @@ static enum health_status worse(enum health_status a, enum health_status b)
 	    : a == HEALTH_DEGRADED ? a : b;
 }
 
-/* --- a module ------------------------------------------------------------------------------------ */
+/* --- a module --------------------------------------------------------------------------------- */
 
 struct module_now {
 	size_t connected, verdicts[3], takers;
@@ -136,7 +136,7 @@ static void check_module(struct world *w, int module)
 		broke(w, "module %s is there, and was never seen", v.name);
 }
 
-/* --- the pipeline -------------------------------------------------------------------------------- */
+/* --- the pipeline ----------------------------------------------------------------------------- */
 
 static enum health_status judge_modules(const struct world *w)
 {
@@ -179,7 +179,7 @@ static enum health_status check_pipeline(struct world *w)
 	return v.status;
 }
 
-/* --- a report ------------------------------------------------------------------------------------ */
+/* --- a report --------------------------------------------------------------------------------- */
 
 struct report {
 	struct world *w;

@@ -1,4 +1,4 @@
-/* errors.c - the model's error queue: what is kept of errors that are told, and of the broker's own */
+/* errors.c - the model's error queue: what is kept of what is told, and of the broker's own */
 #include <string.h>
 
 #include "base/digest.h"
@@ -40,7 +40,7 @@ bool errors_may_be_told(struct world *w, int module)
 	return window_of(w, module)->notices++ < NOTICES_PER_SECOND;
 }
 
-/* In which order the broker makes several within a turn is its own affair: so which are too many. */
+/* In which order the broker makes several in a turn is its own affair: so which are too many. */
 static void doubt_own(struct world *w)
 {
 	for (int n = w->model.heard_numbered; n < w->model.heard_top; n++)

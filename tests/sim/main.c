@@ -53,7 +53,8 @@
  *			what history has and owes, the letters that the broker makes
  *	oracle.c	the model: how an offer or an answer must be met
  *	check_peer.c	invariants of what is handed to peers
- *	check.c		invariants of the store, the counters and the waiting
+ *	check.c check_measure.c
+ *			invariants of the store, the counters and the waiting
  *
  * Facts (struct parcel, struct actor) are what modules know and no crash of the broker changes; the
  * model goes back to the latest commit with a crash, as the store does, and from there on the two

@@ -263,12 +263,12 @@ bool has_trouble(const struct world *w, enum trouble t);
 /* From `least` to `most`. */
 uint64_t between(struct world *w, uint64_t least, uint64_t most);
 
-/* --- listener.c --------------------------------------------------------------------------------- */
+/* --- listener.c ------------------------------------------------------------------------------- */
 
 /* Hears everything and does nothing: for those who listen to less. */
 extern const struct peer_ops listener_ops;
 
-/* --- storm.c: very many batches at once, without a seed and without the model ------------------- */
+/* --- storm.c: very many batches at once, without a seed and without the model ----------------- */
 
 /* Says what it has seen, on standard output; returns when all held, else broke(). */
 void storm_run(struct world *w, const char *dir);
@@ -291,7 +291,7 @@ void broker_turn(struct world *w);
 /* The directory's store as it is. */
 struct store *broker_open_store(const char *dir);
 
-/* --- disk.c: calls that fail under the store --------------------------------------------------- */
+/* --- disk.c: calls that fail under the store -------------------------------------------------- */
 
 enum disk_fault { DISK_SOUND, DISK_SYNC, DISK_WRITE, DISK_META, DISK_META_KEPT };
 /* From now on calls of that kind fail; DISK_META_KEPT: the commit fails, and is there. */
@@ -314,7 +314,7 @@ bool connection_has_room(const struct world *w, const struct connection *c);
 /* Lets items out, as far as the peer reads. False: the broker is to crash now. */
 bool connection_release(struct world *w, struct connection *c);
 
-/* --- rot.c, elsewhere.c: two ways for a store to meet another life ----------------------------- */
+/* --- rot.c, elsewhere.c: two ways for a store to meet another life ---------------------------- */
 
 /* The end of a seed whose store is damaged: nothing follows but broker_stop()'s end. */
 void rot_run(struct world *w);
@@ -427,7 +427,7 @@ bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, s
 void notice_check(struct world *w, struct notice *n);
 void notice_drop(struct world *w, int party, uint64_t until);
 
-/* --- letter.c: letters that the broker makes --------------------------------------------------- */
+/* --- letter.c: letters that the broker makes -------------------------------------------------- */
 
 /* Of the rejected records, or of all; which of the two is looked up later. */
 void letter_expect(struct world *w, int parcel, bool named);
@@ -459,30 +459,6 @@ struct judgement {
 void oracle_answer(struct world *w, int module, int party, const struct reply *r,
     const struct message_ack *a, struct judgement *j);
 
-/* --- health.c --------------------------------------------------------------------------------- */
-
-void health_begin(struct world *w, struct connection *c);
-void health_on_asked(struct world *w, struct connection *c);
-/* Whoever is connected is judged rightly, and was asked in time. */
-void health_check(struct world *w);
-bool health_speak(struct world *w);
-/* A target's own back-pressure says how much it has before it. */
-void health_pressed(struct connection *c, uint64_t depth);
-/* Everybody who is connected is judged rightly. */
-void health_look(struct world *w);
-enum health_status health_verdict(const struct world *w, const struct connection *c);
-
-/* --- checkup.c: health reports ------------------------------------------------------------------ */
-
-/* A delivery has failed, or a batch has died without one; a batch was processed. */
-void checkup_failed(struct world *w);
-void checkup_ended(struct world *w, uint64_t records);
-void checkup_recover(struct world *w);
-bool checkup_ask(struct world *w);
-bool checkup_set(struct world *w);
-/* The broker stops, or a commit has failed: its readiness says so. */
-void checkup_end(struct world *w, const char *part);
-
 /* --- check.c: invariants --------------------------------------------------------------------- */
 
 /* Takes it into the model; returns the parcel. */
@@ -497,6 +473,8 @@ void check_touched(struct world *w);
 /* After core_turn_close(): nobody waits who need not. */
 void check_quiet(struct world *w);
 void check_counters(struct world *w, int route);
+/* Of measure.h (check_measure.c). */
+void check_measures(struct world *w);
 /* The whole store. */
 void check_store(struct world *w);
 void check_notice(struct world *w, struct connection *c, uint64_t number, const uint8_t *body,
@@ -534,7 +512,7 @@ void flow_check(struct world *w);
 void flow_recover(struct world *w);
 void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
 
-/* --- breaker.c: circuits, and the flood of dead letters ----------------------------------------- */
+/* --- breaker.c: circuits, and the flood of dead letters --------------------------------------- */
 
 /* The delivery of this batch has failed; it was processed. */
 void breaker_fail(struct world *w, int parcel);
@@ -561,7 +539,7 @@ void breaker_check(struct world *w);
 /* A batch has become a dead letter: too many with one code pause their route. */
 void breaker_letter(struct world *w, int parcel, struct span code);
 
-/* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
+/* --- confirm.c: DELIVERY_CONFIRMATION --------------------------------------------------------- */
 
 bool target_confirm(struct world *w);
 void confirming_begin(struct world *w, int parcel);
@@ -575,57 +553,7 @@ void confirming_forget_early(struct world *w, int parcel);
 /* Of a module's message as it is passed on. */
 uint32_t stripped_crc(struct world *w, const struct frame *f);
 
-/* --- errors.c: the model's error queue ------------------------------------------------------------ */
-
-/* A module has told of it, with an action; in an answer about the parcel. */
-void errors_hear(struct world *w, int module, int party, const struct message_error *e,
-    enum action_required action);
-void errors_hear_answer(struct world *w, int module, int party, int parcel,
-    const struct message_ack *a);
-/* The broker makes one itself: about a batch; as it refuses an answer (INT_DELIVERY_005). */
-void errors_make(struct world *w, int parcel, enum error_code code);
-void errors_refuse_answer(struct world *w, int module, int party, const struct message *m);
-/* May it pass on another notification of the module in this second? Counts it. */
-bool errors_may_be_told(struct world *w, int module);
-void errors_recover(struct world *w);
-struct heard *errors_row(int n);
-/* So many have been told that it is enough for a seed. */
-bool errors_are_many(const struct world *w);
-/* The broker's own about a batch that ended so; NULL: it is not kept any more. */
-const struct heard *errors_end_of(const struct world *w, int parcel, enum error_code code);
-/* Those that row `at`, of the broker's own, comes from: the newest first; how many. */
-#define ERRORS_LINKED_MAX 32
-size_t errors_linked(const struct world *w, int at, const struct heard *out[ERRORS_LINKED_MAX]);
-
-/* --- check_errors.c ------------------------------------------------------------------------------ */
-
-/* After each event: what is new is kept, what is gone may be. */
-void errors_look(struct world *w);
-/* After a turn; the whole queue. */
-void errors_check(struct world *w);
-void errors_check_store(struct world *w);
-bool operator_acknowledge(struct world *w);
-
-/* --- summary.c: BatchErrorSummary ------------------------------------------------------------------ */
-
-/* The delivery under that lease has begun: it says of its records what is known. */
-void summary_check(struct world *w, int parcel, uint64_t lease);
-
-/* --- tell.c: ERROR_NOTIFICATION ------------------------------------------------------------------ */
-
-bool module_tell(struct world *w);
-/* A batch is taken from the party. */
-void tell_note_batch(struct world *w, int parcel, int party);
-/* Its target has asked to be spared. */
-bool tell_is_throttled(const struct world *w, int route);
-void tell_recover(struct world *w);
-
-/* --- tale.c: what is told ------------------------------------------------------------------------ */
-
-/* Its spans are good until the next. */
-void tale_draw(struct world *w, const struct actor *a, struct tale *t);
-
-/* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
+/* --- operator.c, find.c: a person's hand and eye ---------------------------------------------- */
 
 bool operator_act(struct world *w);
 bool operator_halt(struct world *w);
@@ -651,5 +579,7 @@ bool link_seen(struct world *w);
 bool link_deafen(struct world *w);
 bool link_join(struct world *w, struct actor *a);
 void link_cut(struct world *w, struct connection *c, enum leave_how how);
+
+#include "errors.h"
 
 #endif

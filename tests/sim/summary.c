@@ -12,7 +12,7 @@
 #define BYTES_MAX (48 * 1024)
 #define IDS_BYTES 40000			/* so many bytes of ids fit in any case */
 
-/* --- MessagePack ------------------------------------------------------------------------------- */
+/* --- MessagePack ------------------------------------------------------------------------------ */
 
 struct reader {
 	const struct world *w;
@@ -77,7 +77,7 @@ static void expect_key(struct reader *r, const char *key)
 		broke(r->w, "a summary has %.*s where %s belongs", (int)text.n, text.p, key);
 }
 
-/* --- what is known ----------------------------------------------------------------------------- */
+/* --- what is known ---------------------------------------------------------------------------- */
 
 struct known {
 	const struct heard *rows[HEARD_MAX];
@@ -116,7 +116,7 @@ static uint64_t count_code(const struct known *k, struct span code)
 	return n;
 }
 
-/* --- and said ---------------------------------------------------------------------------------- */
+/* --- and said --------------------------------------------------------------------------------- */
 
 static void check_codes(struct reader *r, const struct known *k, int parcel)
 {

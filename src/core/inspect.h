@@ -25,6 +25,7 @@ struct route_measures;
 struct route_view {
 	const struct route_settings *settings;
 	const struct route_counters *counters;
+	uint64_t changes;		/* rises with each change of its batches */
 	const struct route_control *control;
 	const struct route_measures *measures;	/* measure.h */
 	uint64_t depth;			/* what queue_capacity counts */

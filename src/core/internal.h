@@ -45,6 +45,7 @@ struct route {
 	struct module *source, *target;
 	struct route_counters counters;	/* as they will be committed */
 	bool dirty;			/* counters changed in this turn */
+	uint64_t changes;		/* of them, ever: two that undo each other are two */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
 	struct route_measures measures;

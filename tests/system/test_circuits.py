@@ -239,6 +239,30 @@ class Operators(Circuits):
         told = self.ctl.ask("explain", batches[0]["metadata"]["batch_id"])
         self.assertIn(told["reason"], ("CIRCUIT_OPEN", "BACKOFF"))
         self.assertIn("CIRCUIT_OPEN", [p["problem"] for p in self.ctl.ask("status")["problems"]])
+        self.assertEqual((row["opened_by"], row["reason"]), (None, None))
+
+    def test_what_waits_is_told_that_a_batch_is_tried_then_and_now(self):
+        self.start(reset_ms=60000)
+        self.open()
+        waiting = self.alpha.hand_over()["metadata"]["batch_id"]
+        told = self.ctl.ask("explain", waiting)
+        self.assertIn("left alone until then: one batch is tried", told["next"])
+        self.assertIn("until", told)
+        self.ctl.ask("circuits", "open", "alpha-beta", "--reason", "BETA moves")
+        told = self.ctl.ask("explain", waiting)
+        self.assertRegex(told["next"], "^nothing, until circuit alpha-beta is closed: "
+                                       ".* opened it: BETA moves$")
+        self.assertNotIn("until", told)
+
+    def test_what_waits_is_told_of_a_probe_that_is_out(self):
+        self.start(reset_ms=150)
+        self.open()
+        self.alpha.hand_over()
+        self.changes(self.beta, "OPEN", "HALF_OPEN")
+        probe = self.beta.delivery().batch_id
+        waiting = self.alpha.hand_over()["metadata"]["batch_id"]
+        self.assertNotEqual(probe, waiting)
+        self.assertIn("another batch is being tried", self.ctl.ask("explain", waiting)["next"])
 
     def test_a_person_opens_and_closes_it(self):
         self.start()

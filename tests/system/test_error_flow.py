@@ -144,6 +144,9 @@ class Acted(Flow):
         self.assertIn("ALERTS", [p["problem"] for p in self.ctl.ask("status")["problems"]])
         self.broker.restart()
         strange = self.errors("--investigate")[0]["number"]
+        for wrong in ("STRANGE", 0):
+            self.ctl.say("errors", "acknowledge", strange, wrong, status=2)
+        self.assertEqual(self.codes("--investigate"), ["STRANGE"])
         self.ctl.ask("errors", "acknowledge", strange, "--reason", "looked at")
         self.ctl.say("errors", "acknowledge", strange, status=1)
         self.assertEqual(self.codes("--alerts"), ["BROKEN"])

@@ -107,6 +107,17 @@ class Acted(Flow):
         beta.notify(self.error(code="COOL"))
         self.alpha.pressure("DEACTIVATE", "alpha-beta")
 
+    def test_of_several_that_say_throttle_each_has_to_say_none(self):
+        beta, other = self.beta(), self.beta(instance_id="b2")
+        for client in (beta, other):
+            client.notify(self.error(code="HOT"), action="THROTTLE")
+        self.alpha.pressure("ACTIVATE", "alpha-beta")
+        other.notify(self.error(code="COOL"))
+        self.alpha.barrier()
+        self.alpha.expect_none("BACKPRESSURE")
+        beta.notify(self.error(code="COOL"))
+        self.alpha.pressure("DEACTIVATE", "alpha-beta")
+
     def test_halt_stops_all_routes_to_the_module_until_a_person_says_why(self):
         beta, other = self.beta(), self.module(self.broker, "ALPHA", 0)
         beta.notify(self.error(code="ON_FIRE", error_message="smoke\x1b[2J"), action="HALT")

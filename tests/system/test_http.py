@@ -385,6 +385,8 @@ class Health(Http):
         self.assertEqual((answer.status, answer.json()["overall_status"],
                           answer.json()["module_statuses"]["BETA"]["status"]),
                          (503, "UNHEALTHY", "UNHEALTHY"))
+        beta.answer_check(beta.check())         # it tells no depth any more
+        self.assertNotIn(("beta_output_buffer_depth", ()), self.looker.page().samples)
 
     def test_errors_are_counted_by_code(self):
         self.start()

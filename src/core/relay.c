@@ -114,13 +114,20 @@ static void owe(struct relay *y, struct instance *to)
 	mailbox_add(c, to, buf_bytes(&y->body), y->body.len);
 }
 
-/* One that is there, or else the latest that was: what any of a module may take goes to one. */
+/*
+ * What any of a module may take goes to one that is there, and rather to one that stays and for
+ * which it is kept: who asks for health alone reads no errors. Where none is there, to the latest
+ * that was.
+ */
 static struct instance *one_of(struct module *m)
 {
-	struct instance *i = TAILQ_FIRST(&m->connected), *next, *best = i;
+	struct instance *i, *next, *best = NULL;
 
-	if (best)
-		return best;
+	TAILQ_FOREACH(i, &m->connected, connected)
+		if (i->record.mailbox && !i->draining)
+			return i;
+	if (!TAILQ_EMPTY(&m->connected))
+		return TAILQ_FIRST(&m->connected);
 	HASH_ITER(by_id, m->instances, i, next)
 		if (i->record.mailbox && i->record.id_len > 0 &&
 		    (!best || i->record.last_used_ms > best->record.last_used_ms))

@@ -63,6 +63,18 @@ class Upstream(Flow):
         heard = [client.heard("ERROR_NOTIFICATION") for client in (self.alpha, other)]
         self.assertEqual(sum(map(len, heard)), 1)
 
+    def test_who_keeps_no_mailbox_gets_it_only_where_nobody_else_is(self):
+        self.alpha.close()
+        self.let_the_broker_notice()
+        probe = self.module(self.broker, "ALPHA", 0, mailbox=False)
+        beta = self.beta()
+        beta.notify(self.error(code="TO_ONE"))
+        probe.notified("TO_ONE")
+        alpha = self.module_again(self.broker, self.alpha)
+        beta.notify(self.error(code="TO_ANOTHER"))
+        alpha.notified("TO_ANOTHER")
+        probe.expect_none("ERROR_NOTIFICATION")
+
     def test_it_waits_for_one_that_is_away_and_outlives_a_kill(self):
         batch = self.alpha.hand_over()
         self.alpha.close()

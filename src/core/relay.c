@@ -260,6 +260,20 @@ static void act(struct core *c, struct instance *i, const struct message_error_n
 	}
 }
 
+/* What a person is to look at is an alert though no error says what it is. */
+static void hear_nothing(struct core *c, const struct instance *i, enum action_required action)
+{
+	struct message_error e = {
+		.severity = SEVERITY_WARNING,
+		.recoverability = RECOVERABILITY_UNKNOWN,
+		.scope = SCOPE_MODULE,
+		.error_message = span_of("INVESTIGATE, without an error"),
+	};
+
+	core_make_uuid(c, &e.error_id);
+	error_hear(c, i, &e, action);
+}
+
 bool core_error_notification(struct core *c, struct instance *i, const struct message *m,
     const struct frame *frame, struct fault *f)
 {
@@ -277,6 +291,8 @@ bool core_error_notification(struct core *c, struct instance *i, const struct me
 	}
 	for (size_t k = 0; k < n->error_count; k++)
 		error_hear(c, i, &n->errors[k], n->action_required);
+	if (n->error_count == 0 && n->action_required == ACTION_INVESTIGATE)
+		hear_nothing(c, i, n->action_required);
 	pass_on(c, i, n, frame);
 	return true;
 }

@@ -177,6 +177,17 @@ class Acted(Flow):
         self.assertNotIn("ALERTS", [p["problem"] for p in self.ctl.ask("status")["problems"]])
         self.assertEqual(len(self.errors()), 3)
 
+    def test_investigate_without_an_error_is_an_alert_as_well(self):
+        self.beta().notify(action="INVESTIGATE")
+        self.assertEqual(self.alpha.expect("ERROR_NOTIFICATION")["action_required"], "INVESTIGATE")
+        alert = self.errors("--alerts")[0]
+        self.assertEqual((alert["module"], alert["code"], alert["message"]),
+                         ("BETA", None, "INVESTIGATE, without an error"))
+        problems = {p["problem"]: p["text"] for p in self.ctl.ask("status")["problems"]}
+        self.assertIn("the newest one of BETA", problems["ALERTS"])
+        self.ctl.ask("errors", "acknowledge", alert["number"])
+        self.assertEqual(self.errors("--alerts"), [])
+
     def test_a_batch_goes_on_while_a_pipeline_error_is_critical(self):
         beta = self.beta()
         beta.notify(self.error(code="BROKEN", severity="CRITICAL", scope="PIPELINE"))

@@ -231,6 +231,20 @@ class TheCommandAsks(Tools):
         broker.stop()
         self.assert_status(self.health(broker, "--connect-timeout", 300), 3)
 
+    def test_several_that_ask_at_the_same_time_are_all_answered(self):
+        broker = self.start_broker(**SLOW)
+        commands = [self.start(broker, "ALPHA", "health", "--connect-timeout", 60000)
+                    for _ in range(8)]
+        for command in commands:
+            command.status = command.wait()
+            self.assert_status(command, 0)
+
+    def test_it_takes_nobodys_place(self):
+        broker = self.start_broker(**SLOW)
+        worker = self.module(broker, "ALPHA", instance_id="worker")
+        self.assert_status(self.health(broker, HANDOFF_INSTANCE="worker"), 0)
+        worker.hand_over()
+
     def test_asking_over_and_over_leaves_one_instance_behind(self):
         broker = self.start_broker(ADMIN, **SLOW)
         for _ in range(3):

@@ -425,6 +425,19 @@ class Circuits(Http):
         self.wait_for("no batch waits for it", lambda page: waits in
                       [labels for labels, _ in page.all("handoff_oldest_batch_age_seconds")])
 
+    def test_a_failure_that_cost_no_attempt_is_recovered_from_as_well(self):
+        self.start('route "alpha-beta" { retry_delay_ms = 10 }', circuit_failure_threshold=2,
+                   circuit_reset_timeout_ms=300)
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+        deliveries = [beta.delivery(alpha.hand_over()) for _ in range(3)]
+        for delivery in deliveries:     # the circuit is open when the last one fails
+            beta.reject(delivery)
+        for _ in deliveries:
+            beta.finish(beta.delivery())
+        page, route = self.looker.page(), {"route": "alpha-beta"}
+        self.assertEqual((page["integration_retries_total", route],
+                          page["integration_error_recovery_duration_seconds_count", route]), (2, 3))
+
 
 class Full(Http):
     def test_ready_says_503_while_the_store_is_full(self):

@@ -13,6 +13,7 @@
  */
 #define WINDOW_MS 1000
 #define RELAYS_PER_SECOND 100
+#define ALERTS_PER_SECOND 100		/* of one module, beyond its ceiling */
 #define LINKED_MAX 32			/* errors that one of ours is linked to */
 #define SEARCHED_MAX 128		/* errors of one batch that are looked at */
 #define ROOM_BYTES (4 * ERROR_RECORD_MAX)	/* for a row, its rows of the indexes, an alert */
@@ -96,6 +97,13 @@ static bool is_alert(const struct error_record *e)
 	return e->severity == SEVERITY_CRITICAL || e->action == ACTION_INVESTIGATE;
 }
 
+/* A flood of what is usual hides nothing that a person has to see. */
+static bool has_turn(const struct core *c, struct error_window *w, const struct error_record *e)
+{
+	return is_within(c, w, &w->errors, c->settings.max_error_rate) ||
+	    (is_alert(e) && is_within(c, w, &w->alerts, ALERTS_PER_SECOND));
+}
+
 static void log_alert(const struct core *c, const struct error_record *e, const char *module)
 {
 	(void)c;
@@ -111,7 +119,7 @@ static void keep(struct core *c, struct error_window *w, struct error_record *e)
 	e->at_ms = c->now_ms;
 	e->of_record = e->scope == SCOPE_RECORD;
 	count(c, e);
-	if (is_within(c, w, &w->errors, c->settings.max_error_rate) &&
+	if (has_turn(c, w, e) &&
 	    store_has_room(c->store, ROOM_BYTES, core_reserve_bytes(c))) {
 		store_error_add(c->store, e);
 		if (is_alert(e))

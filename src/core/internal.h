@@ -134,7 +134,7 @@ TAILQ_HEAD(instance_list, instance);
 /* What somebody has told within a second: beyond a ceiling it is counted and not kept (error.c). */
 struct error_window {
 	uint64_t since_ms;
-	unsigned errors, notices;
+	unsigned errors, notices, alerts;
 };
 
 struct module {

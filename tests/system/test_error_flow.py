@@ -194,6 +194,16 @@ class Acted(Flow):
         beta.finish(beta.delivery(self.alpha.hand_over()))
 
 
+class Flooded(Flow):
+    top_level = {"max_error_rate": 10}
+
+    def test_a_flood_hides_no_alert(self):
+        usual = [self.error(code="USUAL")] * 20
+        self.beta().notify(*usual, self.error(code="BROKEN", severity="CRITICAL"), *usual)
+        self.assertEqual(self.codes("--alerts"), ["BROKEN"])
+        self.assertEqual(len(self.errors()), 11)
+
+
 class ThrottleDecays(Flow):
     top_level = {"throttle_timeout_ms": 300}
 

@@ -233,6 +233,7 @@ struct handoff_client {
 
 	struct own_component *components;	/* owned; what the caller said of its health */
 	size_t component_count;
+	size_t held_back;		/* batches' worth that he keeps before the outbox */
 	int64_t opened_at_ms;
 
 	bool is_paused;			/* by the caller: no deliveries on any route */

@@ -171,6 +171,10 @@ class TheLibraryAnswers(Health):
         self.run_program("ALPHA", "source", 4)
         self.until("ALPHA", lambda h: self.checks(h).get("output_buffer") == ("HEALTHY", "3"))
 
+    def test_what_the_caller_holds_back_is_added(self):
+        self.run_program("ALPHA", "health", "ALPHA", "output_buffer", 0, 7)
+        self.until("ALPHA", lambda h: self.checks(h).get("output_buffer") == ("HEALTHY", "7"))
+
     def test_with_what_the_caller_says_of_its_parts(self):
         program = self.run_program("GAMMA", "health", "GAMMA", "database", 1, "slow: ä",
                                    "disk", 0, "", instance="g1")

@@ -2,13 +2,14 @@
  * health.c - a module that tells its health in libhandoff's blocking style: health MODULE [NAME
  * STATUS MESSAGE]...
  *
- * Says how its parts do (STATUS 0 to 2), asks the broker how it does, prints "health STATUS
- * PIPELINE_BYTES" and "component NAME STATUS" for each of its parts, and stays until it is killed.
- * The environment says which broker.
+ * Says how its parts do (STATUS 0 to 2; the MESSAGE of output_buffer is what it holds back), asks
+ * the broker how it does, prints "health STATUS PIPELINE_BYTES" and "component NAME STATUS" for
+ * each of its parts, and stays until it is killed. The environment says which broker.
  */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <handoff/handoff.h>
 
@@ -58,6 +59,10 @@ int main(int argc, char *argv[])
 	client = handoff_open(options);
 	handoff_options_destroy(options);
 	for (int i = 2; i < argc; i += 3) {
+		if (strcmp(argv[i], "output_buffer") == 0) {
+			handoff_health_buffer(client, (size_t)atoi(argv[i + 2]));
+			continue;
+		}
 		result = handoff_health_component(client, argv[i],
 						  (enum handoff_health)atoi(argv[i + 1]),
 						  argv[i + 2]);

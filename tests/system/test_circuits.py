@@ -3,8 +3,9 @@ to what waits for it."""
 
 import time
 
-from case import Case, summary
+from case import Case, authority, summary
 from ctl import ADMIN, Ctl
+from program import Program
 
 QUICK = "retry_delay_ms = 300 backoff_multiplier = 1.0 max_retries = 2"
 
@@ -220,6 +221,26 @@ class Sources(Circuits):
         self.open()
         gamma.barrier()
         gamma.expect_none("CIRCUIT_STATE_CHANGE")
+
+
+class Library(Circuits):
+    def test_a_program_is_told_of_each_change_and_of_what_is_open_when_it_comes(self):
+        self.start(reset_ms=60000)
+        early = self.run_program()
+        early.wait_for_count("state", 2)	# connecting, connected
+        self.open()
+        late = self.run_program()
+        late.wait_for_count("circuit", 1)
+        Ctl(self.broker).ask("circuits", "close", "alpha-beta")
+        for program in (early, late):
+            program.wait_for_count("circuit", 2)
+            self.assertEqual(program.said("circuit"),
+                             ["alpha-beta CLOSED OPEN", "alpha-beta OPEN CLOSED"])
+
+    def run_program(self):
+        program = Program(self.broker.address, authority().module("ALPHA"), ["health", "ALPHA"])
+        self.addCleanup(program.kill)
+        return program
 
 
 class Operators(Circuits):

@@ -4,7 +4,8 @@
  *
  * Says how its parts do (STATUS 0 to 2; the MESSAGE of output_buffer is what it holds back), asks
  * the broker how it does, prints "health STATUS PIPELINE_BYTES" and "component NAME STATUS" for
- * each of its parts, and stays until it is killed. The environment says which broker.
+ * each of its parts, then "circuit ID BEFORE AFTER" for each that changes, and stays until it is
+ * killed. The environment says which broker.
  */
 #include <err.h>
 #include <stdio.h>
@@ -19,6 +20,12 @@ static void print(const struct handoff_health_report *h)
 		printf("component %s %s\n", h->components[i].name,
 		       handoff_health_name(h->components[i].status));
 	printf("health %s %zu\n", handoff_health_name(h->status), h->pipeline_len);
+}
+
+static void print_circuit(const struct handoff_event *event)
+{
+	printf("circuit %s %s %s\n", event->circuit_id, handoff_circuit_name(event->circuit_before),
+	       handoff_circuit_name(event->circuit));
 }
 
 static void handle(struct handoff_client *client, const struct handoff_event *event)
@@ -38,6 +45,9 @@ static void handle(struct handoff_client *client, const struct handoff_event *ev
 		result = handoff_health_ask(client, HANDOFF_DETAILED);
 		if (result != 0)
 			errx(1, "%s", handoff_result_text(result));
+		break;
+	case HANDOFF_EVENT_CIRCUIT:
+		print_circuit(event);
 		break;
 	default:
 		break;

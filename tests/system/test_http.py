@@ -372,7 +372,10 @@ class Health(Http):
         alpha.hand_over()
         answer = self.looker.get("/health")     # BETA is away, and there is work for it
         self.assertEqual((answer.status, answer.json()["overall_status"]), (200, "DEGRADED"))
-        self.assertEqual(answer.json()["module_statuses"]["BETA"]["connected_instances"], 0)
+        modules = answer.json()["module_statuses"]
+        self.assertEqual((modules["BETA"]["connected_instances"], modules["BETA"]["last_seen"]),
+                         (0, None))
+        self.assertRegex(modules["ALPHA"]["last_seen"], r"^20\d\d-\d\d-\d\dT[\d:]+\.\d{6}Z$")
 
     def test_an_unhealthy_module_is_503_and_its_buffer_is_told(self):
         self.start(health_check_interval_ms=200)

@@ -125,12 +125,12 @@ static void throttle_changed(struct core *c, struct module *m)
 /* The latest of what its instances have asked for, whoever of them is there. */
 static uint64_t latest_throttle_ms(const struct core *c, const struct module *m)
 {
-	uint64_t latest_ms = 0;
+	uint64_t latest_ms = c->now_ms;
 
 	for (const struct instance *i = m->instances; i; i = i->by_id.next)
-		if (i->throttled_until_ms > c->now_ms && i->throttled_until_ms > latest_ms)
+		if (i->throttled_until_ms > latest_ms)
 			latest_ms = i->throttled_until_ms;
-	return latest_ms;
+	return latest_ms > c->now_ms ? latest_ms : 0;
 }
 
 void flow_throttle(struct core *c, struct instance *i, bool on)

@@ -391,6 +391,17 @@ class Health(Http):
         beta.answer_check(beta.check())         # it tells no depth any more
         self.assertNotIn(("beta_output_buffer_depth", ()), self.looker.page().samples)
 
+    def test_errors_that_end_a_connection_are_counted_as_well(self):
+        self.start()
+        self.assert_refused_connection(lambda: self.connect(
+            self.broker, "ALPHA", credentials=authority().module("NOBODY")))
+        alpha = self.module(self.broker, "ALPHA")
+        alpha.send_bytes(b"\xff\xff\xff\xff")
+        self.assert_ends_with_goodbye(alpha, "PROTOCOL_ERROR", "INT_PROTOCOL_002")
+        self.wait_for("not counted", lambda page: all(page[
+            "integration_errors_total", {"code": code, "severity": severity}] == 1
+            for code, severity in (("INT_AUTH_001", "CRITICAL"), ("INT_PROTOCOL_002", "ERROR"))))
+
     def test_errors_are_counted_by_code(self):
         self.start()
         alpha = self.module(self.broker, "ALPHA")

@@ -347,7 +347,7 @@ void error_hear(struct core *c, const struct instance *i, const struct message_e
 /* The broker's own error about a batch, linked to what is kept about it. */
 void error_of_batch(struct core *c, const struct route *r, const struct batch *b,
     enum error_code code);
-/* The same of an answer that speaks of a batch; it counts as the module's doing. */
+/* The same of an answer that speaks of a batch, as the module's doing; who refuses it counts it. */
 void error_of_answer(struct core *c, const struct instance *i, const struct message *m,
     enum error_code code);
 /* The window has room for another notification that is passed on. */

@@ -6,6 +6,7 @@ import re
 from broker import ROOT
 from case import messages, summary
 from ctl import ADMIN, Ctl
+from http_look import Looker
 from look_case import LookCase
 
 
@@ -334,8 +335,9 @@ class Kept(Flow):
         self.ctl.say("errors", "show", 999, status=1)
 
     def test_a_late_answer_and_a_deadline_are_errors_of_the_broker(self):
-        broker = self.start_broker(ADMIN + 'route "alpha-beta" { ack_timeout_ms = 100 '
-                                   'retry_delay_ms = 20 max_retries = 0 }')
+        looker = Looker()
+        broker = self.start_broker(ADMIN + looker.settings + 'route "alpha-beta" { '
+                                   'ack_timeout_ms = 100 retry_delay_ms = 20 max_retries = 0 }')
         ctl = Ctl(broker)
         alpha, beta = self.module(broker, "ALPHA", 0), self.module(broker, "BETA")
         batch = alpha.hand_over()
@@ -347,6 +349,10 @@ class Kept(Flow):
         listed = ctl.ask("errors", "--batch", delivery.batch_id)["errors"]
         self.assertEqual([e["code"] for e in listed],
                          ["INT_DELIVERY_005", "INT_DELIVERY_002", "INT_DELIVERY_001"])
+        page = looker.page()
+        for code, severity in (("001", "WARNING"), ("002", "ERROR"), ("005", "WARNING")):
+            self.assertEqual(page["integration_errors_total", {
+                "code": "INT_DELIVERY_" + code, "severity": severity}], 1, code)
 
     def test_help_explains_every_code(self):
         with open(os.path.join(ROOT, "man", "handoff-protocol.7")) as page:

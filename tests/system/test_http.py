@@ -402,6 +402,17 @@ class Health(Http):
             "integration_errors_total", {"code": code, "severity": severity}] == 1
             for code, severity in (("INT_AUTH_001", "CRITICAL"), ("INT_PROTOCOL_002", "ERROR"))))
 
+    def test_a_gap_is_a_warning_or_a_refusal_by_its_route(self):
+        self.start('route "beta-gamma" { ordered = true }')
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA", 0)
+        for client in (alpha, beta):
+            client.hand_over(sequence_number=1)
+            batch = client.send(client.batch(sequence_number=3))
+            self.assertEqual(client.answer_to(batch).code, "INT_BATCH_004")
+        page, counted = self.looker.page(), "integration_errors_total"
+        for severity in ("WARNING", "ERROR"):
+            self.assertEqual(page[counted, {"code": "INT_BATCH_004", "severity": severity}], 1)
+
     def test_errors_are_counted_by_code(self):
         self.start()
         alpha = self.module(self.broker, "ALPHA")

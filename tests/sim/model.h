@@ -148,7 +148,10 @@ struct model {
 	struct breaker breakers[ROUTES_MAX + 1];
 	struct flood_count floods[ROUTES_MAX][FLOOD_COUNTS];
 	uint64_t throttled_until_ms[MODULES_MAX];	/* not durable either */
-	uint32_t throttled_by[MODULES_MAX];
+	struct throttle {
+		uint64_t until_ms;
+		uint32_t number;	/* the instance's; another is not it */
+	} throttles[PARTIES_MAX];
 };
 
 #endif

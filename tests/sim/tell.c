@@ -11,7 +11,7 @@ bool tell_is_throttled(const struct world *w, int route)
 void tell_recover(struct world *w)
 {
 	memset(w->model.throttled_until_ms, 0, sizeof w->model.throttled_until_ms);
-	memset(w->model.throttled_by, 0, sizeof w->model.throttled_by);
+	memset(w->model.throttles, 0, sizeof w->model.throttles);
 }
 
 /* --- who hears ------------------------------------------------------------------------------- */
@@ -82,18 +82,42 @@ static void expect_notices(struct world *w, int module, int source, int parcel,
 
 /* --- what comes of it ------------------------------------------------------------------------ */
 
+/* Until when the instances of the module that are still known have asked to be spared. */
+static uint64_t latest_throttle_ms(struct world *w, int module)
+{
+	uint64_t latest_ms = 0;
+
+	for (int n = 0; n < w->party_count; n++) {
+		const struct throttle *t = &w->model.throttles[n];
+
+		if (w->model.parties[n].known && w->model.parties[n].module == module &&
+		    t->number == party_number(w, n) && t->until_ms > w->now_ms &&
+		    t->until_ms > latest_ms)
+			latest_ms = t->until_ms;
+	}
+	return latest_ms;
+}
+
+static void expect_throttle(struct world *w, const struct actor *a, bool on)
+{
+	struct throttle *t = &w->model.throttles[a->party];
+	uint64_t *until_ms = &w->model.throttled_until_ms[a->module];
+
+	if (on) {
+		*until_ms = w->now_ms + w->plan.core.throttle_timeout_ms;
+		*t = (struct throttle){ *until_ms, party_number(w, a->party) };
+	} else if (t->until_ms && t->number == party_number(w, a->party)) {
+		t->until_ms = 0;
+		*until_ms = latest_throttle_ms(w, a->module);
+	}
+}
+
 static void expect_action(struct world *w, const struct actor *a, enum action_required action)
 {
-	uint32_t number = party_number(w, a->party);
 	struct model *m = &w->model;
 
-	if (action == ACTION_THROTTLE) {
-		m->throttled_until_ms[a->module] = w->now_ms + w->plan.core.throttle_timeout_ms;
-		m->throttled_by[a->module] = number;
-	} else if (action == ACTION_NONE && m->throttled_by[a->module] == number) {
-		m->throttled_until_ms[a->module] = 0;
-		m->throttled_by[a->module] = 0;
-	}
+	if (action == ACTION_THROTTLE || action == ACTION_NONE)
+		expect_throttle(w, a, action == ACTION_THROTTLE);
 	for (size_t r = 0; action == ACTION_HALT && r < w->plan.core.route_count; r++)
 		if (module_of(w, w->plan.routes[r].target) == a->module)
 			m->paused[r] = true;

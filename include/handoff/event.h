@@ -67,7 +67,16 @@ enum handoff_event_type {
 
 	/* The broker's answer to handoff_health_ask(): health. */
 	HANDOFF_EVENT_HEALTH,
+
+	/* A circuit of this module's changed: circuit_id, circuit_before, circuit. It is that of one of
+	 * its routes (then circuit_id is the route's name), or one that modules share: while that is
+	 * OPEN, better do not try. With a new connection all are CLOSED until another state is told. */
+	HANDOFF_EVENT_CIRCUIT,
 };
+
+enum handoff_circuit { HANDOFF_CIRCUIT_CLOSED, HANDOFF_CIRCUIT_OPEN, HANDOFF_CIRCUIT_HALF_OPEN };
+/* "CLOSED", …; never NULL. */
+const char *handoff_circuit_name(enum handoff_circuit state);
 
 enum handoff_action {
 	HANDOFF_ACTION_NONE,
@@ -97,6 +106,8 @@ struct handoff_event {
 	const struct handoff_record_result *results;	/* result_count of them */
 	size_t result_count;
 	const struct handoff_health_report *health;
+	const char *circuit_id;
+	enum handoff_circuit circuit_before, circuit;
 };
 
 /*

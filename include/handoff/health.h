@@ -14,8 +14,9 @@ extern "C" {
 /*
  * The broker asks every instance for its health (health_check_interval_ms), and judges one that
  * does not answer in time. The library answers by itself, with the component "output_buffer",
- * whose message is the number of batches that wait for RECEIVED, and with what the caller has said
- * of its own parts; the worst of them is what it says of the whole.
+ * whose message is the number of batches that wait for RECEIVED and of what the caller holds back
+ * before them, and with what the caller has said of its own parts; the worst of them is what it
+ * says of the whole.
  *
  * It can answer only when it is given time: in handoff_next(), handoff_ready() and handoff_tick().
  * A caller who works on a delivery for longer than health_check_timeout_ms without calling one of
@@ -40,6 +41,11 @@ int handoff_health_component(struct handoff_client *c, const char *name,
     enum handoff_health status, const char *message);
 /* Nothing more is said of it. Does no harm where nothing was. */
 void handoff_health_forget(struct handoff_client *c, const char *name);
+/*
+ * Says how many batches' worth the caller holds back itself, and has not sent yet; it is added to
+ * those that wait for RECEIVED, until it is said anew.
+ */
+void handoff_health_buffer(struct handoff_client *c, size_t batches);
 
 /* --- asking the broker ---------------------------------------------------------------------- */
 

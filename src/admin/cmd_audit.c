@@ -2,8 +2,9 @@
  * cmd_audit.c - audit: is every batch accounted for? The counters' equations, and a walk of the
  * store against the counters
  *
- * A walk of all the rows would hold up the loop, so it goes in steps; a route whose counters change
- * between two steps is counted from the start. One that never rests so long is not judged.
+ * A walk of all the rows would hold up the loop, so it goes in steps; a route of which a batch moves
+ * between two steps is counted from the start: equal counters would not do, for two that change
+ * places may be counted once and twice. One that never rests so long is not judged.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct audit {
 	/* the walk of this route */
 	bool walking, in_dead;
 	uint64_t give_up_ms;		/* custody clock */
+	uint64_t changes;		/* of the route, when the walk began */
 	struct route_counters kept, found;
 	uint64_t damaged;		/* records that cannot be read */
 	uint64_t rotten;		/* payloads that do not match their checksum, or are gone */
@@ -105,11 +107,12 @@ static bool walk_row(struct admin_job *job, struct audit *s, uint32_t route)
 	return true;
 }
 
-static void walk_begin(struct audit *s, const struct route_counters *now)
+static void walk_begin(struct audit *s, const struct route_view *now)
 {
 	s->walking = true;
 	s->in_dead = false;
-	s->kept = *now;
+	s->changes = now->changes;
+	s->kept = *now->counters;
 	s->found = (struct route_counters){ 0 };
 	s->damaged = s->rotten = s->dead_after = 0;
 	s->at = (struct batch){ .state = BATCH_NEW };
@@ -153,14 +156,14 @@ static bool differs(const struct audit *s)
 
 /* A step of the walk; false when *verdict is known. */
 static bool walk(struct admin_job *job, struct audit *s, const struct route *route,
-    const struct route_counters *now, enum verdict *verdict)
+    const struct route_view *now, enum verdict *verdict)
 {
 	const uint64_t now_ms = core_now_ms(job->admin->core);
 
 	if (!s->walking) {
 		walk_begin(s, now);
 		s->give_up_ms = now_ms + PATIENCE_MS;
-	} else if (memcmp(&s->kept, now, sizeof(*now)) != 0) {
+	} else if (s->changes != now->changes) {
 		if (now_ms >= s->give_up_ms) {
 			*verdict = BUSY;
 			return false;
@@ -306,7 +309,7 @@ bool cmd_audit(struct admin_job *job)
 		return end(job, s);
 	route = core_route(core, s->route);
 	core_view_route(core, route, &v);
-	if (!quick && walk(job, s, route, v.counters, &verdict))
+	if (!quick && walk(job, s, route, &v, &verdict))
 		return true;
 	put_route(job, s, route, v.counters, verdict);
 	s->walking = false;

@@ -32,8 +32,8 @@ static void put_row(struct admin_job *job, const struct circuit_view *v)
 	report_number(r, NULL, (int64_t)v->trips_total);
 	look_time(r, NULL, v->last_failure_us);
 	look_time(r, NULL, v->next_attempt_ms != 0 ? core_wall_of(core, v->next_attempt_ms) : 0);
-	report_text(r, NULL, v->forced ? v->who : "");
-	report_text(r, NULL, v->forced ? v->reason : "");
+	report_text(r, NULL, v->forced ? v->who : NULL);
+	report_text(r, NULL, v->forced && v->reason[0] != '\0' ? v->reason : NULL);
 	report_close(r);
 }
 

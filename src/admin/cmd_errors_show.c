@@ -81,15 +81,16 @@ bool cmd_errors_acknowledge(struct admin_job *job)
 	const bool all = job_option(job, "--all") != NULL;
 	char who[ACTION_WHO_MAX + 1];
 	const struct hand hand = job_hand(job, who);
+	uint64_t number;
 	unsigned done = 0;
 
 	if (all == (job->argument_count > 0))
 		return job_fail(job, ADMIN_USAGE, "name alerts by their numbers, or all with --all");
-	for (size_t i = 0; i < job->argument_count; i++) {
-		uint64_t number;
-
+	for (size_t i = 0; i < job->argument_count; i++)	/* all of them, or none */
 		if (!take_number(job, job->arguments[i], &number))
 			return false;
+	for (size_t i = 0; i < job->argument_count; i++) {
+		(void)number_parse(job->arguments[i], UINT64_MAX, &number);
 		done += core_acknowledge_alerts(job->admin->core, number, &hand);
 	}
 	if (all)

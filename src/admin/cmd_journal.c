@@ -7,7 +7,7 @@ static const struct report_column columns[] = {
 	{ .name = "number", .width = 6, .right = true },
 	{ .name = "at", .width = 23 },
 	{ .name = "who", .width = 20 },
-	{ .name = "event", .width = 9 },
+	{ .name = "event", .width = 14 },
 	{ .name = "route", .width = 12 },
 	{ .name = "batch_id", .width = 36 },
 	{ .name = "text" },

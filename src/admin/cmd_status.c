@@ -216,7 +216,7 @@ static void put_alerts(struct admin_job *job)
 		return;
 	text_escape(code, sizeof(code), e.code, e.code_len);
 	snprintf(text, sizeof(text), "%llu not acknowledged, the newest %s of %s, %s: handoffctl "
-		 "errors --alerts", (unsigned long long)v.alerts, code,
+		 "errors --alerts", (unsigned long long)v.alerts, code[0] != '\0' ? code : "one",
 		 core_error_module(core, &e), severity_name((enum severity)e.severity));
 	put_problem(&job->report, "ALERTS", NULL, text);
 }

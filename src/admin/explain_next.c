@@ -122,8 +122,21 @@ static void next_halted(const struct telling *t)
 
 static void next_circuit(const struct telling *t)
 {
-	next(t, "%s has failed and is left alone: then one batch is tried, and when that is "
-	     "processed all go on (circuit %s)", target(t), t->route.settings->name);
+	struct circuit_view k;
+	size_t n = 0;
+
+	while (core_route(t->core, n) != t->v->route)
+		n++;
+	core_view_circuit(t->core, n, &k);
+	if (k.forced)
+		next(t, "nothing, until circuit %s is closed: %s opened it%s%s", k.id, k.who,
+		     k.reason[0] != '\0' ? ": " : "", k.reason);
+	else if (k.state == CIRCUIT_HALF_OPEN)
+		next(t, "%s has failed, and another batch is being tried: when that is processed "
+		     "all go on (circuit %s)", target(t), k.id);
+	else
+		next(t, "%s has failed and is left alone until then: one batch is tried, and when "
+		     "that is processed all go on (circuit %s)", target(t), k.id);
 }
 
 static void next_dead(const struct telling *t)

@@ -25,6 +25,7 @@ struct event *event_create(struct handoff_client *c, enum handoff_event_type typ
 	e->shown.text = e->text;
 	e->shown.route = e->route;
 	e->shown.batch_id = e->batch_id;
+	e->shown.circuit_id = e->circuit_id;
 	return e;
 }
 

@@ -110,12 +110,17 @@ void handoff_health_forget(struct handoff_client *c, const char *name)
 		(size_t)(&c->components[c->component_count] - part) * sizeof(*part));
 }
 
+void handoff_health_buffer(struct handoff_client *c, size_t batches)
+{
+	c->held_back = batches;
+}
+
 /* --- the broker asks ------------------------------------------------------------------------- */
 
 static void fill_answer(const struct handoff_client *c, struct component_health *checks,
     char depth[24], struct health_response_out *h)
 {
-	snprintf(depth, 24, "%zu", c->outbox.count);
+	snprintf(depth, 24, "%llu", (unsigned long long)c->outbox.count + c->held_back);
 	checks[0] = (struct component_health){
 		.name = span_of(OUTPUT_BUFFER),
 		.message = span_of(depth),

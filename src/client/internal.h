@@ -175,6 +175,7 @@ struct event {
 	uint64_t notice;		/* the mailbox's number, 0: none */
 	char route[ROUTE_NAME_MAX + 1];
 	char batch_id[UUID_TEXT_LEN + 1];
+	char circuit_id[ROUTE_NAME_MAX + 1];	/* has the form of a route's name */
 	char text[WHY_SIZE];
 	struct handoff_error *errors;	/* owned */
 	char *error_texts;		/* owned */
@@ -233,6 +234,7 @@ struct handoff_client {
 
 	struct own_component *components;	/* owned; what the caller said of its health */
 	size_t component_count;
+	size_t held_back;		/* batches' worth that he keeps before the outbox */
 	int64_t opened_at_ms;
 
 	bool is_paused;			/* by the caller: no deliveries on any route */
@@ -363,6 +365,10 @@ void flow_on_welcome(struct handoff_client *c, bool is_first);
 void flow_on_signal(struct handoff_client *c, const struct message_backpressure *b);
 /* When the next batch that completes nothing may leave on this route. */
 int64_t flow_may_go_at(const struct route *r);
+
+/* --- circuit.c ------------------------------------------------------------------------------- */
+
+void circuit_on_change(struct handoff_client *c, const struct message_circuit_change *change);
 
 /* --- health.c -------------------------------------------------------------------------------- */
 

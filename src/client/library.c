@@ -61,6 +61,17 @@ const char *handoff_event_name(enum handoff_event_type type)
 	case HANDOFF_EVENT_BACKPRESSURE: return "BACKPRESSURE";
 	case HANDOFF_EVENT_CONFIRMATION: return "CONFIRMATION";
 	case HANDOFF_EVENT_HEALTH: return "HEALTH";
+	case HANDOFF_EVENT_CIRCUIT: return "CIRCUIT";
+	}
+	return "unknown";
+}
+
+const char *handoff_circuit_name(enum handoff_circuit state)
+{
+	switch (state) {
+	case HANDOFF_CIRCUIT_CLOSED: return "CLOSED";
+	case HANDOFF_CIRCUIT_OPEN: return "OPEN";
+	case HANDOFF_CIRCUIT_HALF_OPEN: return "HALF_OPEN";
 	}
 	return "unknown";
 }

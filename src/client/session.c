@@ -190,6 +190,9 @@ static void handle(struct handoff_client *c, const struct message *m, struct fra
 	case MESSAGE_HEALTH_CHECK_RESPONSE:
 		health_on_response(c, m);
 		break;
+	case MESSAGE_CIRCUIT_STATE_CHANGE:
+		circuit_on_change(c, &m->circuit_change);
+		break;
 	case MESSAGE_BACKPRESSURE:
 		flow_on_signal(c, &m->backpressure);
 		break;

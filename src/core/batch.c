@@ -100,6 +100,13 @@ static uint64_t *counter_of(struct route_counters *n, const struct batch *b)
 	}
 }
 
+/* At the turn's end the counters are saved; who walks the rows in steps sees that they changed. */
+static void counted(struct route *r)
+{
+	r->dirty = true;
+	r->changes++;
+}
+
 static void count_less(struct route *r, const struct batch *was)
 {
 	uint64_t *less = r ? counter_of(&r->counters, was) : NULL;
@@ -107,7 +114,7 @@ static void count_less(struct route *r, const struct batch *was)
 	assert(r && (!less || *less > 0));
 	if (less)
 		--*less;
-	r->dirty = true;
+	counted(r);
 }
 
 static void count_more(struct route *r, const struct batch *b)
@@ -117,7 +124,7 @@ static void count_more(struct route *r, const struct batch *b)
 	assert(r);
 	if (more)
 		++*more;
-	r->dirty = true;
+	counted(r);
 }
 
 /* A batch has come into custody, or back into it from the dead letters. */
@@ -146,7 +153,7 @@ static void count_letter(struct route *r, const struct batch *b, int change)
 
 	*kept += (uint64_t)(int64_t)change;
 	r->counters.dead_bytes += (uint64_t)((int64_t)change * (int64_t)b->payload_bytes);
-	r->dirty = true;
+	counted(r);
 }
 
 void batch_insert(struct core *c, const struct batch *b, const struct frame *frame)

@@ -176,7 +176,8 @@ void core_set_component(struct core *c, enum shell_part part, enum health_status
  */
 bool core_error_notification(struct core *c, struct instance *i, const struct message *m,
     const struct frame *frame, struct fault *f);
-/* The broker has refused something: it is counted. */
+/* The broker has made an error, or refused something with it: it is counted. */
+void core_note_error(struct core *c, enum error_code code);
 void core_note_refusal(struct core *c, enum error_code code);
 /*
  * Appends the broker's own error about a batch that has ended so, as it stands in the error queue:

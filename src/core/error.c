@@ -13,6 +13,7 @@
  */
 #define WINDOW_MS 1000
 #define RELAYS_PER_SECOND 100
+#define ALERTS_PER_SECOND 100		/* of one module, beyond its ceiling */
 #define LINKED_MAX 32			/* errors that one of ours is linked to */
 #define SEARCHED_MAX 128		/* errors of one batch that are looked at */
 #define ROOM_BYTES (4 * ERROR_RECORD_MAX)	/* for a row, its rows of the indexes, an alert */
@@ -64,11 +65,19 @@ static void count(struct core *c, const struct error_record *e)
 	count_of(c, (struct span){ e->code, e->code_len }, (enum severity)e->severity)->count++;
 }
 
-void core_note_refusal(struct core *c, enum error_code code)
+void core_note_error(struct core *c, enum error_code code)
 {
 	const struct error_code_info *info = error_code_info(code);
 
 	count_of(c, span_of(info->name), info->severity)->count++;
+}
+
+void core_note_refusal(struct core *c, enum error_code code)
+{
+	if (code == INT_BATCH_004)	/* otherwise a warning beside RECEIVED */
+		count_of(c, span_of(error_code_info(code)->name), SEVERITY_ERROR)->count++;
+	else
+		core_note_error(c, code);
 }
 
 /* --- keeping --------------------------------------------------------------------------------- */
@@ -96,6 +105,13 @@ static bool is_alert(const struct error_record *e)
 	return e->severity == SEVERITY_CRITICAL || e->action == ACTION_INVESTIGATE;
 }
 
+/* A flood of what is usual hides nothing that a person has to see. */
+static bool has_turn(const struct core *c, struct error_window *w, const struct error_record *e)
+{
+	return is_within(c, w, &w->errors, c->settings.max_error_rate) ||
+	    (is_alert(e) && is_within(c, w, &w->alerts, ALERTS_PER_SECOND));
+}
+
 static void log_alert(const struct core *c, const struct error_record *e, const char *module)
 {
 	(void)c;
@@ -110,8 +126,7 @@ static void keep(struct core *c, struct error_window *w, struct error_record *e)
 	e->at_us = c->wall_us;
 	e->at_ms = c->now_ms;
 	e->of_record = e->scope == SCOPE_RECORD;
-	count(c, e);
-	if (is_within(c, w, &w->errors, c->settings.max_error_rate) &&
+	if (has_turn(c, w, e) &&
 	    store_has_room(c->store, ROOM_BYTES, core_reserve_bytes(c))) {
 		store_error_add(c->store, e);
 		if (is_alert(e))
@@ -163,6 +178,7 @@ void error_hear(struct core *c, const struct instance *i, const struct message_e
 		.action = (uint8_t)action };
 
 	fill(&e, from);
+	count(c, &e);
 	keep(c, &i->module->told, &e);
 }
 
@@ -185,6 +201,7 @@ void error_hear_answer(struct core *c, const struct instance *i, const struct pr
 
 		fill(&e, &a->errors[n]);
 		fill_batch(&e, &p->batch);
+		count(c, &e);
 		keep(c, &i->module->told, &e);
 	}
 }
@@ -242,6 +259,7 @@ void error_of_batch(struct core *c, const struct route *r, const struct batch *b
 	struct uuid ids[LINKED_MAX];
 
 	fill_batch(&e, b);
+	core_note_error(c, code);
 	keep_own(c, &c->broker_told, &e, code, ids, linked(c, &e, ids));
 }
 

@@ -122,14 +122,25 @@ static void throttle_changed(struct core *c, struct module *m)
 	}
 }
 
+/* The latest of what its instances have asked for, whoever of them is there. */
+static uint64_t latest_throttle_ms(const struct core *c, const struct module *m)
+{
+	uint64_t latest_ms = c->now_ms;
+
+	for (const struct instance *i = m->instances; i; i = i->by_id.next)
+		if (i->throttled_until_ms > latest_ms)
+			latest_ms = i->throttled_until_ms;
+	return latest_ms > c->now_ms ? latest_ms : 0;
+}
+
 void flow_throttle(struct core *c, struct instance *i, bool on)
 {
 	struct module *m = i->module;
 
-	if (!on && m->throttled_by != i->record.number)
+	if (!on && i->throttled_until_ms == 0)
 		return;
-	m->throttled_by = on ? i->record.number : 0;
-	m->throttled_until_ms = on ? c->now_ms + c->settings.throttle_timeout_ms : 0;
+	i->throttled_until_ms = on ? c->now_ms + c->settings.throttle_timeout_ms : 0;
+	m->throttled_until_ms = on ? i->throttled_until_ms : latest_throttle_ms(c, m);
 	throttle_changed(c, m);
 }
 
@@ -140,7 +151,6 @@ static void end_throttles(struct core *c)
 
 		if (m->throttled_until_ms == 0 || m->throttled_until_ms > c->now_ms)
 			continue;
-		m->throttled_by = 0;
 		m->throttled_until_ms = 0;
 		throttle_changed(c, m);
 	}

@@ -111,6 +111,7 @@ void core_view_route(struct core *c, const struct route *r, struct route_view *o
 	*out = (struct route_view){
 		.settings = &r->settings,
 		.counters = &r->counters,
+		.changes = r->changes,
 		.control = &r->control,
 		.measures = &r->measures,
 		.depth = route_depth(r),

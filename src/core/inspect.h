@@ -25,6 +25,7 @@ struct route_measures;
 struct route_view {
 	const struct route_settings *settings;
 	const struct route_counters *counters;
+	uint64_t changes;		/* rises with each change of its batches */
 	const struct route_control *control;
 	const struct route_measures *measures;	/* measure.h */
 	uint64_t depth;			/* what queue_capacity counts */
@@ -104,7 +105,7 @@ enum reason {
 	REASON_ORDERED_BEHIND,	/* another batch of its source instance goes first */
 	REASON_SUSPECT,		/* is tried alone, and it is not its turn */
 	REASON_HELD,		/* by a person */
-	REASON_ROUTE_HALTED,	/* by a person: the whole route */
+	REASON_ROUTE_HALTED,	/* until a person resumes it: the whole route */
 	REASON_DRAINING,	/* by a person: the whole broker */
 	REASON_CIRCUIT_OPEN,	/* the target has failed: it is left alone for a while */
 	REASON_DEAD,		/* parked: somebody has to decide */

@@ -45,6 +45,7 @@ struct route {
 	struct module *source, *target;
 	struct route_counters counters;	/* as they will be committed */
 	bool dirty;			/* counters changed in this turn */
+	uint64_t changes;		/* of them, ever: two that undo each other are two */
 	struct route_control control;	/* what a person has set */
 	struct flow flow;
 	struct route_measures measures;
@@ -109,6 +110,7 @@ struct instance {
 	bool paused;			/* asked for back-pressure on all routes */
 	bool *paused_routes;		/* on single ones: as core.routes; NULL none ever */
 	uint64_t pause_delay_ms;	/* what it recommended last */
+	uint64_t throttled_until_ms;	/* it said THROTTLE: until then, custody clock; 0: no */
 	uint64_t reclaim_until_ms;	/* away, and what it holds waits for it until then; 0 not */
 	uint64_t told;			/* notices up to here were handed to this peer */
 	uint64_t sent;			/* the highest ever handed to one: nobody has seen more */
@@ -133,7 +135,7 @@ TAILQ_HEAD(instance_list, instance);
 /* What somebody has told within a second: beyond a ceiling it is counted and not kept (error.c). */
 struct error_window {
 	uint64_t since_ms;
-	unsigned errors, notices;
+	unsigned errors, notices, alerts;
 };
 
 struct module {
@@ -145,8 +147,7 @@ struct module {
 	struct assignment *suspect;	/* the one suspect that is out, NULL none */
 	struct instance *host;		/* gets nothing new until it is idle for a suspect */
 	struct error_window told;	/* its errors */
-	uint32_t throttled_by;		/* instance that said THROTTLE, 0 none */
-	uint64_t throttled_until_ms;	/* custody clock */
+	uint64_t throttled_until_ms;	/* the latest of its instances' */
 };
 
 struct presented;
@@ -347,7 +348,7 @@ void error_hear(struct core *c, const struct instance *i, const struct message_e
 /* The broker's own error about a batch, linked to what is kept about it. */
 void error_of_batch(struct core *c, const struct route *r, const struct batch *b,
     enum error_code code);
-/* The same of an answer that speaks of a batch; it counts as the module's doing. */
+/* The same of an answer that speaks of a batch, as the module's doing; who refuses it counts it. */
 void error_of_answer(struct core *c, const struct instance *i, const struct message *m,
     enum error_code code);
 /* The window has room for another notification that is passed on. */
@@ -368,8 +369,8 @@ void flow_drained(struct core *c, struct route *r);
 void flow_recount(struct core *c, struct module *target);
 /* Batches that end in a second, of late. */
 double flow_drain_rate(const struct core *c, const struct route *r);
-/* THROTTLE from a target: its routes are pressed for throttle_timeout_ms, or until the same instance
- * says NONE. */
+/* THROTTLE from a target: its routes are pressed for throttle_timeout_ms, or until each instance that
+ * said so says NONE. */
 void flow_throttle(struct core *c, struct instance *i, bool on);
 /* Until when its target asked to be spared; 0: it did not. */
 uint64_t flow_throttled_until_ms(const struct core *c, const struct route *r);

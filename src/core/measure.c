@@ -16,6 +16,7 @@ static bool is_failure(enum journal_event event)
 	case JOURNAL_ACK_TIMEOUT:
 	case JOURNAL_PROCESS_TIMEOUT:
 	case JOURNAL_LOST:
+	case JOURNAL_CIRCUIT:
 	case JOURNAL_DEAD:
 		return true;
 	default:

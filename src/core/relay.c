@@ -114,13 +114,20 @@ static void owe(struct relay *y, struct instance *to)
 	mailbox_add(c, to, buf_bytes(&y->body), y->body.len);
 }
 
-/* One that is there, or else the latest that was: what any of a module may take goes to one. */
+/*
+ * What any of a module may take goes to one that is there, and rather to one that stays and for
+ * which it is kept: who asks for health alone reads no errors. Where none is there, to the latest
+ * that was.
+ */
 static struct instance *one_of(struct module *m)
 {
-	struct instance *i = TAILQ_FIRST(&m->connected), *next, *best = i;
+	struct instance *i, *next, *best = NULL;
 
-	if (best)
-		return best;
+	TAILQ_FOREACH(i, &m->connected, connected)
+		if (i->record.mailbox && !i->draining)
+			return i;
+	if (!TAILQ_EMPTY(&m->connected))
+		return TAILQ_FIRST(&m->connected);
 	HASH_ITER(by_id, m->instances, i, next)
 		if (i->record.mailbox && i->record.id_len > 0 &&
 		    (!best || i->record.last_used_ms > best->record.last_used_ms))
@@ -253,6 +260,20 @@ static void act(struct core *c, struct instance *i, const struct message_error_n
 	}
 }
 
+/* What a person is to look at is an alert though no error says what it is. */
+static void hear_nothing(struct core *c, const struct instance *i, enum action_required action)
+{
+	struct message_error e = {
+		.severity = SEVERITY_WARNING,
+		.recoverability = RECOVERABILITY_UNKNOWN,
+		.scope = SCOPE_MODULE,
+		.error_message = span_of("INVESTIGATE, without an error"),
+	};
+
+	core_make_uuid(c, &e.error_id);
+	error_hear(c, i, &e, action);
+}
+
 bool core_error_notification(struct core *c, struct instance *i, const struct message *m,
     const struct frame *frame, struct fault *f)
 {
@@ -270,6 +291,8 @@ bool core_error_notification(struct core *c, struct instance *i, const struct me
 	}
 	for (size_t k = 0; k < n->error_count; k++)
 		error_hear(c, i, &n->errors[k], n->action_required);
+	if (n->error_count == 0 && n->action_required == ACTION_INVESTIGATE)
+		hear_nothing(c, i, n->action_required);
 	pass_on(c, i, n, frame);
 	return true;
 }

@@ -105,6 +105,8 @@ static void keep_components(struct vitals *v, const struct message_health_respon
 {
 	size_t n = r->check_count < COMPONENTS_MAX ? r->check_count : COMPONENTS_MAX;
 
+	v->has_buffer_depth &= !v->tells_buffer_depth;	/* what it told last is told no more */
+	v->tells_buffer_depth = false;
 	free(v->components);
 	v->components = n ? xcalloc(n, sizeof *v->components) : NULL;
 	v->component_count = n;

@@ -1,16 +1,25 @@
 /* health.c - /health: PipelineHealthStatus (protocol.md section 11) as JSON, and its verdict */
 #include <stdio.h>
 
+#include "base/datetime.h"
 #include "core/checkup.h"
 #include "http/internal.h"
 
 /* Our own words: none has a quote or a backslash in it. */
 static void put_module(struct buf *body, const struct module_checkup *m, const char *before)
 {
-	char text[512];
-	int n = snprintf(text, sizeof(text),
-	    "%s\"%s\":{\"status\":\"%s\",\"why\":\"%s\",\"connected_instances\":%zu}", before,
-	    m->name, health_status_name(m->status), m->why, m->connected);
+	char text[512], seen[DATETIME_TEXT_LEN + 3] = "null";
+	int n;
+
+	if (m->last_seen_us != 0) {
+		char time[DATETIME_TEXT_LEN + 1];
+
+		datetime_format(m->last_seen_us, time);
+		snprintf(seen, sizeof(seen), "\"%s\"", time);
+	}
+	n = snprintf(text, sizeof(text), "%s\"%s\":{\"status\":\"%s\",\"why\":\"%s\","
+		     "\"last_seen\":%s,\"connected_instances\":%zu}", before, m->name,
+		     health_status_name(m->status), m->why, seen, m->connected);
 
 	buf_put(body, text, (size_t)n);
 }

@@ -389,7 +389,7 @@ static const struct metric metrics[] = {
 	  "Time in custody of the oldest batch, by why it does not move.", .samples = put_oldest },
 	{ "handoff_backpressure_active", METRIC_GAUGE, "1: the sources are told to slow down.",
 	  .route = pressed },
-	{ "handoff_route_paused", METRIC_GAUGE, "1: an operator has paused the route.",
+	{ "handoff_route_paused", METRIC_GAUGE, "1: paused until an operator resumes it.",
 	  .route = paused },
 	{ "handoff_unaccounted_records", METRIC_GAUGE,
 	  "Batches and letters that the counters cannot account for: anything but 0 is a fault.",

@@ -49,13 +49,13 @@ static void format_whole(uint64_t value, char *out)
 	*out = '\0';
 }
 
-/* Nine digits are enough for what is not whole. */
+/* Fifteen digits: what was decimal is so again, and a time since 1970 keeps its seconds. */
 static void format_value(double value, char out[PAGE_VALUE_BYTES])
 {
 	if (value >= 0 && value < 1e15 && (double)(uint64_t)value == value)
 		format_whole((uint64_t)value, out);
 	else
-		snprintf(out, PAGE_VALUE_BYTES, "%.9g", value);
+		snprintf(out, PAGE_VALUE_BYTES, "%.15g", value);
 }
 
 static void put_labels(struct page *p, const struct label labels[], const char *le)

@@ -90,8 +90,8 @@ static void harden(void)
  * Frames and LMDB's lists come and go in each turn: what glibc would give back to the kernel after
  * one and ask for again in the next stays with us, up to TRIM_BYTES.
  */
-#define MMAP_BYTES (8 * 1024 * 1024)
-#define TRIM_BYTES (16 * 1024 * 1024)
+#define MMAP_BYTES (32 * 1024 * 1024)
+#define TRIM_BYTES (64 * 1024 * 1024)
 
 static void tune_malloc(void)
 {

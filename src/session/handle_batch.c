@@ -12,6 +12,8 @@ void handle_batch(struct session *s, const struct message *m, struct frame *fram
 	const struct fault *f = &answer.fault;
 	if (f->code != INT_NONE)
 		core_note_refusal(s->all->core, f->code);
+	else if (answer.warning.code != INT_NONE)
+		core_note_error(s->all->core, answer.warning.code);
 	if (f->code != INT_NONE && log_allow("batch refused", 10))
 		log_warning("batch refused", "session=%u module=%s code=%s field=%s", s->id,
 		    s->module, error_code_info(f->code)->name,

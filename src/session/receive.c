@@ -20,6 +20,7 @@ static void refuse_length(struct session *s, uint32_t length)
 	fault_set(&f, INT_PROTOCOL_002, "", "at most %u bytes", longest_frame(s));
 	snprintf(found, sizeof found, "%u", length);
 	fault_found(&f, span_of(found));
+	core_note_refusal(s->all->core, f.code);
 	send_notification(s, NULL, &f, ACTION_NONE);
 	session_goodbye(s, GOODBYE_PROTOCOL_ERROR, LEAVE_LOST, 0, "frame longer than the limit");
 }

@@ -73,6 +73,7 @@ static void refuse_stranger(struct session *s, const char *why)
 		    log_quote(why, strlen(why)));
 	fault_set(&f, INT_AUTH_001, "", "a certificate of a declared module");
 	fault_found(&f, span_of(why));
+	core_note_refusal(s->all->core, f.code);
 	send_notification(s, NULL, &f, ACTION_NONE);
 	session_goodbye(s, GOODBYE_UNAUTHORIZED, LEAVE_LOST, 0,
 	    "the certificate maps to no module");

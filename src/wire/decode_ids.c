@@ -30,11 +30,14 @@ bool frame_header_ids(const uint8_t *body, size_t n, struct header_ids *ids)
 
 bool stored_error_next(const uint8_t *p, size_t n, size_t *at, struct stored_error *e)
 {
-	const uint8_t *here = p + *at;
+	const uint8_t *here;
 	struct item map, context;
 
 	*e = (struct stored_error){ 0 };
-	if (*at >= n || !item_take(&here, p + n, &map))
+	if (*at >= n)
+		return false;
+	here = p + *at;
+	if (!item_take(&here, p + n, &map))
 		return false;
 	*at = (size_t)(here - p);
 	e->severity = item_find_text(&map, "severity");

@@ -55,10 +55,10 @@ class Source(Actor):
         if self.chance.random() < 0.01:
             expected = spoil(message, self.chance.choice(("checksum", "count", "identity")))
         sent = Sent(message, expected)
+        if self.chance.random() < 0.002:
+            self.send_a_part(sent)      # and if that fails, the batch was never sent, by nobody
         if not expected and size <= 2000 and self.chance.random() < 0.15:
             self.lay_out(sent)
-        if self.chance.random() < 0.002:
-            self.send_a_part(sent)
         self.send_batch(sent, "alpha-beta")
 
     def lay_out(self, sent):

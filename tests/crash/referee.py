@@ -29,10 +29,11 @@ STOP_SECONDS = PATIENCE_SECONDS / 8 + 3
 class NamedDeath:
     """A life of the broker that is to end at one of these points, by its own hand."""
 
-    def __init__(self, broker, chance, kind, name=None):
+    def __init__(self, broker, chance, kind, name=None, misses=0):
+        """Half as many passages are waited for after each miss, when they did not come in time."""
         self.broker = broker
         self.name = name or chance.choice(list(kind))
-        self.passage = chance.randrange(1, kind[self.name][1] + 1)
+        self.passage = chance.randrange(1, max(kind[self.name][1] >> misses, 1) + 1)
 
     def spawn(self):
         usual = self.broker.program
@@ -60,6 +61,7 @@ class Referee:
         self.kills = 0
         self.counts = collections.Counter()     # how lives ended
         self.points = collections.Counter()     # which named points were died at
+        self.misses = collections.Counter()     # which were not passed in time
         self.wanted = self.shuffle_points()     # those that have not had their turn
         self.has_had_all = not FAILPOINTS
 
@@ -137,7 +139,7 @@ class Referee:
 
     def die_at(self, kind, name):
         """Recovery dies up to five times in a row. False when the point was not passed in time."""
-        death = NamedDeath(self.broker, self.chance, kind, name)
+        death = NamedDeath(self.broker, self.chance, kind, name, self.misses[name])
         for _ in range(self.chance.randrange(1, 6) if kind is points.START else 1):
             death.spawn()
             if kind is points.STOP:
@@ -154,6 +156,7 @@ class Referee:
             time.sleep(0.005)
         if self.broker.is_running():
             self.kill("at random")
+            self.misses[death.name] += 1
             return False
         death.check()
         self.kills += 1

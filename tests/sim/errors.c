@@ -10,6 +10,7 @@
  */
 #define WINDOW_MS 1000
 #define NOTICES_PER_SECOND 100
+#define ALERTS_PER_SECOND 100		/* beyond the ceiling of errors */
 #define BROKER MODULES_MAX		/* among the windows */
 
 static struct heard rows[HEARD_MAX];
@@ -47,10 +48,26 @@ static void doubt_own(struct world *w)
 		rows[n].doubtful |= rows[n].module == NOBODY;
 }
 
+bool errors_is_alert(const struct heard *h)
+{
+	return h->severity == SEVERITY_CRITICAL || h->action == ACTION_INVESTIGATE;
+}
+
+/* A flood of what is usual hides nothing that a person has to see. */
+static bool is_kept(struct world *w, int who, const struct heard *h)
+{
+	struct told_window *t = window_of(w, who);
+
+	if (t->errors++ < w->plan.core.max_error_rate)
+		return true;
+	w->model.heard_varies |= who == BROKER;
+	return errors_is_alert(h) && t->alerts++ < ALERTS_PER_SECOND;
+}
+
 static void add(struct world *w, int who, const struct heard *h)
 {
 	struct model *m = &w->model;
-	bool kept = window_of(w, who)->errors++ < w->plan.core.max_error_rate;
+	bool kept = is_kept(w, who, h);
 
 	m->errors_tried++;
 	m->heard_due += kept;
@@ -62,7 +79,7 @@ static void add(struct world *w, int who, const struct heard *h)
 	rows[m->heard_top].at_ms = w->now_ms;
 	rows[m->heard_top].doubtful = w->plan.troubles[TROUBLE_FULL_STORE];
 	m->heard_top++;
-	if (!kept)
+	if (m->heard_varies)
 		doubt_own(w);
 }
 
@@ -108,6 +125,23 @@ void errors_hear(struct world *w, int module, int party, const struct message_er
 	struct heard h = heard_of(w, module, party, e);
 
 	h.action = action;
+	w->model.errors_counted++;
+	add(w, module, &h);
+}
+
+void errors_hear_none(struct world *w, int module, int party)
+{
+	struct heard h = {
+		.module = module,
+		.instance = party_number(w, party),
+		.severity = SEVERITY_WARNING,
+		.recoverability = RECOVERABILITY_UNKNOWN,
+		.scope = SCOPE_MODULE,
+		.action = ACTION_INVESTIGATE,
+		.is_made = true,
+	};
+
+	w->model.errors_counted++;
 	add(w, module, &h);
 }
 
@@ -127,6 +161,7 @@ void errors_hear_answer(struct world *w, int module, int party, int parcel,
 		struct heard h = heard_of(w, module, party, &a->errors[n]);
 
 		about(w, &h, parcel);
+		w->model.errors_counted++;
 		add(w, module, &h);
 	}
 }
@@ -152,6 +187,7 @@ void errors_make(struct world *w, int parcel, enum error_code code)
 	struct heard h = own(code);
 
 	about(w, &h, parcel);
+	w->model.errors_counted++;
 	add(w, BROKER, &h);
 }
 
@@ -213,6 +249,6 @@ void errors_recover(struct world *w)
 	struct model *m = &w->model;
 
 	memset(m->windows, 0, sizeof m->windows);
-	m->errors_tried = m->errors_found = m->errors_lost = m->refusals = 0;
+	m->errors_tried = m->errors_found = m->errors_lost = m->errors_counted = 0;
 	m->recent_count = 0;
 }

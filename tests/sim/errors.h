@@ -9,6 +9,8 @@
 /* A module has told of it, with an action; in an answer about the parcel. */
 void errors_hear(struct world *w, int module, int party, const struct message_error *e,
     enum action_required action);
+/* INVESTIGATE, without an error: what a person is to look at is one. */
+void errors_hear_none(struct world *w, int module, int party);
 void errors_hear_answer(struct world *w, int module, int party, int parcel,
     const struct message_ack *a);
 /* The broker makes one itself: about a batch; as it refuses an answer (INT_DELIVERY_005). */
@@ -18,6 +20,7 @@ void errors_refuse_answer(struct world *w, int module, int party, const struct m
 bool errors_may_be_told(struct world *w, int module);
 void errors_recover(struct world *w);
 struct heard *errors_row(int n);
+bool errors_is_alert(const struct heard *h);
 /* So many have been told that it is enough for a seed. */
 bool errors_are_many(const struct world *w);
 /* The broker's own about a batch that ended so; NULL: it is not kept any more. */

@@ -183,6 +183,8 @@ static bool is_number(struct span text, uint64_t *number)
 static void learn_parts(struct signs *s, const struct component_health *parts, int n)
 {
 	s->parts = n < COMPONENTS_MAX ? n : COMPONENTS_MAX;
+	if (s->tells_depth)		/* what it told last is told no more */
+		s->has_depth = s->tells_depth = false;
 	for (int k = 0; k < s->parts; k++)
 		if (span_is(parts[k].name, "output_buffer"))
 			s->has_depth = s->tells_depth = is_number(parts[k].message, &s->depth);

@@ -70,6 +70,7 @@ struct heard {
 	enum scope scope;
 	enum action_required action;
 	bool doubtful;			/* it may not have been kept */
+	bool is_made;			/* of a message without errors: its id is drawn */
 	bool has_batch;
 	struct uuid batch_id, error_id;	/* the broker's: looked up */
 	char code[ERROR_CODE_MAX + 1], correlation[RECORD_CORRELATION_MAX + 1];
@@ -80,7 +81,7 @@ struct heard {
 /* What was told in the running second. */
 struct told_window {
 	uint64_t since_ms;
-	unsigned errors, notices;
+	unsigned errors, notices, alerts;
 };
 
 /* Who has sent a batch: for errors that name no more than its correlation_id. */
@@ -188,18 +189,22 @@ struct model {
 	struct flood_count floods[ROUTES_MAX][FLOOD_COUNTS];
 	bool halted[ROUTES_MAX];	/* paused by its target */
 	uint64_t throttled_until_ms[MODULES_MAX];	/* not durable either */
-	uint32_t throttled_by[MODULES_MAX];
+	struct throttle {
+		uint64_t until_ms;
+		uint32_t number;	/* the instance's; another is not it */
+	} throttles[PARTIES_MAX];
 	struct recent recents[RECENT_MAX];
 	int recent_count;
 	/* heard[first..top) are in the error queue, in the order of their numbers (errors.c) */
 	int heard_first, heard_top, heard_numbered;
-	int heard_due;			/* so many of the new ones must be found */
+	int heard_due;			/* so many of the new ones must be found, */
+	bool heard_varies;		/* or some others of them */
 	uint64_t last_error;		/* the highest number that was found */
 	uint64_t alerts[ALERTS_MAX];	/* numbers, rising */
 	int alert_count;
 	struct told_window windows[MODULES_MAX + 1];	/* not durable; the last is the broker's */
 	struct second minute[60];	/* not durable */
-	uint64_t errors_tried, errors_found, errors_lost, refusals;	/* since the start */
+	uint64_t errors_tried, errors_found, errors_lost, errors_counted;	/* since the start */
 };
 
 #endif

@@ -126,7 +126,7 @@ bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	frame_unref(f);
 	if (v.status == ACK_REJECTED && !v.duplicate) {	/* as who answers it does */
 		core_note_refusal(w->core, v.code);
-		w->model.refusals++;
+		w->model.errors_counted++;
 	}
 	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel,
 	    flaw, ack_status_name(v.status), v.duplicate, v.code);

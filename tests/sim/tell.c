@@ -11,7 +11,7 @@ bool tell_is_throttled(const struct world *w, int route)
 void tell_recover(struct world *w)
 {
 	memset(w->model.throttled_until_ms, 0, sizeof w->model.throttled_until_ms);
-	memset(w->model.throttled_by, 0, sizeof w->model.throttled_by);
+	memset(w->model.throttles, 0, sizeof w->model.throttles);
 }
 
 /* --- whose batch it is ------------------------------------------------------------------------ */
@@ -101,15 +101,22 @@ static void owe(struct hearing *k, int party)
 		o->doubtful = w->plan.troubles[TROUBLE_FULL_STORE];
 }
 
-/* The first that came of those that are there. */
-static int first_connected(const struct world *w, int module)
+/*
+ * The first that came of those that are there: rather one that stays and for which it is kept. With
+ * any: of all.
+ */
+static int first_connected(const struct world *w, int module, bool any)
 {
 	const struct connection *c;
 
-	TAILQ_FOREACH(c, &w->connections, next)
-		if (c->actor->module == module && w->model.parties[c->party].connected)
+	TAILQ_FOREACH(c, &w->connections, next) {
+		const struct party *y = &w->model.parties[c->party];
+
+		if (c->actor->module == module && y->connected &&
+		    (any || (y->mailbox && !y->draining)))
 			return c->party;
-	return NOBODY;
+	}
+	return any ? NOBODY : first_connected(w, module, true);
 }
 
 static int latest(const struct world *w, int module)
@@ -131,7 +138,7 @@ static int latest(const struct world *w, int module)
 /* What any instance may hear goes to one that is there, or else to the latest that was. */
 static void owe_one(struct hearing *k, int module)
 {
-	int party = first_connected(k->w, module);
+	int party = first_connected(k->w, module, false);
 
 	owe(k, party == NOBODY ? latest(k->w, module) : party);
 }
@@ -199,20 +206,42 @@ static void halt(struct world *w, int module)
 			w->model.paused[r] = w->model.halted[r] = true;
 }
 
+/* Until when the instances of the module that are still known have asked to be spared. */
+static uint64_t latest_throttle_ms(struct world *w, int module)
+{
+	uint64_t latest_ms = 0;
+
+	for (int n = 0; n < w->party_count; n++) {
+		const struct throttle *t = &w->model.throttles[n];
+
+		if (w->model.parties[n].known && w->model.parties[n].module == module &&
+		    t->number == party_number(w, n) && t->until_ms > w->now_ms &&
+		    t->until_ms > latest_ms)
+			latest_ms = t->until_ms;
+	}
+	return latest_ms;
+}
+
+static void expect_throttle(struct world *w, const struct actor *a, bool on)
+{
+	struct throttle *t = &w->model.throttles[a->party];
+	uint64_t *until_ms = &w->model.throttled_until_ms[a->module];
+
+	if (on) {
+		*until_ms = w->now_ms + w->plan.core.throttle_timeout_ms;
+		*t = (struct throttle){ *until_ms, party_number(w, a->party) };
+	} else if (t->until_ms && t->number == party_number(w, a->party)) {
+		t->until_ms = 0;
+		*until_ms = latest_throttle_ms(w, a->module);
+	}
+}
+
 static void expect_action(struct world *w, const struct actor *a, enum action_required action)
 {
-	uint32_t number = party_number(w, a->party);
-	struct model *m = &w->model;
-
 	if (action == ACTION_HALT)
 		halt(w, a->module);
-	if (action == ACTION_THROTTLE) {
-		m->throttled_until_ms[a->module] = w->now_ms + w->plan.core.throttle_timeout_ms;
-		m->throttled_by[a->module] = number;
-	} else if (action == ACTION_NONE && m->throttled_by[a->module] == number) {
-		m->throttled_until_ms[a->module] = 0;
-		m->throttled_by[a->module] = 0;
-	}
+	if (action == ACTION_THROTTLE || action == ACTION_NONE)
+		expect_throttle(w, a, action == ACTION_THROTTLE);
 }
 
 static void expect(struct world *w, const struct actor *a, int parcel,
@@ -222,6 +251,8 @@ static void expect(struct world *w, const struct actor *a, int parcel,
 		return;
 	for (size_t e = 0; e < n->error_count; e++)
 		errors_hear(w, a->module, a->party, &n->errors[e], n->action_required);
+	if (n->error_count == 0 && n->action_required == ACTION_INVESTIGATE)
+		errors_hear_none(w, a->module, a->party);
 	expect_notices(w, a, parcel, n, f);
 }
 
@@ -246,7 +277,7 @@ static void tell(struct world *w, struct actor *a, const struct tale *t)
 			broke(w, "an error notification meets error %d", fault.code);
 		w->model = before;	/* what it asks for is done all the same */
 		core_note_refusal(w->core, fault.code);
-		w->model.refusals++;
+		w->model.errors_counted++;
 	}
 	frame_unref(f);
 	check_touched(w);

@@ -3,8 +3,9 @@ to what waits for it."""
 
 import time
 
-from case import Case, summary
+from case import Case, authority, summary
 from ctl import ADMIN, Ctl
+from program import Program
 
 QUICK = "retry_delay_ms = 300 backoff_multiplier = 1.0 max_retries = 2"
 
@@ -222,6 +223,26 @@ class Sources(Circuits):
         gamma.expect_none("CIRCUIT_STATE_CHANGE")
 
 
+class Library(Circuits):
+    def test_a_program_is_told_of_each_change_and_of_what_is_open_when_it_comes(self):
+        self.start(reset_ms=60000)
+        early = self.run_program()
+        early.wait_for_count("state", 2)	# connecting, connected
+        self.open()
+        late = self.run_program()
+        late.wait_for_count("circuit", 1)
+        Ctl(self.broker).ask("circuits", "close", "alpha-beta")
+        for program in (early, late):
+            program.wait_for_count("circuit", 2)
+            self.assertEqual(program.said("circuit"),
+                             ["alpha-beta CLOSED OPEN", "alpha-beta OPEN CLOSED"])
+
+    def run_program(self):
+        program = Program(self.broker.address, authority().module("ALPHA"), ["health", "ALPHA"])
+        self.addCleanup(program.kill)
+        return program
+
+
 class Operators(Circuits):
     def start(self, **more):
         super().start(**more)
@@ -239,6 +260,30 @@ class Operators(Circuits):
         told = self.ctl.ask("explain", batches[0]["metadata"]["batch_id"])
         self.assertIn(told["reason"], ("CIRCUIT_OPEN", "BACKOFF"))
         self.assertIn("CIRCUIT_OPEN", [p["problem"] for p in self.ctl.ask("status")["problems"]])
+        self.assertEqual((row["opened_by"], row["reason"]), (None, None))
+
+    def test_what_waits_is_told_that_a_batch_is_tried_then_and_now(self):
+        self.start(reset_ms=60000)
+        self.open()
+        waiting = self.alpha.hand_over()["metadata"]["batch_id"]
+        told = self.ctl.ask("explain", waiting)
+        self.assertIn("left alone until then: one batch is tried", told["next"])
+        self.assertIn("until", told)
+        self.ctl.ask("circuits", "open", "alpha-beta", "--reason", "BETA moves")
+        told = self.ctl.ask("explain", waiting)
+        self.assertRegex(told["next"], "^nothing, until circuit alpha-beta is closed: "
+                                       ".* opened it: BETA moves$")
+        self.assertNotIn("until", told)
+
+    def test_what_waits_is_told_of_a_probe_that_is_out(self):
+        self.start(reset_ms=150)
+        self.open()
+        self.alpha.hand_over()
+        self.changes(self.beta, "OPEN", "HALF_OPEN")
+        probe = self.beta.delivery().batch_id
+        waiting = self.alpha.hand_over()["metadata"]["batch_id"]
+        self.assertNotEqual(probe, waiting)
+        self.assertIn("another batch is being tried", self.ctl.ask("explain", waiting)["next"])
 
     def test_a_person_opens_and_closes_it(self):
         self.start()

@@ -6,6 +6,7 @@ import re
 from broker import ROOT
 from case import messages, summary
 from ctl import ADMIN, Ctl
+from http_look import Looker
 from look_case import LookCase
 
 
@@ -63,6 +64,18 @@ class Upstream(Flow):
         heard = [client.heard("ERROR_NOTIFICATION") for client in (self.alpha, other)]
         self.assertEqual(sum(map(len, heard)), 1)
 
+    def test_who_keeps_no_mailbox_gets_it_only_where_nobody_else_is(self):
+        self.alpha.close()
+        self.let_the_broker_notice()
+        probe = self.module(self.broker, "ALPHA", 0, mailbox=False)
+        beta = self.beta()
+        beta.notify(self.error(code="TO_ONE"))
+        probe.notified("TO_ONE")
+        alpha = self.module_again(self.broker, self.alpha)
+        beta.notify(self.error(code="TO_ANOTHER"))
+        alpha.notified("TO_ANOTHER")
+        probe.expect_none("ERROR_NOTIFICATION")
+
     def test_it_waits_for_one_that_is_away_and_outlives_a_kill(self):
         batch = self.alpha.hand_over()
         self.alpha.close()
@@ -107,6 +120,17 @@ class Acted(Flow):
         beta.notify(self.error(code="COOL"))
         self.alpha.pressure("DEACTIVATE", "alpha-beta")
 
+    def test_of_several_that_say_throttle_each_has_to_say_none(self):
+        beta, other = self.beta(), self.beta(instance_id="b2")
+        for client in (beta, other):
+            client.notify(self.error(code="HOT"), action="THROTTLE")
+        self.alpha.pressure("ACTIVATE", "alpha-beta")
+        other.notify(self.error(code="COOL"))
+        self.alpha.barrier()
+        self.alpha.expect_none("BACKPRESSURE")
+        beta.notify(self.error(code="COOL"))
+        self.alpha.pressure("DEACTIVATE", "alpha-beta")
+
     def test_halt_stops_all_routes_to_the_module_until_a_person_says_why(self):
         beta, other = self.beta(), self.module(self.broker, "ALPHA", 0)
         beta.notify(self.error(code="ON_FIRE", error_message="smoke\x1b[2J"), action="HALT")
@@ -144,6 +168,9 @@ class Acted(Flow):
         self.assertIn("ALERTS", [p["problem"] for p in self.ctl.ask("status")["problems"]])
         self.broker.restart()
         strange = self.errors("--investigate")[0]["number"]
+        for wrong in ("STRANGE", 0):
+            self.ctl.say("errors", "acknowledge", strange, wrong, status=2)
+        self.assertEqual(self.codes("--investigate"), ["STRANGE"])
         self.ctl.ask("errors", "acknowledge", strange, "--reason", "looked at")
         self.ctl.say("errors", "acknowledge", strange, status=1)
         self.assertEqual(self.codes("--alerts"), ["BROKEN"])
@@ -151,10 +178,31 @@ class Acted(Flow):
         self.assertNotIn("ALERTS", [p["problem"] for p in self.ctl.ask("status")["problems"]])
         self.assertEqual(len(self.errors()), 3)
 
+    def test_investigate_without_an_error_is_an_alert_as_well(self):
+        self.beta().notify(action="INVESTIGATE")
+        self.assertEqual(self.alpha.expect("ERROR_NOTIFICATION")["action_required"], "INVESTIGATE")
+        alert = self.errors("--alerts")[0]
+        self.assertEqual((alert["module"], alert["code"], alert["message"]),
+                         ("BETA", None, "INVESTIGATE, without an error"))
+        problems = {p["problem"]: p["text"] for p in self.ctl.ask("status")["problems"]}
+        self.assertIn("the newest one of BETA", problems["ALERTS"])
+        self.ctl.ask("errors", "acknowledge", alert["number"])
+        self.assertEqual(self.errors("--alerts"), [])
+
     def test_a_batch_goes_on_while_a_pipeline_error_is_critical(self):
         beta = self.beta()
         beta.notify(self.error(code="BROKEN", severity="CRITICAL", scope="PIPELINE"))
         beta.finish(beta.delivery(self.alpha.hand_over()))
+
+
+class Flooded(Flow):
+    top_level = {"max_error_rate": 10}
+
+    def test_a_flood_hides_no_alert(self):
+        usual = [self.error(code="USUAL")] * 20
+        self.beta().notify(*usual, self.error(code="BROKEN", severity="CRITICAL"), *usual)
+        self.assertEqual(self.codes("--alerts"), ["BROKEN"])
+        self.assertEqual(len(self.errors()), 11)
 
 
 class ThrottleDecays(Flow):
@@ -287,8 +335,9 @@ class Kept(Flow):
         self.ctl.say("errors", "show", 999, status=1)
 
     def test_a_late_answer_and_a_deadline_are_errors_of_the_broker(self):
-        broker = self.start_broker(ADMIN + 'route "alpha-beta" { ack_timeout_ms = 100 '
-                                   'retry_delay_ms = 20 max_retries = 0 }')
+        looker = Looker()
+        broker = self.start_broker(ADMIN + looker.settings + 'route "alpha-beta" { '
+                                   'ack_timeout_ms = 100 retry_delay_ms = 20 max_retries = 0 }')
         ctl = Ctl(broker)
         alpha, beta = self.module(broker, "ALPHA", 0), self.module(broker, "BETA")
         batch = alpha.hand_over()
@@ -300,6 +349,10 @@ class Kept(Flow):
         listed = ctl.ask("errors", "--batch", delivery.batch_id)["errors"]
         self.assertEqual([e["code"] for e in listed],
                          ["INT_DELIVERY_005", "INT_DELIVERY_002", "INT_DELIVERY_001"])
+        page = looker.page()
+        for code, severity in (("001", "WARNING"), ("002", "ERROR"), ("005", "WARNING")):
+            self.assertEqual(page["integration_errors_total", {
+                "code": "INT_DELIVERY_" + code, "severity": severity}], 1, code)
 
     def test_help_explains_every_code(self):
         with open(os.path.join(ROOT, "man", "handoff-protocol.7")) as page:

@@ -171,6 +171,10 @@ class TheLibraryAnswers(Health):
         self.run_program("ALPHA", "source", 4)
         self.until("ALPHA", lambda h: self.checks(h).get("output_buffer") == ("HEALTHY", "3"))
 
+    def test_what_the_caller_holds_back_is_added(self):
+        self.run_program("ALPHA", "health", "ALPHA", "output_buffer", 0, 7)
+        self.until("ALPHA", lambda h: self.checks(h).get("output_buffer") == ("HEALTHY", "7"))
+
     def test_with_what_the_caller_says_of_its_parts(self):
         program = self.run_program("GAMMA", "health", "GAMMA", "database", 1, "slow: ä",
                                    "disk", 0, "", instance="g1")
@@ -230,6 +234,20 @@ class TheCommandAsks(Tools):
         self.assert_status(self.health(broker, "--no-such-option"), 3)
         broker.stop()
         self.assert_status(self.health(broker, "--connect-timeout", 300), 3)
+
+    def test_several_that_ask_at_the_same_time_are_all_answered(self):
+        broker = self.start_broker(**SLOW)
+        commands = [self.start(broker, "ALPHA", "health", "--connect-timeout", 60000)
+                    for _ in range(8)]
+        for command in commands:
+            command.status = command.wait()
+            self.assert_status(command, 0)
+
+    def test_it_takes_nobodys_place(self):
+        broker = self.start_broker(**SLOW)
+        worker = self.module(broker, "ALPHA", instance_id="worker")
+        self.assert_status(self.health(broker, HANDOFF_INSTANCE="worker"), 0)
+        worker.hand_over()
 
     def test_asking_over_and_over_leaves_one_instance_behind(self):
         broker = self.start_broker(ADMIN, **SLOW)

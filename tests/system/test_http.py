@@ -372,7 +372,10 @@ class Health(Http):
         alpha.hand_over()
         answer = self.looker.get("/health")     # BETA is away, and there is work for it
         self.assertEqual((answer.status, answer.json()["overall_status"]), (200, "DEGRADED"))
-        self.assertEqual(answer.json()["module_statuses"]["BETA"]["connected_instances"], 0)
+        modules = answer.json()["module_statuses"]
+        self.assertEqual((modules["BETA"]["connected_instances"], modules["BETA"]["last_seen"]),
+                         (0, None))
+        self.assertRegex(modules["ALPHA"]["last_seen"], r"^20\d\d-\d\d-\d\dT[\d:]+\.\d{6}Z$")
 
     def test_an_unhealthy_module_is_503_and_its_buffer_is_told(self):
         self.start(health_check_interval_ms=200)
@@ -385,6 +388,30 @@ class Health(Http):
         self.assertEqual((answer.status, answer.json()["overall_status"],
                           answer.json()["module_statuses"]["BETA"]["status"]),
                          (503, "UNHEALTHY", "UNHEALTHY"))
+        beta.answer_check(beta.check())         # it tells no depth any more
+        self.assertNotIn(("beta_output_buffer_depth", ()), self.looker.page().samples)
+
+    def test_errors_that_end_a_connection_are_counted_as_well(self):
+        self.start()
+        self.assert_refused_connection(lambda: self.connect(
+            self.broker, "ALPHA", credentials=authority().module("NOBODY")))
+        alpha = self.module(self.broker, "ALPHA")
+        alpha.send_bytes(b"\xff\xff\xff\xff")
+        self.assert_ends_with_goodbye(alpha, "PROTOCOL_ERROR", "INT_PROTOCOL_002")
+        self.wait_for("not counted", lambda page: all(page[
+            "integration_errors_total", {"code": code, "severity": severity}] == 1
+            for code, severity in (("INT_AUTH_001", "CRITICAL"), ("INT_PROTOCOL_002", "ERROR"))))
+
+    def test_a_gap_is_a_warning_or_a_refusal_by_its_route(self):
+        self.start('route "beta-gamma" { ordered = true }')
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA", 0)
+        for client in (alpha, beta):
+            client.hand_over(sequence_number=1)
+            batch = client.send(client.batch(sequence_number=3))
+            self.assertEqual(client.answer_to(batch).code, "INT_BATCH_004")
+        page, counted = self.looker.page(), "integration_errors_total"
+        for severity in ("WARNING", "ERROR"):
+            self.assertEqual(page[counted, {"code": "INT_BATCH_004", "severity": severity}], 1)
 
     def test_errors_are_counted_by_code(self):
         self.start()
@@ -422,6 +449,19 @@ class Circuits(Http):
         waits = {"route": "alpha-beta", "reason": "CIRCUIT_OPEN"}
         self.wait_for("no batch waits for it", lambda page: waits in
                       [labels for labels, _ in page.all("handoff_oldest_batch_age_seconds")])
+
+    def test_a_failure_that_cost_no_attempt_is_recovered_from_as_well(self):
+        self.start('route "alpha-beta" { retry_delay_ms = 10 }', circuit_failure_threshold=2,
+                   circuit_reset_timeout_ms=300)
+        alpha, beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+        deliveries = [beta.delivery(alpha.hand_over()) for _ in range(3)]
+        for delivery in deliveries:     # the circuit is open when the last one fails
+            beta.reject(delivery)
+        for _ in deliveries:
+            beta.finish(beta.delivery())
+        page, route = self.looker.page(), {"route": "alpha-beta"}
+        self.assertEqual((page["integration_retries_total", route],
+                          page["integration_error_recovery_duration_seconds_count", route]), (2, 3))
 
 
 class Full(Http):

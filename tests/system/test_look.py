@@ -1,7 +1,9 @@
 """test_look.py - handoffctl status, routes, clients, batches, shape, journal: what there is."""
 
 import os
+import re
 
+from broker import ROOT
 from case import messages
 from look_case import LookCase
 
@@ -68,6 +70,30 @@ class Status(Look):
         for _ in range(4):
             beta.reject(beta.delivery(), "PERMANENT")
         self.assertEqual(self.problems(), {("DEAD_LETTERS", "alpha-beta")})
+
+
+class Manual(Look):
+    """The words of closed lists stand in handoffctl(8), where somebody looks for them."""
+
+    def listed(self, before):
+        with open(os.path.join(ROOT, "man", "handoffctl.8")) as file:
+            text = file.read().split(before, 1)[1].split("\n.El", 1)[0]
+        return {word for line in re.findall(r"^\.It Cm (.+)$", text, re.MULTILINE)
+                for word in line.split(" , ")}
+
+    def written(self, name, pattern):
+        with open(os.path.join(ROOT, "src", name)) as file:
+            return set(re.findall(pattern, file.read()))
+
+    def test_why_a_batch_does_not_move(self):
+        reasons = self.listed("The reasons are")
+        self.assertEqual(reasons, self.written("core/reason.c", r'\[REASON_\w+\] = "(\w+)"'))
+        for reason in reasons - {"NONE"}:
+            self.ctl.ask("batches", "--reason-code", reason)
+
+    def test_what_is_wrong(self):
+        written = self.written("admin/cmd_status.c", r'"([A-Z_]{4,})"')
+        self.assertEqual(self.listed(".It Ic status"), written | {"UNHEALTHY", "DEGRADED"})
 
 
 class Routes(Look):

@@ -290,7 +290,7 @@ class Terminal(Tools):
         shown = b""
         beta = self.module(broker, "BETA")
         delivery = beta.delivery()
-        while b"under way" not in shown and "--quiet" not in arguments:
+        while b"10 records, 1 batches" not in shown and "--quiet" not in arguments:
             shown += os.read(ours, 4096)
         beta.reject(delivery, "PERMANENT", error_message="bell \x07 \x1b[31m")
         while True:

@@ -1,4 +1,5 @@
 /* health.c - handoff health: asks the broker how it does, as a module, and ends with the verdict */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #define TIMEOUT_MS 5000
 #define STATUS_UNHEALTHY 2
 #define STATUS_UNKNOWN 3	/* of everything that is no verdict */
+#define ASK_AGAIN (-2)		/* another on this machine asks, and has taken our name */
+#define PAUSE_MS 200		/* the most between two questions then */
 #define TEXT_SIZE 1100		/* a name or a message, escaped */
 
 static struct common common;
@@ -39,6 +42,7 @@ static const struct usage usage = {
 		 "--connect-timeout, here 5000 ms unless it is given, or the question was wrong.\n",
 	.options = health_options,
 	.common = &common,
+	.no_instance = true,	/* in a container it is the worker's, who would be cut off */
 };
 
 /* --- what is printed ------------------------------------------------------------------------- */
@@ -142,15 +146,20 @@ static int on_event(struct connection *c, const struct handoff_event *e, enum ha
 		return show(e->health);
 	if (e->type == HANDOFF_EVENT_ERRORS)
 		return STATUS_UNKNOWN;	/* told already: a broker that knows no health checks */
-	if (e->type == HANDOFF_EVENT_STATE && e->state == HANDOFF_CONNECTED &&
-	    handoff_health_ask(c->client, check) != 0)
-		return STATUS_UNKNOWN;
+	/* where it is not connected any more, another event says so */
+	if (e->type == HANDOFF_EVENT_STATE && e->state == HANDOFF_CONNECTED)
+		(void)handoff_health_ask(c->client, check);
 	return -1;
 }
 
-static int ask(struct connection *c, enum handoff_check check)
+static bool is_replaced(const struct connection *c)
 {
-	const int64_t until_ms = clock_monotonic_ms() + (int64_t)common.connect_timeout_ms;
+	return handoff_state(c->client) == HANDOFF_ENDED &&
+	    handoff_end(c->client) == HANDOFF_END_REPLACED;
+}
+
+static int ask(struct connection *c, enum handoff_check check, int64_t until_ms)
+{
 	const struct handoff_event *e;
 	int status;
 
@@ -160,6 +169,8 @@ static int ask(struct connection *c, enum handoff_check check)
 			if (status >= 0)
 				return status;
 		}
+		if (is_replaced(c) && clock_monotonic_ms() < until_ms)
+			return ASK_AGAIN;
 		if (connection_status(c) >= 0)
 			return STATUS_UNKNOWN;
 		const int64_t left_ms = until_ms - clock_monotonic_ms();
@@ -170,19 +181,6 @@ static int ask(struct connection *c, enum handoff_check check)
 		}
 		connection_wait(c, NULL, 0, (int)left_ms, NULL);
 	}
-}
-
-static bool read_check(enum handoff_check *check)
-{
-	static const char *const names[] = { "liveness", "readiness", "detailed" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(options.check, names[i]) == 0) {
-			*check = (enum handoff_check)i;
-			return true;
-		}
-	complain("--check: \"%s\" is none of liveness, readiness, detailed", options.check);
-	return false;
 }
 
 /*
@@ -200,10 +198,39 @@ static const char *instance_id(void)
 	return id;
 }
 
+/* Several that ask at the same time replace each other: they wait differently long. */
+static int ask_until_answered(enum handoff_check check)
+{
+	struct connection_wishes wishes = { .instance = instance_id() };
+	const int64_t until_ms = clock_monotonic_ms() + (int64_t)common.connect_timeout_ms;
+	struct connection c = { 0 };
+	int status;
+
+	for (int n = 1;; n++) {
+		status = connection_open(&c, &common, &wishes) < 0 ? ask(&c, check, until_ms)
+								   : STATUS_UNKNOWN;
+		connection_close(&c);
+		if (status != ASK_AGAIN)
+			return status;
+		(void)poll(NULL, 0, 1 + (getpid() % 97 * n + n) % PAUSE_MS);
+	}
+}
+
+static bool read_check(enum handoff_check *check)
+{
+	static const char *const names[] = { "liveness", "readiness", "detailed" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(options.check, names[i]) == 0) {
+			*check = (enum handoff_check)i;
+			return true;
+		}
+	complain("--check: \"%s\" is none of liveness, readiness, detailed", options.check);
+	return false;
+}
+
 int cmd_health(int argc, char **argv)
 {
-	struct connection c = { 0 };
-	struct connection_wishes wishes = { .instance = instance_id() };
 	enum handoff_check check;
 	int status = options_read(&usage, argc, argv, NULL, NULL);
 
@@ -214,7 +241,5 @@ int cmd_health(int argc, char **argv)
 	if (common.connect_timeout_ms == 0)
 		common.connect_timeout_ms = TIMEOUT_MS;
 	tls_init();
-	status = connection_open(&c, &common, &wishes) < 0 ? ask(&c, check) : STATUS_UNKNOWN;
-	connection_close(&c);
-	return status;
+	return ask_until_answered(check);
 }

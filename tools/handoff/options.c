@@ -197,7 +197,7 @@ static void fall_back(const char **to, const char *name)
 }
 
 /* What the command line did not say. There, --certs wins over the environment's file names. */
-static void read_environment(struct common *c)
+static void read_environment(struct common *c, bool instance)
 {
 	if (c->certs == NULL) {
 		fall_back(&c->ca, "HANDOFF_CA");
@@ -207,7 +207,8 @@ static void read_environment(struct common *c)
 	}
 	fall_back(&c->broker, "HANDOFF_BROKER");
 	fall_back(&c->module, "HANDOFF_MODULE");
-	fall_back(&c->instance, "HANDOFF_INSTANCE");
+	if (instance)
+		fall_back(&c->instance, "HANDOFF_INSTANCE");
 }
 
 int options_read(const struct usage *u, int argc, char **argv, char **words, int *word_count)
@@ -240,7 +241,7 @@ int options_read(const struct usage *u, int argc, char **argv, char **words, int
 	report_set_quiet(from_user.quiet);
 	report_set_verbose(from_user.verbose);
 	if (u->common != NULL) {
-		read_environment(&from_user);
+		read_environment(&from_user, !u->no_instance);
 		*u->common = from_user;
 	}
 	return -1;

@@ -42,6 +42,7 @@ struct usage {
 	const char *about;		/* what it does, lines that end with \n */
 	const struct option *options;
 	struct common *common;		/* NULL: takes none of these */
+	bool no_instance;		/* HANDOFF_INSTANCE is another's: it is not taken over */
 };
 
 /*

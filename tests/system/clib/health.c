@@ -2,13 +2,15 @@
  * health.c - a module that tells its health in libhandoff's blocking style: health MODULE [NAME
  * STATUS MESSAGE]...
  *
- * Says how its parts do (STATUS 0 to 2), asks the broker how it does, prints "health STATUS
- * PIPELINE_BYTES" and "component NAME STATUS" for each of its parts, and stays until it is killed.
- * The environment says which broker.
+ * Says how its parts do (STATUS 0 to 2; the MESSAGE of output_buffer is what it holds back), asks
+ * the broker how it does, prints "health STATUS PIPELINE_BYTES" and "component NAME STATUS" for
+ * each of its parts, then "circuit ID BEFORE AFTER" for each that changes, and stays until it is
+ * killed. The environment says which broker.
  */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <handoff/handoff.h>
 
@@ -18,6 +20,12 @@ static void print(const struct handoff_health_report *h)
 		printf("component %s %s\n", h->components[i].name,
 		       handoff_health_name(h->components[i].status));
 	printf("health %s %zu\n", handoff_health_name(h->status), h->pipeline_len);
+}
+
+static void print_circuit(const struct handoff_event *event)
+{
+	printf("circuit %s %s %s\n", event->circuit_id, handoff_circuit_name(event->circuit_before),
+	       handoff_circuit_name(event->circuit));
 }
 
 static void handle(struct handoff_client *client, const struct handoff_event *event)
@@ -37,6 +45,9 @@ static void handle(struct handoff_client *client, const struct handoff_event *ev
 		result = handoff_health_ask(client, HANDOFF_DETAILED);
 		if (result != 0)
 			errx(1, "%s", handoff_result_text(result));
+		break;
+	case HANDOFF_EVENT_CIRCUIT:
+		print_circuit(event);
 		break;
 	default:
 		break;
@@ -58,6 +69,10 @@ int main(int argc, char *argv[])
 	client = handoff_open(options);
 	handoff_options_destroy(options);
 	for (int i = 2; i < argc; i += 3) {
+		if (strcmp(argv[i], "output_buffer") == 0) {
+			handoff_health_buffer(client, (size_t)atoi(argv[i + 2]));
+			continue;
+		}
 		result = handoff_health_component(client, argv[i],
 						  (enum handoff_health)atoi(argv[i + 1]),
 						  argv[i + 2]);

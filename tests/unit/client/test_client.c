@@ -111,6 +111,7 @@ static void words_name_everything(void **state)
 {
 	(void)state;
 	assert_string_equal(handoff_event_name(HANDOFF_EVENT_NOT_DONE), "NOT_DONE");
+	assert_string_equal(handoff_circuit_name(HANDOFF_CIRCUIT_HALF_OPEN), "HALF_OPEN");
 	assert_string_equal(handoff_state_name(HANDOFF_WAITING), "waiting");
 	for (int r = HANDOFF_STALE; r <= 0; r++)
 		assert_string_not_equal(handoff_result_text(r), "unknown result");

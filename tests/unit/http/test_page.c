@@ -61,16 +61,18 @@ static void labels_are_escaped(void **state)
 	assert_page("a{one=\"\\\"\\\\\\n\",two=\"plain\"} 1\n");
 }
 
-static void numbers_are_whole_or_have_nine_digits(void **state)
+static void numbers_are_whole_or_have_fifteen_digits(void **state)
 {
 	(void)state;
 	page_family(&page, "", "a", METRIC_GAUGE, "h");
 	buf_clear(&out);
 	page_sample(&page, NULL, 1795000000);
+	page_sample(&page, NULL, 1795996956.25);
+	page_sample(&page, NULL, 0.1 + 0.2);
 	page_sample(&page, NULL, 0.00025);
 	page_sample(&page, NULL, 1e18);
 	page_sample(&page, NULL, -2.5);
-	assert_page("a 1795000000\na 0.00025\na 1e+18\na -2.5\n");
+	assert_page("a 1795000000\na 1795996956.25\na 0.3\na 0.00025\na 1e+18\na -2.5\n");
 }
 
 static void buckets_are_cumulative(void **state)
@@ -116,7 +118,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_name_may_begin_with_a_routes_or_a_modules, begin,
 						end),
 		cmocka_unit_test_setup_teardown(labels_are_escaped, begin, end),
-		cmocka_unit_test_setup_teardown(numbers_are_whole_or_have_nine_digits, begin, end),
+		cmocka_unit_test_setup_teardown(numbers_are_whole_or_have_fifteen_digits, begin, end),
 		cmocka_unit_test_setup_teardown(buckets_are_cumulative, begin, end),
 		cmocka_unit_test_setup_teardown(a_histogram_without_labels_has_le_alone, begin,
 						end),

@@ -180,7 +180,7 @@ static void pass_on(struct core *c, const struct confirmed *b, const struct fram
 		return;
 	buf_init(&body, SIZE_MAX);
 	if (message_strip(&body, frame->data, frame->len) == 0)
-		mailbox_add(c, source, buf_bytes(&body), body.len);
+		mailbox_add(c, source, false, buf_bytes(&body), body.len);
 	buf_finish(&body);
 }
 
@@ -277,7 +277,7 @@ static void warn_source(struct core *c, const struct confirmation *k)
 	buf_init(&frame, SIZE_MAX);
 	encode_error_notification(&frame, &e, &error, 1, ACTION_NONE);
 	if (!frame.failed)
-		mailbox_add(c, source, buf_bytes(&frame) + FRAME_LENGTH_BYTES,
+		mailbox_add(c, source, false, buf_bytes(&frame) + FRAME_LENGTH_BYTES,
 		    frame.len - FRAME_LENGTH_BYTES);
 	buf_finish(&frame);
 }

@@ -19,6 +19,7 @@ static void make_modules(struct core *c)
 		m->number = store_module_number(c->store, m->settings.name);
 		TAILQ_INIT(&m->targeted);
 		TAILQ_INIT(&m->connected);
+		TAILQ_INIT(&m->left);
 	}
 }
 
@@ -212,6 +213,7 @@ static bool proceed(struct core *c)
 	circuit_expire(c);
 	more |= dispatch(c);
 	flow_update(c);
+	more |= heir_proceed(c);
 	more |= mailbox_feed(c);
 	more |= history_prune(c);
 	vitals_ask(c);
@@ -244,6 +246,7 @@ void core_check(const struct core *c)
 			n++;
 		}
 		assert(n == i->held_count);
+		assert(!i->is_left || !i->peer);
 		assert(n == 0 || i->peer || i->reclaim_until_ms || c->stopping);
 		held += n;
 	}

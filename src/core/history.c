@@ -52,18 +52,27 @@ void history_other_added(struct core *c, struct instance *i, uint64_t number)
 	}
 }
 
+static void find_oldest_other(struct core *c, struct instance *i)
+{
+	struct notice_row row;
+
+	i->oldest_other = store_notice_next(c->store, i->record.number, 0, &row) == 0 ? row.number
+	                                                                              : 0;
+	history_place(c, i);
+}
+
+void history_other_moved(struct core *c, struct instance *i, uint64_t number)
+{
+	if (i->oldest_other == number)
+		find_oldest_other(c, i);
+}
+
 void history_trim_others(struct core *c, struct instance *i, uint64_t until, unsigned most)
 {
-	const uint8_t *body;
-	uint64_t number;
-	size_t n;
-
 	if (i->oldest_other == 0 || i->oldest_other > until)
 		return;
 	store_notice_trim(c->store, i->record.number, until, most);
-	i->oldest_other = store_notice_next(c->store, i->record.number, 0, &number, &body, &n) == 0
-	    ? number : 0;
-	history_place(c, i);
+	find_oldest_other(c, i);
 }
 
 /* --- rows of history ------------------------------------------------------------------------- */

@@ -82,6 +82,7 @@ static void forget(struct core *c, struct instance *i)
 {
 	assert(!i->peer && TAILQ_EMPTY(&i->held) && i->oldest_notice == 0 && i->oldest_other == 0);
 	stop_reclaim(c, i);		/* what it held may have been ended by another */
+	heir_back(i);
 	if (i->dirty) {			/* made in this turn, the store has no row yet */
 		TAILQ_REMOVE(&c->changed, i, changed);
 		store_instance_put(c->store, &i->record);
@@ -151,9 +152,10 @@ static void disconnect(struct core *c, struct instance *i)
 	vitals_end(c, i);
 	if (i->module->host == i)
 		i->module->host = NULL;
+	i->peer = NULL;
+	heir_left(c, i);
 	if (!i->record.mailbox)
 		mailbox_forget(c, i);
-	i->peer = NULL;
 	i->draining = false;
 	i->paused = false;
 	free(i->paused_routes);
@@ -275,6 +277,7 @@ struct instance *core_join(struct core *c, const struct hello *h, struct peer *p
 		c->ops->dismiss(old, GOODBYE_REPLACED,
 		    "another connection has the same instance_id");
 	}
+	heir_back(i);
 	i->peer = peer;
 	i->max_in_flight = h->max_in_flight < c->settings.max_in_flight_limit
 	    ? h->max_in_flight : c->settings.max_in_flight_limit;
@@ -320,9 +323,8 @@ static bool recover_one(void *arg, const struct instance_record *record)
 {
 	struct core *c = arg;
 	struct module *m = module_by_number(c, record->module);
-	const uint8_t *body;
+	struct notice_row row;
 	struct ended e;
-	size_t n;
 
 	if (!m) {
 		log_warning("instance of a module that is not declared", "module=%u instance=%s",
@@ -332,10 +334,12 @@ static bool recover_one(void *arg, const struct instance_record *record)
 	struct instance *i = remember(c, m, record);
 	if (store_ended_next(c->store, record->number, 0, &e) == 0)
 		i->oldest_notice = e.notice;
-	if (store_notice_next(c->store, record->number, 0, &i->oldest_other, &body, &n) != 0)
-		i->oldest_other = 0;
+	if (store_notice_next(c->store, record->number, 0, &row) == 0)
+		i->oldest_other = row.number;
 	i->newest_notice = i->oldest_notice || i->oldest_other ? store_last_notice(c->store) : 0;
 	i->sent = store_last_notice(c->store);
+	if (i->oldest_other)
+		heir_owed(i, i->newest_notice);		/* perhaps: who takes it looks */
 	history_place(c, i);
 	return true;
 }

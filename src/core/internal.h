@@ -117,6 +117,9 @@ struct instance {
 	uint64_t newest_notice;		/* of all it was ever owed, 0 none */
 	uint64_t oldest_notice;		/* of its rows in history, 0 none */
 	uint64_t oldest_other;		/* of its notices that are no outcomes, 0 none */
+	uint64_t newest_any;		/* of those that any of its module may take, 0 none (heir.c) */
+	uint64_t passed_on;		/* up to here they have gone to another already */
+	bool is_left;			/* in module.left */
 	bool behind;			/* rows above `told` wait in the store */
 	struct heap_place place;	/* in one of core.confirmed, core.unconfirmed */
 	bool is_confirmed;		/* in which */
@@ -126,6 +129,7 @@ struct instance {
 	TAILQ_ENTRY(instance) watched;	/* core.watched, while it has a peer */
 	TAILQ_ENTRY(instance) reclaiming;	/* core.reclaiming, while reclaim_until_ms */
 	TAILQ_ENTRY(instance) pending;		/* core.behind, while behind */
+	TAILQ_ENTRY(instance) left;		/* module.left, while is_left */
 	TAILQ_ENTRY(instance) changed;		/* core.changed, while dirty */
 	UT_hash_handle by_number;	/* core.instances */
 	UT_hash_handle by_id;		/* module.instances */
@@ -144,6 +148,7 @@ struct module {
 	struct route_list targeted;	/* routes whose target it is; the next to be served first */
 	struct instance *instances;	/* by instance_id */
 	struct instance_list connected;
+	struct instance_list left;	/* are away, and owed what any other may take */
 	struct assignment *suspect;	/* the one suspect that is out, NULL none */
 	struct instance *host;		/* gets nothing new until it is idle for a suspect */
 	struct error_window told;	/* its errors */
@@ -454,13 +459,28 @@ void mailbox_forget(struct core *c, struct instance *i);
 /* A repeat came from `to`: an outcome that is still owed becomes its. */
 void mailbox_move(struct core *c, struct ended *e, struct instance *to);
 void mailbox_is_behind(struct core *c, struct instance *i, bool behind);
-/* Owes an instance a message (its body, without the key `notice`). */
-void mailbox_add(struct core *c, struct instance *i, const uint8_t *body, size_t n);
+/* Owes an instance a message (its body, without the key `notice`); or any of its module. */
+void mailbox_add(struct core *c, struct instance *i, bool for_any, const uint8_t *body, size_t n);
+/* Owes it one that another was owed. */
+void mailbox_pass_on(struct core *c, struct instance *from, const struct notice_row *row,
+    struct instance *to);
+
+/* --- heir.c ---------------------------------------------------------------------------------- */
+/* Which instance gets what any of the module may take; NULL: nobody will ever ask for it. */
+struct instance *heir_any_of(struct module *m);
+/* It is owed a notice that any of its module may take. */
+void heir_owed(struct instance *i, uint64_t number);
+/* It is away, and it is back or forgotten. */
+void heir_left(struct core *c, struct instance *i);
+void heir_back(struct instance *i);
+/* What those who are away have left goes to others. True when there is more. */
+bool heir_proceed(struct core *c);
 
 /* --- history.c ------------------------------------------------------------------------------- */
 void history_added(struct core *c, struct instance *i, uint64_t notice);
-/* The same of a notice that is no outcome. */
+/* The same of a notice that is no outcome; and when one of those has moved. */
 void history_other_added(struct core *c, struct instance *i, uint64_t number);
+void history_other_moved(struct core *c, struct instance *i, uint64_t number);
 /* Forgets at most `most` of those up to `until`. */
 void history_trim_others(struct core *c, struct instance *i, uint64_t until, unsigned most);
 /* The instance's rows or its `seen` have changed. */

@@ -66,13 +66,28 @@ static void hand_over_other(struct core *c, struct instance *i, uint64_t number,
 		i->sent = number;
 }
 
-void mailbox_add(struct core *c, struct instance *i, const uint8_t *body, size_t n)
+void mailbox_add(struct core *c, struct instance *i, bool for_any, const uint8_t *body, size_t n)
 {
-	uint64_t number = store_notice_add(c->store, i->record.number, body, n);
+	uint64_t number = store_notice_add(c->store, i->record.number, for_any, body, n);
 
 	history_other_added(c, i, number);
+	if (for_any)
+		heir_owed(i, number);
 	if (takes_at_once(c, i))
 		hand_over_other(c, i, number, body, n);
+}
+
+void mailbox_pass_on(struct core *c, struct instance *from, const struct notice_row *row,
+    struct instance *to)
+{
+	uint64_t was = row->number;
+	uint64_t number = store_notice_move(c->store, from->record.number, row, to->record.number);
+
+	history_other_moved(c, from, was);
+	history_other_added(c, to, number);
+	heir_owed(to, number);
+	if (to->peer)
+		mailbox_is_behind(c, to, true);
 }
 
 void mailbox_forget(struct core *c, struct instance *i)
@@ -90,15 +105,14 @@ void mailbox_open(struct core *c, struct instance *i)
 /* The next that it is owed, whichever of the two it is. False: there is none. */
 static bool feed_one(struct core *c, struct instance *i)
 {
+	struct notice_row other = { .number = UINT64_MAX };
 	struct ended e;
-	uint64_t number = UINT64_MAX;
-	const uint8_t *body;
-	size_t n;
 
 	if (i->oldest_other &&
-	    store_notice_next(c->store, i->record.number, i->told, &number, &body, &n) != 0)
-		number = UINT64_MAX;
-	if (store_ended_next(c->store, i->record.number, i->told, &e) == 0 && e.notice < number) {
+	    store_notice_next(c->store, i->record.number, i->told, &other) != 0)
+		other.number = UINT64_MAX;
+	if (store_ended_next(c->store, i->record.number, i->told, &e) == 0 &&
+	    e.notice < other.number) {
 		struct route *r = route_by_number(c, e.route);
 		if (r)
 			hand_over(c, i, &e, r);
@@ -106,9 +120,9 @@ static bool feed_one(struct core *c, struct instance *i)
 			i->told = e.notice;	/* of a route that is not declared any more */
 		return true;
 	}
-	if (number == UINT64_MAX)
+	if (other.number == UINT64_MAX)
 		return false;
-	hand_over_other(c, i, number, body, n);
+	hand_over_other(c, i, other.number, other.body, other.n);
 	return true;
 }
 

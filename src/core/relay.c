@@ -102,7 +102,7 @@ struct relay {
 	struct buf body;
 };
 
-static void owe(struct relay *y, struct instance *to)
+static void owe(struct relay *y, struct instance *to, bool for_any)
 {
 	struct core *c = y->core;
 
@@ -111,40 +111,21 @@ static void owe(struct relay *y, struct instance *to)
 	    !store_has_room(c->store, y->body.len, core_reserve_bytes(c)))
 		return;
 	to->relayed = c->relays;
-	mailbox_add(c, to, buf_bytes(&y->body), y->body.len);
+	mailbox_add(c, to, for_any, buf_bytes(&y->body), y->body.len);
 }
 
-/*
- * What any of a module may take goes to one that is there, and rather to one that stays and for
- * which it is kept: who asks for health alone reads no errors. Where none is there, to the latest
- * that was.
- */
-static struct instance *one_of(struct module *m)
-{
-	struct instance *i, *next, *best = NULL;
-
-	TAILQ_FOREACH(i, &m->connected, connected)
-		if (i->record.mailbox && !i->draining)
-			return i;
-	if (!TAILQ_EMPTY(&m->connected))
-		return TAILQ_FIRST(&m->connected);
-	HASH_ITER(by_id, m->instances, i, next)
-		if (i->record.mailbox && i->record.id_len > 0 &&
-		    (!best || i->record.last_used_ms > best->record.last_used_ms))
-			best = i;
-	return best;
-}
-
+/* One of each, or all that are there: then nobody is left who would have to hear it later. */
 static void owe_sources(struct relay *y, bool all)
 {
 	const struct route *r;
 	struct instance *i;
 
 	TAILQ_FOREACH(r, &y->from->module->targeted, of_target) {
-		owe(y, one_of(r->source));
 		if (all)
 			TAILQ_FOREACH(i, &r->source->connected, connected)
-				owe(y, i);
+				owe(y, i, false);
+		if (!all || TAILQ_EMPTY(&r->source->connected))
+			owe(y, heir_any_of(r->source), true);
 	}
 }
 
@@ -154,7 +135,7 @@ static void owe_targets(struct relay *y)
 
 	for (size_t n = 0; n < c->settings.route_count; n++)
 		if (c->routes[n].source == y->from->module)
-			owe(y, one_of(c->routes[n].target));
+			owe(y, heir_any_of(c->routes[n].target), true);
 }
 
 static void owe_all(struct relay *y, const struct message_error_notification *n)
@@ -171,7 +152,7 @@ static void owe_all(struct relay *y, const struct message_error_notification *n)
 		if (!i && k < LOOKED_AT_MAX)
 			i = by_correlation(y->core, y->from->module, e->correlation_id);
 		found |= i != NULL;
-		owe(y, i);
+		owe(y, i, false);
 	}
 	if (!found || n->action_required == ACTION_HALT)
 		owe_sources(y, n->action_required == ACTION_HALT);

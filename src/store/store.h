@@ -25,7 +25,8 @@
  *	                                     route (batch.ordered), under batch.series
  *	dead      route, id               -> struct batch, and the errors with it
  *	ended     source instance, notice -> struct ended: history, and the source's mailbox
- *	notice    instance, notice        -> what else an instance is owed: a message's body
+ *	notice    instance, notice        -> what else an instance is owed: a message's body, and
+ *	                                     whether any other of its module may have it
  *	journal   id, number              -> struct journal_line
  *	confirm   route, id               -> struct confirmation
  *	confirm_due time, route, id       -> nothing; one for each confirmation that is AWAITED
@@ -305,11 +306,21 @@ void store_ended_del(struct store *s, const struct ended *e);
 
 /* --- notices: what else an instance is owed -------------------------------------------------- */
 
-/* Stores the body of a message (without the key `notice`) under a new notice; returns it. */
-uint64_t store_notice_add(struct store *s, uint32_t instance, const uint8_t *body, size_t n);
+struct notice_row {
+	uint64_t number;
+	bool for_any;			/* any instance of the module may take it */
+	const uint8_t *body;		/* of a message, without the key `notice`; borrowed */
+	size_t n;
+};
+/* Stores the body of a message under a new notice; returns it. */
+uint64_t store_notice_add(struct store *s, uint32_t instance, bool for_any, const uint8_t *body,
+    size_t n);
 /* The first with a number above `after` (body borrowed). ERR_NOTFOUND. */
-int store_notice_next(struct store *s, uint32_t instance, uint64_t after, uint64_t *number,
-    const uint8_t **body, size_t *n) MUST_CHECK;
+int store_notice_next(struct store *s, uint32_t instance, uint64_t after,
+    struct notice_row *row) MUST_CHECK;
+/* It goes to another instance, under a new notice, which is returned; `row` is as it was found. */
+uint64_t store_notice_move(struct store *s, uint32_t from, const struct notice_row *row,
+    uint32_t to);
 /* Forgets the instance's oldest, at most `most` of those up to `until`. Returns how many. */
 unsigned store_notice_trim(struct store *s, uint32_t instance, uint64_t until, unsigned most);
 

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "store/internal.h"
 
-#define STORE_FORMAT 3
+#define STORE_FORMAT 4
 #define STORE_MAGIC "handoff\n"
 
 static const char *const table_names[TABLE_COUNT] = {

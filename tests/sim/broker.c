@@ -268,13 +268,17 @@ static bool commit(struct world *w)
 
 void broker_restart(struct world *w)
 {
+	const struct connection *c;
+
 	trace(w, "the broker stops in order");
 	broker_begin(w);
+	TAILQ_FOREACH(c, &w->connections, next)
+		if (w->model.parties[c->party].connected)
+			party_disconnect(w, c->party);
 	core_shut_down(w->core);
+	TAILQ_FOREACH(c, &w->connections, next)
+		party_forget_owed(w, c->party);
 	checkup_end(w, "broker");
-	for (int n = 0; n < w->party_count; n++)
-		if (w->model.parties[n].connected)
-			party_disconnect(w, n);
 	if (core_turn_close(w->core))
 		broke(w, "the core goes on though it was shut down");
 	check_touched(w);
@@ -327,7 +331,9 @@ static void close_turn(struct world *w)
 	late += (unsigned)(w->model.heard_top - heard);
 	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
 	    w->plan.core.history_size;
+	successor_expect(w);
 	more = core_turn_close(w->core);
+	successor_check(w, more);
 	check_touched(w);
 	w->restless = more ? w->restless + 1 : 0;
 	if (w->restless > RESTLESS_MAX)

@@ -56,6 +56,9 @@ struct notice {
 	uint64_t number;		/* 0: not looked up yet */
 	bool is_part;			/* of a confirmation; else a warning that it did not come */
 	bool doubtful;			/* there may have been no room for it */
+	bool for_any;			/* of the party's module */
+	int from;			/* number is 0: it is to come from there, NOBODY; and was */
+	uint64_t was;
 	uint32_t crc;			/* of a part's body */
 };
 

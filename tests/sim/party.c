@@ -62,12 +62,19 @@ void party_disconnect(struct world *w, int party)
 	memset(y->paused_routes, 0, sizeof y->paused_routes);
 	y->last_used_ms = w->now_ms;
 	if (!y->mailbox)
+		successor_left(w, party);
+}
+
+void party_forget_owed(struct world *w, int party)
+{
+	if (!w->model.parties[party].mailbox)
 		see_all(w, party);
 }
 
 void party_leave(struct world *w, int party, enum leave_how how)
 {
 	party_disconnect(w, party);
+	party_forget_owed(w, party);
 	if (how == LEAVE_LOST)
 		breaker_blame(w, party);
 	for (int p = 0; p < w->parcel_count; p++)

@@ -103,7 +103,7 @@ struct notice *notice_add(struct world *w, int party, int parcel, bool is_part, 
 	if (n == w->model.notice_top)
 		w->model.notice_top++;
 	w->model.notices[n] = (struct notice){ .there = true, .party = party, .parcel = parcel,
-		.is_part = is_part, .crc = crc };
+		.is_part = is_part, .from = NOBODY, .crc = crc };
 	return &w->model.notices[n];
 }
 
@@ -137,12 +137,13 @@ static bool is_numbered(const struct world *w, int party, uint64_t number)
 	return false;
 }
 
-static struct notice *find_unnumbered(struct world *w, int party, const uint8_t *body, size_t n)
+static struct notice *find_unnumbered(struct world *w, int party, const struct notice_row *row)
 {
 	for (int k = 0; k < w->model.notice_top; k++) {
 		struct notice *o = &w->model.notices[k];
 
-		if (o->there && o->party == party && o->number == 0 && notice_says(w, o, body, n))
+		if (o->there && o->party == party && o->number == 0 &&
+		    o->for_any == row->for_any && notice_says(w, o, row->body, row->n))
 			return o;
 	}
 	return NULL;
@@ -151,19 +152,18 @@ static struct notice *find_unnumbered(struct world *w, int party, const uint8_t 
 /* The store's notices of a party that the model has no numbers of yet. */
 static void number_notices(struct world *w, int party)
 {
-	uint64_t number = w->model.parties[party].seen;
-	const uint8_t *body;
-	size_t n;
+	struct notice_row row = { .number = w->model.parties[party].seen };
 
-	while (store_notice_next(w->store, party_number(w, party), number, &number, &body, &n) == 0) {
+	while (store_notice_next(w->store, party_number(w, party), row.number, &row) == 0) {
 		struct notice *o;
 
-		if (is_numbered(w, party, number))
+		if (is_numbered(w, party, row.number))
 			continue;
-		if (!(o = find_unnumbered(w, party, body, n)))
+		if (!(o = find_unnumbered(w, party, &row)))
 			broke(w, "party %d is owed notice %llu, and should not be", party,
-			    (unsigned long long)number);
-		o->number = number;
+			    (unsigned long long)row.number);
+		o->number = row.number;
+		o->from = NOBODY;
 	}
 }
 
@@ -184,15 +184,17 @@ void notice_find(struct world *w, bool over)
 	}
 }
 
+bool notice_is_there(struct world *w, int party, uint64_t number)
+{
+	struct notice_row row;
+
+	return store_notice_next(w->store, party_number(w, party), number - 1, &row) == 0 &&
+	    row.number == number;
+}
+
 void notice_check(struct world *w, struct notice *o)
 {
-	const uint8_t *body;
-	uint64_t number;
-	size_t n;
-
-	if (!o->there || o->number == 0 ||
-	    (store_notice_next(w->store, party_number(w, o->party), o->number - 1, &number, &body,
-	         &n) == 0 && number == o->number))
+	if (!o->there || o->number == 0 || notice_is_there(w, o->party, o->number))
 		return;
 	if (!may_be_pruned(w, o))
 		broke(w, "notice %llu of party %d is forgotten", (unsigned long long)o->number,

@@ -399,7 +399,9 @@ void model_recover(struct world *w);
 
 /* --- party.c: how the model of an instance changes -------------------------------------------- */
 
+/* The connection ends; then what is owed to one that keeps no mailbox is forgotten. */
 void party_disconnect(struct world *w, int party);
+void party_forget_owed(struct world *w, int party);
 void party_leave(struct world *w, int party, enum leave_how how);
 /* False when the module remembers as many instances as it may. */
 bool party_join(struct world *w, int party, const struct hello *h);
@@ -423,9 +425,20 @@ struct notice *notice_add(struct world *w, int party, int parcel, bool is_part, 
 /* Looks up the numbers of those that are new; all must be there when the event is over. */
 void notice_find(struct world *w, bool over);
 bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, size_t n);
+bool notice_is_there(struct world *w, int party, uint64_t number);
 /* Where it may be gone by now: rightly? */
 void notice_check(struct world *w, struct notice *n);
 void notice_drop(struct world *w, int party, uint64_t until);
+
+/* --- successor.c: what any instance of a module may take -------------------------------------- */
+
+/* Who gets it, NOBODY: there is nobody who ever asks for it. */
+int successor_any_of(const struct world *w, int module);
+/* One that keeps no mailbox has gone: it is another's at once. */
+void successor_left(struct world *w, int party);
+/* As the turn is closed it goes on from those who are away; after that it has, or there is more. */
+void successor_expect(struct world *w);
+void successor_check(struct world *w, bool more);
 
 /* --- letter.c: letters that the broker makes -------------------------------------------------- */
 

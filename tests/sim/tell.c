@@ -86,7 +86,7 @@ struct hearing {
 	bool told[PARTIES_MAX];
 };
 
-static void owe(struct hearing *k, int party)
+static void owe(struct hearing *k, int party, bool for_any)
 {
 	struct world *w = k->w;
 	const struct party *y = &w->model.parties[party < 0 ? 0 : party];
@@ -97,52 +97,27 @@ static void owe(struct hearing *k, int party)
 		return;
 	k->told[party] = true;
 	o = notice_add(w, party, k->parcel, true, k->crc);
-	if (o)
-		o->doubtful = w->plan.troubles[TROUBLE_FULL_STORE];
+	if (!o)
+		return;
+	o->for_any = for_any;
+	o->doubtful = w->plan.troubles[TROUBLE_FULL_STORE];
 }
 
-/*
- * The first that came of those that are there: rather one that stays and for which it is kept. With
- * any: of all.
- */
-static int first_connected(const struct world *w, int module, bool any)
-{
-	const struct connection *c;
-
-	TAILQ_FOREACH(c, &w->connections, next) {
-		const struct party *y = &w->model.parties[c->party];
-
-		if (c->actor->module == module && y->connected &&
-		    (any || (y->mailbox && !y->draining)))
-			return c->party;
-	}
-	return any ? NOBODY : first_connected(w, module, true);
-}
-
-static int latest(const struct world *w, int module)
-{
-	int found = NOBODY;
-
-	for (int n = 0; n < w->party_count; n++) {
-		const struct party *y = &w->model.parties[n];
-		const struct party *best = &w->model.parties[found < 0 ? n : found];
-
-		if (y->known && y->module == module && !y->is_broker && y->mailbox &&
-		    (found < 0 || y->last_used_ms > best->last_used_ms ||
-		        (y->last_used_ms == best->last_used_ms && y->created < best->created)))
-			found = n;
-	}
-	return found;
-}
-
-/* What any instance may hear goes to one that is there, or else to the latest that was. */
 static void owe_one(struct hearing *k, int module)
 {
-	int party = first_connected(k->w, module, false);
-
-	owe(k, party == NOBODY ? latest(k->w, module) : party);
+	owe(k, successor_any_of(k->w, module), true);
 }
 
+static bool is_anybody_there(const struct world *w, int module)
+{
+	bool any = false;
+
+	for (int n = 0; n < w->party_count; n++)
+		any |= w->model.parties[n].connected && w->model.parties[n].module == module;
+	return any;
+}
+
+/* One, or all that are there: then none has to hear it later. */
 static void owe_sources(struct hearing *k, bool all)
 {
 	const struct plan *p = &k->w->plan;
@@ -152,11 +127,12 @@ static void owe_sources(struct hearing *k, bool all)
 
 		if (module_of(k->w, p->routes[r].target) != k->from->module)
 			continue;
-		owe_one(k, source);
 		for (int n = 0; all && n < k->w->party_count; n++)
 			if (k->w->model.parties[n].connected &&
 			    k->w->model.parties[n].module == source)
-				owe(k, n);
+				owe(k, n, false);
+		if (!all || !is_anybody_there(k->w, source))
+			owe_one(k, source);
 	}
 }
 
@@ -189,7 +165,7 @@ static void expect_notices(struct world *w, const struct actor *a, int parcel,
 			source = by_correlation(w, a->module, &n->errors[e]);
 		found |= source != NOBODY;
 		wide |= n->errors[e].scope >= SCOPE_MODULE;
-		owe(&k, source);
+		owe(&k, source, false);
 	}
 	if (!found || n->action_required == ACTION_HALT)
 		owe_sources(&k, n->action_required == ACTION_HALT);

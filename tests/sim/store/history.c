@@ -111,9 +111,10 @@ void model_ended_del(struct model *m, const struct ended *e)
 
 /* --- notices --------------------------------------------------------------------------------- */
 
-void model_notice_add(struct model *m, uint32_t instance, uint64_t number, struct bytes body)
+void model_notice_add(struct model *m, uint32_t instance, uint64_t number, bool for_any,
+    struct bytes body)
 {
-	model_add(m, KEPT_NOTICES, &(struct kept_notice){ instance, number, body });
+	model_add(m, KEPT_NOTICES, &(struct kept_notice){ instance, number, for_any, body });
 }
 
 struct kept_notice *model_notice_next(struct model *m, uint32_t instance, uint64_t after)

@@ -51,12 +51,11 @@ static void list_confirmations(struct run *r, uint32_t route)
 
 static void list_mailbox(struct run *r, uint32_t source)
 {
-	uint64_t number = 0, after = 0;
 	const struct kept_end *end;
 	const struct kept_notice *k;
-	const uint8_t *body = NULL;
+	struct notice_row row;
+	uint64_t after = 0;
 	struct ended e;
-	size_t n = 0;
 
 	do {
 		end = model_ended_next(&r->model, source, after);
@@ -66,9 +65,10 @@ static void list_mailbox(struct run *r, uint32_t source)
 	} while (end);
 	do {
 		k = model_notice_next(&r->model, source, after);
-		int rc = store_notice_next(r->store, source, after, &number, &body, &n);
-		same(r, "store_notice_next", k ? rc == 0 && number == k->number &&
-		    bytes_equal(bytes_of(body, n), k->body) : rc == ERR_NOTFOUND);
+		int rc = store_notice_next(r->store, source, after, &row);
+		same(r, "store_notice_next", k ? rc == 0 && row.number == k->number &&
+		    row.for_any == k->for_any && bytes_equal(bytes_of(row.body, row.n), k->body)
+		                               : rc == ERR_NOTFOUND);
 		after = k ? k->number : 0;
 	} while (k);
 }

@@ -54,6 +54,7 @@ struct kept_identity {
 struct kept_notice {
 	uint32_t instance;
 	uint64_t number;
+	bool for_any;
 	struct bytes body;
 };
 
@@ -171,7 +172,8 @@ struct kept_end kept_end_of(const struct ended *e);
 void model_ended_move(struct model *m, const struct ended *from, uint32_t source, uint64_t notice);
 void model_ended_del(struct model *m, const struct ended *e);
 
-void model_notice_add(struct model *m, uint32_t instance, uint64_t number, struct bytes body);
+void model_notice_add(struct model *m, uint32_t instance, uint64_t number, bool for_any,
+    struct bytes body);
 struct kept_notice *model_notice_next(struct model *m, uint32_t instance, uint64_t after);
 unsigned model_notice_trim(struct model *m, uint32_t instance, uint64_t until, unsigned most);
 

@@ -50,8 +50,8 @@ void run_open(struct run *r);
 /* steps.c, steps_letter.c, steps_history.c: operations; false when there was nothing to do. */
 #define OPERATION_LIST(X) \
 	X(insert) X(move) X(end) X(bury) X(end_partly) X(letter_insert) X(redrive) X(purge) \
-	X(damage) X(set_aside) X(ended_move) X(ended_del) X(notice_add) X(notice_trim) \
-	X(journal_add) X(action_add) X(control_put) X(confirm_put) X(confirm_del) \
+	X(damage) X(set_aside) X(ended_move) X(ended_del) X(notice_add) X(notice_move) \
+	X(notice_trim) X(journal_add) X(action_add) X(control_put) X(confirm_put) X(confirm_del) \
 	X(confirm_record) X(confirm_due) X(alias_trim) X(sequence) X(instance) X(name) \
 	X(counters) X(boot)
 #define DECLARE(name) bool step_##name(struct run *r);

@@ -56,8 +56,16 @@ bool step_ended_del(struct run *r)
 	return true;
 }
 
+static void note_number(struct run *r, uint64_t number)
+{
+	if (number <= r->model.now.last_notice)
+		differ(r, "the notice %llu does not rise", (unsigned long long)number);
+	r->model.now.last_notice = number;
+}
+
 bool step_notice_add(struct run *r)
 {
+	bool for_any = chance(r, 2);
 	static uint8_t body[3000];
 	uint32_t source = draw_source(r);
 	size_t n = between(r, 1, sizeof body);
@@ -65,12 +73,27 @@ bool step_notice_add(struct run *r)
 	if (model_count(&r->model, KEPT_NOTICES) >= NOTICES_MAX)
 		return false;
 	rng_bytes(&r->rng, body, n < 20 ? n : 20);
-	uint64_t number = store_notice_add(r->store, source, body, n);
-	if (number <= r->model.now.last_notice)
-		differ(r, "the notice %llu does not rise", (unsigned long long)number);
-	r->model.now.last_notice = number;
+	uint64_t number = store_notice_add(r->store, source, for_any, body, n);
+	note_number(r, number);
 	trace(r, "notice %llu for %u", (unsigned long long)number, source);
-	model_notice_add(&r->model, source, number, bytes_of(body, n));
+	model_notice_add(&r->model, source, number, for_any, bytes_of(body, n));
+	return true;
+}
+
+bool step_notice_move(struct run *r)
+{
+	uint32_t from = draw_source(r), to = draw_source(r);
+	struct kept_notice *k =
+	    model_notice_next(&r->model, from, between(r, 0, r->model.now.last_notice));
+	struct notice_row row;
+
+	if (!k || from == to || store_notice_next(r->store, from, k->number - 1, &row) != 0)
+		return false;
+	k->instance = to;
+	k->number = store_notice_move(r->store, from, &row, to);
+	note_number(r, k->number);
+	trace(r, "notice %llu of %u is %llu of %u now", (unsigned long long)row.number, from,
+	    (unsigned long long)k->number, to);
 	return true;
 }
 

@@ -157,19 +157,20 @@ static void a_route_stays_as_it_was_set(void **state)
 static void notices_are_told_in_order_and_trimmed(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->store;
-	uint64_t first = store_notice_add(s, 3, (const uint8_t *)"one", 3), number;
-	uint64_t other = store_notice_add(s, 4, (const uint8_t *)"other", 5);
-	uint64_t last = store_notice_add(s, 3, (const uint8_t *)"two", 3);
-	const uint8_t *body;
-	size_t n;
+	uint64_t first = store_notice_add(s, 3, false, (const uint8_t *)"one", 3);
+	uint64_t other = store_notice_add(s, 4, false, (const uint8_t *)"other", 5);
+	uint64_t last = store_notice_add(s, 3, true, (const uint8_t *)"two", 3);
+	struct notice_row row;
 
 	assert_true(first < other && other < last && last == store_last_notice(s));
 	assert_int_equal(committed(s).notices, 3);
-	assert_int_equal(store_notice_next(s, 3, 0, &number, &body, &n), 0);
-	assert_true(number == first && n == 3 && memcmp(body, "one", 3) == 0);
-	assert_int_equal(store_notice_next(s, 3, number, &number, &body, &n), 0);
-	assert_true(number == last && n == 3 && memcmp(body, "two", 3) == 0);
-	assert_int_equal(store_notice_next(s, 3, number, &number, &body, &n), ERR_NOTFOUND);
+	assert_int_equal(store_notice_next(s, 3, 0, &row), 0);
+	assert_true(row.number == first && !row.for_any);
+	assert_true(row.n == 3 && memcmp(row.body, "one", 3) == 0);
+	assert_int_equal(store_notice_next(s, 3, first, &row), 0);
+	assert_true(row.number == last && row.for_any);
+	assert_true(row.n == 3 && memcmp(row.body, "two", 3) == 0);
+	assert_int_equal(store_notice_next(s, 3, last, &row), ERR_NOTFOUND);
 	assert_int_equal(store_notice_trim(s, 3, first, 10), 1);
 	assert_int_equal(store_notice_trim(s, 3, UINT64_MAX, 0), 0);
 	assert_int_equal(store_notice_trim(s, 3, UINT64_MAX, 10), 1);
@@ -179,16 +180,32 @@ static void notices_are_told_in_order_and_trimmed(void **state)
 	assert_int_equal(store_history_bytes(s), 0);
 }
 
+static void a_notice_moves_whole_and_under_a_new_number(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t was = store_notice_add(s, 3, true, (const uint8_t *)"one", 3), now;
+	uint64_t bytes = store_history_bytes(s);
+	struct notice_row row;
+
+	assert_int_equal(store_notice_next(s, 3, 0, &row), 0);
+	now = store_notice_move(s, 3, &row, 4);
+	assert_true(now > was && now == store_last_notice(s));
+	assert_int_equal(store_notice_next(s, 3, 0, &row), ERR_NOTFOUND);
+	assert_int_equal(store_notice_next(s, 4, 0, &row), 0);
+	assert_true(row.number == now && row.for_any);
+	assert_true(row.n == 3 && memcmp(row.body, "one", 3) == 0);
+	assert_int_equal(committed(s).notices, 1);
+	assert_int_equal(store_history_bytes(s), bytes);
+}
+
 static void a_damaged_notice_is_skipped_and_trimmed(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->store;
-	uint64_t number = store_notice_add(s, 3, (const uint8_t *)"one", 3);
-	struct key k = key_ended(3, number);
-	const uint8_t *body;
-	size_t n;
+	struct key k = key_ended(3, store_notice_add(s, 3, false, (const uint8_t *)"one", 3));
+	struct notice_row row;
 
-	table_put(s, TABLE_NOTICE, &k, "abcdxyz", 7);
-	assert_int_equal(store_notice_next(s, 3, 0, &number, &body, &n), ERR_NOTFOUND);
+	table_put(s, TABLE_NOTICE, &k, "abcd\0xyz", 8);
+	assert_int_equal(store_notice_next(s, 3, 0, &row), ERR_NOTFOUND);
 	assert_int_equal(store_notice_trim(s, 3, UINT64_MAX, 10), 1);
 	assert_int_equal(committed(s).notices, 0);
 }
@@ -229,7 +246,7 @@ static void an_older_format_is_refused_in_words(void **state)
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_VERSION);
-	assert_non_null(strstr(why, "the store has format 1, this broker knows format 3"));
+	assert_non_null(strstr(why, "the store has format 1, this broker knows format 4"));
 }
 
 int main(void)
@@ -244,6 +261,7 @@ int main(void)
 		STORE_TEST(the_oldest_actions_go),
 		STORE_TEST(a_route_stays_as_it_was_set),
 		STORE_TEST(notices_are_told_in_order_and_trimmed),
+		STORE_TEST(a_notice_moves_whole_and_under_a_new_number),
 		STORE_TEST(a_damaged_notice_is_skipped_and_trimmed),
 		STORE_TEST(the_boot_is_remembered),
 		STORE_TEST(an_older_format_is_refused_in_words),

@@ -3,6 +3,7 @@
 #define HANDOFF_ERROR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,7 +45,38 @@ struct handoff_error {
 	const char *expected_value;	/* what was expected there */
 	const char *actual_value;	/* what was found */
 	bool retry_eligible;		/* only in errors that came */
+	const char *batch_id;		/* in handoff_report(), and in errors that came */
+	const char *correlation_id;	/* likewise */
 };
+
+/* action_required of an ERROR_NOTIFICATION, either way. */
+enum handoff_action {
+	HANDOFF_ACTION_NONE,
+	HANDOFF_ACTION_THROTTLE,
+	HANDOFF_ACTION_HALT,
+	HANDOFF_ACTION_INVESTIGATE,
+};
+
+/*
+ * Tells the broker of `n` errors that answer nothing (at most HANDOFF_REPORT_MAX), and what it is to
+ * do: it keeps them, and passes them on to the instance that sent the batch in `batch_id`, or of
+ * late one under `correlation_id`, or else to one of each module that sends to this one; an error of
+ * scope MODULE or PIPELINE goes to this module's targets, too. THROTTLE slows the sources until the
+ * next report with NONE, or until the broker has waited for long enough; HALT stops all deliveries
+ * to this module until an operator lets them go on; INVESTIGATE makes alerts of the errors. With
+ * either of these `n` may be 0. Everything is copied.
+ *
+ * It is written to the connection there is and not kept for another, and nobody answers it but with
+ * an ERRORS event when it is wrong.
+ *
+ * 0; HANDOFF_AGAIN: too much waits to be written; HANDOFF_INVALID: scope RECORD without a record_id,
+ * a batch_id that is no UUID, a correlation_id of no or more than 128 bytes, nothing to say;
+ * HANDOFF_TOO_LARGE; HANDOFF_NOT_CONNECTED; HANDOFF_NO_MEMORY; HANDOFF_CLOSED.
+ */
+struct handoff_client;
+int handoff_report(struct handoff_client *c, const struct handoff_error *errors, size_t n,
+    enum handoff_action action);
+#define HANDOFF_REPORT_MAX 1024
 
 #ifdef __cplusplus
 }

@@ -78,13 +78,6 @@ enum handoff_circuit { HANDOFF_CIRCUIT_CLOSED, HANDOFF_CIRCUIT_OPEN, HANDOFF_CIR
 /* "CLOSED", …; never NULL. */
 const char *handoff_circuit_name(enum handoff_circuit state);
 
-enum handoff_action {
-	HANDOFF_ACTION_NONE,
-	HANDOFF_ACTION_THROTTLE,
-	HANDOFF_ACTION_HALT,
-	HANDOFF_ACTION_INVESTIGATE,
-};
-
 /* Made by the library alone, which may add members at the end. Texts that do not apply are "". */
 struct handoff_event {
 	enum handoff_event_type type;

@@ -70,7 +70,7 @@ bool error_encode(struct handoff_client *c, struct buf *out, const struct handof
 		.timestamp_us = datetime_now_us(),
 		.source_module = span_of(c->options->module),
 		.scope = scope,
-		.batch_id = span_of(batch_id),
+		.batch_id = batch_id != NULL ? span_of(batch_id) : (struct span){ 0 },
 		.field_name = cut(error->field_name, field),
 		.expected_value = cut(error->expected_value, expected),
 		.actual_value = cut(error->actual_value, actual),
@@ -106,7 +106,7 @@ static size_t shown_length(struct span text)
 }
 
 /* The texts that are shown, in a fixed order. */
-#define SHOWN_TEXTS 6
+#define SHOWN_TEXTS 8
 static void list_texts(const struct message_error *e, struct span texts[SHOWN_TEXTS])
 {
 	texts[0] = e->error_code;
@@ -115,6 +115,8 @@ static void list_texts(const struct message_error *e, struct span texts[SHOWN_TE
 	texts[3] = e->field_name;
 	texts[4] = e->expected_value;
 	texts[5] = e->actual_value;
+	texts[6] = e->batch_id;
+	texts[7] = e->correlation_id;
 }
 
 static size_t texts_size(const struct message_error *errors, size_t n)
@@ -168,6 +170,8 @@ bool errors_copy(const struct message_error *from, size_t n, struct handoff_erro
 		e->field_name = put_text(&at, spans[3]);
 		e->expected_value = put_text(&at, spans[4]);
 		e->actual_value = put_text(&at, spans[5]);
+		e->batch_id = put_text(&at, spans[6]);
+		e->correlation_id = put_text(&at, spans[7]);
 	}
 	return true;
 }

@@ -452,7 +452,7 @@ void events_destroy(struct handoff_client *c);
 
 /* --- errors.c -------------------------------------------------------------------------------- */
 
-/* Appends the caller's error, encoded. False: it is wrong, or (out->failed) memory is refused. */
+/* Appends the caller's error (of no batch: NULL), encoded. False: it is wrong, or (out->failed) memory is refused. */
 bool error_encode(struct handoff_client *c, struct buf *out, const struct handoff_error *error,
     enum scope scope, const char *batch_id, const char *correlation_id);
 /* A copy of n errors for the caller in two allocations; false when memory is refused. */

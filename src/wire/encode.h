@@ -96,6 +96,9 @@ struct batch_out {
 void encode_welcome(struct buf *out, const struct envelope *e, const struct message_welcome *w);
 void encode_goodbye(struct buf *out, const struct envelope *e, const struct goodbye_out *g);
 void encode_ack(struct buf *out, const struct envelope *e, const struct ack_out *a);
+/* The same of `n` errors that are encoded already. */
+void encode_report(struct buf *out, const struct envelope *e, struct span errors, size_t n,
+    enum action_required action);
 void encode_error_notification(struct buf *out, const struct envelope *e,
     const struct error_out *errors, size_t n, enum action_required action);
 void encode_hello(struct buf *out, const struct envelope *e, const struct hello_out *h);

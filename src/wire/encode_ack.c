@@ -108,14 +108,26 @@ void encode_ack(struct buf *out, const struct envelope *e, const struct ack_out 
 	frame_end(&p);
 }
 
-void encode_error_notification(struct buf *out, const struct envelope *e,
-    const struct error_out *errors, size_t n, enum action_required action)
+static void notify(struct buf *out, const struct envelope *e, const struct error_out *errors,
+    size_t n, struct span more, size_t more_count, enum action_required action)
 {
 	struct packer p;
 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, e, 2);
-	pack_errors(&p, errors, n, (struct span){ 0 }, 0);
+	pack_errors(&p, errors, n, more, more_count);
 	pack_key_text(&p, "action_required", action_required_names[action]);
 	frame_end(&p);
+}
+
+void encode_error_notification(struct buf *out, const struct envelope *e,
+    const struct error_out *errors, size_t n, enum action_required action)
+{
+	notify(out, e, errors, n, (struct span){ 0 }, 0, action);
+}
+
+void encode_report(struct buf *out, const struct envelope *e, struct span errors, size_t n,
+    enum action_required action)
+{
+	notify(out, e, NULL, 0, errors, n, action);
 }

@@ -34,6 +34,8 @@ struct store {
 	MDB_txn *reader;		/* made once, renewed for what follows a commit */
 	bool reading;			/* reader is active */
 	MDB_dbi tables[TABLE_COUNT];
+	MDB_cursor *cursors[TABLE_COUNT];	/* of the intake's transaction, or the turn's */
+	bool touched[TABLE_COUNT];		/* by that transaction */
 	struct meta meta, saved;	/* now, and as the latest commit has it */
 	struct meta before_intake;	/* to go back to when an intake is refused */
 	struct uuid broker_id;
@@ -77,6 +79,16 @@ MDB_txn *store_reader(struct store *s);
 /* Remembers the first failure of a change; a full intake is no failure of the turn. */
 void store_failed(struct store *s, int rc, const char *what);
 
+/*
+ * table.c. Each table has one cursor in the transaction that changes go to: what comes next is
+ * mostly on the page where the latest operation was, and LMDB looks there first.
+ */
+/* Before a child of the transaction begins: its cursors must not be used meanwhile. */
+void tables_leave(struct store *s);
+/* The transaction has ended, and its cursors with it. */
+void tables_forget(struct store *s);
+/* Pages that one change may dirty at most: a path of each tree that it touches. */
+#define PAGES_PER_CHANGE 4
 /* One B-tree operation each. put and del remember failures; get answers. */
 void table_put(struct store *s, enum table t, const struct key *k, const void *p, size_t n);
 void table_del(struct store *s, enum table t, const struct key *k);

@@ -68,22 +68,14 @@ static uint32_t payload_crc(uint64_t id, const uint8_t *p, size_t n)
 
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 {
-	MDB_txn *txn = store_writer(s);
 	struct key k = key_id(id);
-	MDB_val key = { k.n, k.b }, value = { PAYLOAD_HEAD + n, NULL };
+	uint8_t *row = table_reserve(s, TABLE_PAYLOAD, &k, PAYLOAD_HEAD + n, MDB_APPEND);
 
-	if (!txn)
+	if (!row)
 		return;
-	s->operations++;
-	s->pages_used += n / s->page_size + 4;
-	int rc = mdb_put(txn, s->tables[TABLE_PAYLOAD], &key, &value, MDB_RESERVE | MDB_APPEND);
-	if (rc != 0) {
-		store_failed(s, rc, "put payload");
-		return;
-	}
 	uint32_t crc = payload_crc(id, p, n);
-	memcpy(value.mv_data, &crc, PAYLOAD_HEAD);
-	memcpy((uint8_t *)value.mv_data + PAYLOAD_HEAD, p, n);
+	memcpy(row, &crc, PAYLOAD_HEAD);
+	memcpy(row + PAYLOAD_HEAD, p, n);
 	s->payload_copies++;
 }
 

@@ -71,10 +71,24 @@ static int check_identity(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (where.kind == IDENTITY_DEAD &&
 	    store_has_row(c, TABLE_DEAD, key_route_id(route, where.id)))
 		return 0;
+	return store_disagree(c, "an identity of kind %d leads nowhere", where.kind);
+}
+
+static int check_identity_ended(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct uuid batch_id;
+	struct identity where;
+
+	(void)v;
+	c->tally->identities++;
+	memcpy(batch_id.b, key + 4, sizeof batch_id.b);
+	store_identity_get(c->store, key_get32(key), &batch_id, &where);
 	if (where.kind == IDENTITY_ENDED &&
 	    store_has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
 		return 0;
-	return store_disagree(c, "an identity of kind %d leads nowhere", where.kind);
+	return where.kind != IDENTITY_ENDED
+	    ? store_disagree(c, "a batch_id has ended and is of kind %d as well", where.kind)
+	    : store_disagree(c, "the identity of an end leads nowhere");
 }
 
 static int check_notice(struct check *c, const uint8_t *key, const MDB_val *v)
@@ -281,6 +295,7 @@ int store_check_history(struct check *c)
 
 	if ((rc = store_walk(c, TABLE_ENDED, check_ended)) == 0 &&
 	    (rc = store_walk(c, TABLE_IDENTITY, check_identity)) == 0 &&
+	    (rc = store_walk(c, TABLE_IDENTITY_ENDED, check_identity_ended)) == 0 &&
 	    (rc = store_walk(c, TABLE_NOTICE, check_notice)) == 0 &&
 	    (rc = store_walk(c, TABLE_JOURNAL, check_line)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM, check_confirmation)) == 0 &&

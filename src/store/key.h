@@ -16,7 +16,7 @@
  *	notice             instance(4) notice(8)
  *	journal            id(8) number(4)
  *	confirm_record     id(8) hash(8)
- *	identity           route(4) batch_id(16)
+ *	identity, identity_ended  route(4) batch_id(16)
  *	alias              first id(8)
  *	alias_filter       last first id(8)
  *	error, alert       number(8)

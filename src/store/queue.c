@@ -155,8 +155,7 @@ void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *p
 	payload_put(s, b->id, payload, n);
 	FAILPOINT("insert.middle");
 	queue_enter(s, b);
-	identity_put(s, b->route, &b->batch_id,
-	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
+	identity_put(s, b, IDENTITY_LIVE);
 }
 
 static void leave_class(struct store *s, const struct batch *b)
@@ -201,7 +200,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 	table_del(s, TABLE_PAYLOAD, &k);
 	FAILPOINT("end.middle");
 	ended_put(s, e);
-	identity_point_at(s, e);
+	identity_end(s, from, e);
 }
 
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e)
@@ -211,8 +210,7 @@ void store_batch_bury(struct store *s, const struct batch *from, const struct en
 	letter_put(s, from, e);
 	FAILPOINT("bury.letter");
 	ended_put(s, e);
-	identity_put(s, from->route, &from->batch_id,
-	    &(struct identity){ .kind = IDENTITY_DEAD, .id = from->id });
+	identity_put(s, from, IDENTITY_DEAD);
 }
 
 void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e)
@@ -221,7 +219,7 @@ void store_batch_end_partly(struct store *s, const struct batch *from, const str
 	letter_put(s, from, e);
 	FAILPOINT("partly.middle");
 	ended_put(s, e);
-	identity_point_at(s, e);
+	identity_end(s, from, e);
 }
 
 /* The row of `due` of a batch whose record, and with it the time, is lost. */

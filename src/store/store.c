@@ -125,11 +125,17 @@ bool store_has_failed(const struct store *s)
 	return s->failure != 0;
 }
 
+/* What is in custody and meta are of the latest commit, always: see meta_check_commit(). */
 int store_commit(struct store *s)
 {
 	if (s->failure == 0)
 		alias_flush(s);
-	if (s->failure == 0 && memcmp(&s->meta, &s->saved, sizeof s->meta) != 0)
+	return store_end_turn(s, s->turn || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0);
+}
+
+int store_end_turn(struct store *s, bool changed)
+{
+	if (s->failure == 0 && changed)
 		store_meta_save(s);
 	store_read_end(s);
 	if (s->failure != 0)

@@ -196,6 +196,19 @@ static int check_alias(struct check *c, const uint8_t *key, const MDB_val *v)
 	    : store_disagree(c, "no filter has the aliases from batch %llu on", first);
 }
 
+/* Those that wait come behind all others: a search and a trim go over them last. */
+static int check_alias_new(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct key k = { .n = 8 };
+	MDB_val found, other;
+
+	memcpy(k.b, key, 8);
+	if (table_seek(c->store, TABLE_ALIAS, &k, &found, &other))
+		return store_disagree(c, "aliases from batch %llu on wait, and later ones do not",
+		    (unsigned long long)key_get64(key));
+	return check_alias(c, key, v);
+}
+
 static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val *v)
 {
 	unsigned long long last = key_get64(key);
@@ -205,7 +218,8 @@ static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val
 	if (!alias_filter_is_whole(v))
 		return store_disagree(c, "the filter of aliases up to batch %llu is unreadable",
 		    last);
-	return store_has_row(c, TABLE_ALIAS, key_id(last)) ? 0
+	return store_has_row(c, TABLE_ALIAS, key_id(last)) ||
+	    store_has_row(c, TABLE_ALIAS_NEW, key_id(last)) ? 0
 	    : store_disagree(c, "the aliases of batch %llu, a filter's last, are not there", last);
 }
 
@@ -306,7 +320,8 @@ int store_check_history(struct check *c)
 	    (rc = store_walk(c, TABLE_ALERT, check_alert)) == 0 &&
 	    (rc = store_walk(c, TABLE_ALIAS_FILTER, check_alias_filter)) == 0)
 		rc = store_walk(c, TABLE_ALIAS, check_alias);
-	if (rc == 0 && (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
+	if (rc == 0 && (rc = store_walk(c, TABLE_ALIAS_NEW, check_alias_new)) == 0 &&
+	    (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_SEQUENCE, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_INSTANCE, check_instance)) == 0 &&
 	    (rc = store_walk(c, TABLE_ACTION, check_action)) == 0 &&

@@ -11,7 +11,7 @@ enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
 	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY,
 	TABLE_IDENTITY_ENDED, TABLE_NOTICE,
-	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
+	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS, TABLE_ALIAS_NEW,
 	TABLE_ALIAS_FILTER, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT, TABLE_ACTION, TABLE_CONTROL,
 	TABLE_CIRCUIT, TABLE_COUNT,
 };
@@ -52,6 +52,7 @@ struct store {
 		size_t count_before;		/* the intake, to go back to */
 		uint64_t first_id, newest_id, newest_before;
 		uint64_t last_key;		/* of the latest row written, 0 none yet */
+		size_t waiting;			/* bytes of the rows of alias_new */
 		struct alias_filter {		/* the next row of alias_filter */
 			uint8_t bytes[ALIAS_FILTER_BYTES];
 			size_t n;

@@ -17,7 +17,7 @@
  *	journal            id(8) number(4)
  *	confirm_record     id(8) hash(8)
  *	identity, identity_ended  route(4) batch_id(16)
- *	alias              first id(8)
+ *	alias, alias_new   first id(8)
  *	alias_filter       last first id(8)
  *	error, alert       number(8)
  *	error_by           index(1) hash(8) number(8)

@@ -34,6 +34,7 @@
  *	identity  route, batch_id         -> of what is in custody or a dead letter: its id
  *	identity_ended route, batch_id    -> of what has ended: source and notice
  *	alias     first id                -> the correlation and message ids of what one turn took
+ *	alias_new first id                -> the same, of the latest turns with a batch or two
  *	alias_filter first id of the last -> of many rows of aliases, what a search looks at first
  *	sequence  route, instance         -> one above the highest sequence_number taken
  *	error     number                  -> struct error_record

@@ -17,6 +17,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_ROUTE] = custody,
 	[TABLE_INSTANCE] = custody,
 	[TABLE_SEQUENCE] = custody,
+	[TABLE_ALIAS_NEW] = custody,
 	[TABLE_SERIES] = custody,
 	[TABLE_DUE] = custody,
 	[TABLE_IDENTITY] = custody,

@@ -36,6 +36,7 @@ static const uint8_t prefixes[TABLE_COUNT] = {
 	[TABLE_ROUTE] = 2,
 	[TABLE_INSTANCE] = 3,
 	[TABLE_SEQUENCE] = 4,
+	[TABLE_ALIAS_NEW] = 5,
 	[TABLE_SERIES] = 6,
 	[TABLE_DUE] = 7,
 	[TABLE_IDENTITY] = 8,

@@ -210,7 +210,8 @@ static bool deliver_all(struct judge *j)
  */
 static bool is_beside(enum table t)
 {
-	return t == TABLE_JOURNAL || t == TABLE_ALIAS || t == TABLE_ALIAS_FILTER ||
+	return t == TABLE_JOURNAL || t == TABLE_ALIAS || t == TABLE_ALIAS_NEW ||
+	    t == TABLE_ALIAS_FILTER ||
 	    t == TABLE_ACTION || t == TABLE_CONTROL || t == TABLE_CIRCUIT || t == TABLE_SEQUENCE || t == TABLE_INSTANCE ||
 	    t == TABLE_CONFIRM_RECORD;
 }

@@ -89,11 +89,11 @@ static void names_format(const struct field *f, char *out, size_t room)
 	size_t len;
 
 	if (last == 0)
-		while (f->names[last + 1] != NULL)
+		while (f->names[last + 1].p != NULL)
 			last++;
-	len = (size_t)snprintf(out, room, "%s%s", last > f->min ? "one of " : "", f->names[f->min]);
+	len = (size_t)snprintf(out, room, "%s%s", last > f->min ? "one of " : "", f->names[f->min].p);
 	for (uint64_t i = f->min + 1; i <= last && len < room; i++)
-		len += (size_t)snprintf(out + len, room - len, ", %s", f->names[i]);
+		len += (size_t)snprintf(out + len, room - len, ", %s", f->names[i].p);
 }
 
 static void string_format(const struct field *f, char *out, size_t room)

@@ -62,7 +62,7 @@ struct field {
 	size_t count;			/* a size_t: the list's length */
 	size_t raw;			/* a struct span: the value's bytes, encoded */
 	uint64_t min, max;
-	const char *const *names;
+	const struct span *names;
 	const struct shape *shape;
 	/* After a list was read: whether its items agree with each other; else the fault. */
 	bool (*agree)(struct decoder *d, const void *list, size_t n);

@@ -32,16 +32,16 @@ static bool is_module_name(struct span s)
 /* A name's position between the field's bounds, -1 when it has none there. */
 static int name_position(struct span name, const struct field *f)
 {
-	for (uint64_t i = f->min; f->names[i] != NULL && (f->max == 0 || i <= f->max); i++)
-		if (span_is(name, f->names[i]))
+	for (uint64_t i = f->min; f->names[i].p != NULL && (f->max == 0 || i <= f->max); i++)
+		if (span_equal(name, f->names[i]))
 			return (int)i;
 	return -1;
 }
 
 enum message_type message_type_parse(struct span name)
 {
-	for (int i = 0; message_type_names[i] != NULL; i++)
-		if (span_is(name, message_type_names[i]))
+	for (int i = 0; message_type_names[i].p != NULL; i++)
+		if (span_equal(name, message_type_names[i]))
 			return (enum message_type)(MESSAGE_HELLO + i);
 	return MESSAGE_UNKNOWN;
 }

@@ -79,7 +79,7 @@ void pack_errors(struct packer *p, const struct error_out *errors, size_t n, str
 void pack_ack_payload(struct packer *p, const struct ack_out *a)
 {
 	pack_key_uuid(p, "batch_id", &a->batch_id);
-	pack_key_text(p, "status", ack_status_name(a->status));
+	pack_key_span(p, "status", ack_status_names[a->status]);
 	pack_key_integer(p, "records_accepted", a->records_accepted);
 	pack_key_integer(p, "records_rejected", a->records_rejected);
 	pack_key_integer(p, "processing_duration_ms", a->processing_duration_ms);
@@ -116,6 +116,6 @@ void encode_error_notification(struct buf *out, const struct envelope *e,
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, e, 2);
 	pack_errors(&p, errors, n, (struct span){ 0 }, 0);
-	pack_key_text(&p, "action_required", action_required_names[action]);
+	pack_key_span(&p, "action_required", action_required_names[action]);
 	frame_end(&p);
 }

@@ -90,7 +90,7 @@ void encode_batch(struct buf *out, const struct envelope *e, const struct batch_
 	if (b->with_transformation_summaries)
 		pack_transformation_summaries(&p, summaries);
 	if (is_critical)
-		pack_key_text(&p, "priority", priority_names[b->priority]);
+		pack_key_span(&p, "priority", priority_names[b->priority]);
 	if (has_completes) {
 		pack_text(&p, "completes");
 		pack_list(&p, b->complete_count);

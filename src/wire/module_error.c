@@ -45,9 +45,9 @@ void pack_module_error(struct packer *p, const struct module_error_out *e)
 	pack_key_span(p, "correlation_id", e->correlation_id);
 	pack_key_datetime(p, "timestamp", e->timestamp_us);
 	pack_key_span(p, "source_module", e->source_module);
-	pack_key_text(p, "severity", severity_names[e->severity]);
-	pack_key_text(p, "recoverability", recoverability_names[e->recoverability]);
-	pack_key_text(p, "scope", scope_names[e->scope]);
+	pack_key_span(p, "severity", severity_names[e->severity]);
+	pack_key_span(p, "recoverability", recoverability_names[e->recoverability]);
+	pack_key_span(p, "scope", scope_names[e->scope]);
 	pack_key_span(p, "error_code", e->code);
 	pack_key_span(p, "error_message", e->message);
 	pack_context(p, e);

@@ -126,7 +126,7 @@ struct reading {
 /* Sixteen bytes at once: the compilers' own vectors (gcc, clang). */
 typedef uint8_t vector __attribute__((vector_size(16)));
 
-/* The 16 characters at s less those of `form`, into `out`; true when none is less, or `most` more. */
+/* 16 characters at s less those of `form`, into `out`; false when one is less, or `most` is. */
 static bool subtract_form(const char *s, const char *form, const char *most, uint8_t out[16])
 {
 	vector text, zero, limit;

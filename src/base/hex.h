@@ -37,7 +37,7 @@ static inline void hex_put(const uint8_t bytes[HEX_BYTES], char out[HEX_DIGITS])
 	memcpy(out + sizeof(front), &back, sizeof(back));
 }
 
-/* What digits are worth; *right loses its bits where one is none. `fold` is 0x20 for either case. */
+/* What digits are worth; *right loses its bits where one is none. `fold`: 0x20 for either case. */
 static inline hex_vector hex_values_of(hex_vector digits, uint8_t fold, hex_vector *right)
 {
 	const hex_vector number = digits - '0', letter = (digits | fold) - 'a';

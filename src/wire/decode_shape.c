@@ -35,8 +35,8 @@ static struct key key_read_other(struct decoder *d, const uint8_t *at, const uin
 }
 
 /*
- * The key at `at`. Fields, of which `last` is behind the last one, mostly come in the table's order:
- * the search begins at `next`.
+ * The key at `at`. Fields, of which `last` is behind the last one, mostly come in the table's
+ * order: the search begins at `next`.
  */
 static struct key key_read(struct decoder *d, const uint8_t *at, const uint8_t *end,
     const struct shape *shape, const struct field *last, const struct field *next,

@@ -6,8 +6,7 @@
 
 static void pack_header(struct packer *p, enum message_type type, const struct envelope *e)
 {
-	pack_text(p, "header");
-	pack_map(p, 7);
+	pack_key_map(p, "header", 7);
 	pack_key_uuid(p, "message_id", &e->message_id);
 	if (e->correlation_id.p != NULL)
 		pack_key_span(p, "correlation_id", e->correlation_id);

@@ -59,11 +59,9 @@ static void pack_module(struct packer *p, const struct module_health_out *m)
 
 static void pack_pipeline(struct packer *p, const struct pipeline_health_out *h)
 {
-	pack_text(p, "pipeline");
-	pack_map(p, 5);
+	pack_key_map(p, "pipeline", 5);
 	pack_key_span(p, "overall_status", health_status_names[h->overall_status]);
-	pack_text(p, "module_statuses");
-	pack_map(p, h->module_count);
+	pack_key_map(p, "module_statuses", h->module_count);
 	for (size_t i = 0; i < h->module_count; i++)
 		pack_module(p, &h->modules[i]);
 	pack_key_integer(p, "active_circuits_open", h->circuits_open);

@@ -21,8 +21,7 @@ static void pack_context(struct packer *p, const struct module_error_out *e)
 
 	for (size_t i = 0; i < count; i++)
 		present += pairs[i].value.p != NULL;
-	pack_text(p, "context");
-	pack_map(p, present);
+	pack_key_map(p, "context", present);
 	for (size_t i = 0; i < count; i++)
 		if (pairs[i].value.p != NULL)
 			pack_key_span(p, pairs[i].key, pairs[i].value);

@@ -45,7 +45,8 @@ uint8_t *buf_make_room(struct buf *b, size_t n) MUST_CHECK;
 
 static inline uint8_t *buf_reserve(struct buf *b, size_t n)
 {
-	const bool is_there = !b->failed && b->data != NULL && n <= b->cap - b->off - b->len &&
+	/* What is not allocated has no room, not even for nothing. */
+	const bool is_there = !b->failed && n - 1 < b->cap - b->off - b->len &&
 			      (b->max == 0 || n <= b->max - b->len);
 
 	return is_there ? b->data + b->off + b->len : buf_make_room(b, n);

@@ -48,7 +48,10 @@ static inline uint8_t *pack_room(struct packer *p, size_t n)
 /* What was put there ends here. */
 static inline void pack_end(struct packer *p, const uint8_t *end)
 {
-	buf_grow(p->out, (size_t)(end - (buf_bytes(p->out) + p->out->len)));
+	struct buf *out = p->out;
+
+	assert(end <= out->data + out->cap);
+	out->len = (size_t)(end - out->data) - out->off;
 }
 
 /* The key, and room for a value of n bytes beside its head; NULL when refused. */

@@ -111,6 +111,19 @@ static bool check_frame(struct decoder *d, struct item *map)
 	return !too_deep || refuse_depth(d, map, deep_key_at, deep_position);
 }
 
+static bool take_header_key(const uint8_t **at, const uint8_t *end)
+{
+	const struct span name = span_of("header");
+	struct item key;
+
+	if (is_key(*at, end, name)) {
+		*at += 1 + name.n;
+		return true;
+	}
+	return item_take(at, end, &key) && key.head.type == MP_STR &&
+	       span_equal(item_text(&key), name);
+}
+
 /* The first pair is `header` and its map, which is read. */
 static bool read_header(struct decoder *d, const struct item *map, struct message_header *h)
 {
@@ -120,8 +133,7 @@ static bool read_header(struct decoder *d, const struct item *map, struct messag
 
 	path_enter(d);
 	path_at_key(d, span_of("header"));
-	if (map->head.count == 0 || !item_take(&at, end, &key) || key.head.type != MP_STR ||
-	    !span_is(item_text(&key), "header"))
+	if (map->head.count == 0 || !take_header_key(&at, end))
 		return item_find(map, "header", &key)
 		    ? refuse(d, "another key before it", "the first key")
 		    : refuse(d, "missing", "a map, under the first key");

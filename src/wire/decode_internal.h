@@ -120,7 +120,17 @@ static inline bool item_open(const uint8_t *p, const uint8_t *end, struct item *
 
 	v->p = p;
 	v->n = left >= 2 ? mp_short_read(p, &v->head) : 0;
-	return v->n > 0 ? v->n <= left : item_open_any(p, end, v);
+	if (v->n > 0)
+		return v->n <= left;
+	v->n = left;
+	return (left > 0 && mp_short_map_read(p, &v->head)) || item_open_any(p, end, v);
+}
+
+/* Whether the name in its shortest form, one byte of head, is what stands at `at`: a key. */
+static inline bool is_key(const uint8_t *at, const uint8_t *end, struct span name)
+{
+	return name.n < (size_t)(end - at) && at[0] == (0xa0 | name.n) &&
+	       bytes_equal((const char *)at + 1, name.p, name.n);
 }
 
 /* A str's, bin's or ext's content. */
@@ -138,10 +148,10 @@ bool item_find_uuid(const struct item *map, const char *key, struct uuid *u);
  * The path to what is looked at. Whoever reads a map or list enters it, says where in it he is
  * before anything can be refused there, and leaves it at its end; after a refusal nobody does.
  */
-static inline void path_enter(struct decoder *d)
+static inline struct path_step *path_enter(struct decoder *d)
 {
 	assert(d->depth < PATH_STEPS_MAX);
-	d->depth++;
+	return &d->path[d->depth++];
 }
 static inline void path_at_key(struct decoder *d, struct span key)
 {

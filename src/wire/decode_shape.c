@@ -11,13 +11,6 @@ struct key {
 	const uint8_t *behind;
 };
 
-/* The name in its shortest form, one byte of head, is what stands at `at`: a key. */
-static bool is_key(const uint8_t *at, const uint8_t *end, struct span name)
-{
-	return name.n < (size_t)(end - at) && at[0] == (0xa0 | name.n) &&
-	       bytes_equal(at + 1, name.p, name.n);
-}
-
 /* In another form, or of no field. */
 static struct key key_read_other(struct decoder *d, const uint8_t *at, const uint8_t *end,
     const struct shape *shape, size_t position)
@@ -162,7 +155,7 @@ struct seen {
 
 /* The pairs of a map, whose n is set then. */
 static bool pairs_read(struct decoder *d, struct item *map, const struct shape *shape, void *base,
-    struct seen *seen)
+    struct path_step *step, struct seen *seen)
 {
 	const uint8_t *at = map->p + map->head.size;
 	const uint8_t *const end = map->p + map->n;
@@ -183,7 +176,7 @@ static bool pairs_read(struct decoder *d, struct item *map, const struct shape *
 		} else {
 			const uint64_t bit = UINT64_C(1) << (f - shape->fields);
 
-			path_at_key(d, f->name);
+			step->key = f->name;
 			if ((seen->fields & bit) != 0)
 				return refuse(d, "twice", "each key once");
 			seen->fields |= bit;
@@ -200,11 +193,12 @@ static bool pairs_read(struct decoder *d, struct item *map, const struct shape *
 bool shape_read(struct decoder *d, struct item *map, const struct shape *shape, void *base)
 {
 	struct seen seen = { 0 };
+	struct path_step *step;
 
 	if (!check_map(d, map))
 		return false;
-	path_enter(d);
-	if (!pairs_read(d, map, shape, base, &seen))
+	step = path_enter(d);
+	if (!pairs_read(d, map, shape, base, step, &seen))
 		return false;
 	path_leave(d);
 	/* What is known was seen above; two unknown keys may be the same one. */

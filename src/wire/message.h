@@ -33,24 +33,20 @@ static inline struct span span_of(const char *text)
 	return (struct span){ text, strlen(text) };
 }
 /*
- * memcmp() for names, which are so short that to call it costs more than to compare them: eight
- * bytes at a time, the last eight of them for what is left.
+ * memcmp() for names, which are so short that to call it costs more than to compare them: their
+ * first and their last bytes, which may be the same ones.
  */
-static inline bool bytes_equal(const void *a, const void *b, size_t n)
+static inline bool bytes_equal(const char *p, const char *q, size_t n)
 {
-	const char *p = a, *q = b;
-	size_t at = 0;
-
-	if (n >= 8) {
-		while (at + 8 < n && memcmp(p + at, q + at, 8) == 0)
-			at += 8;
-		return at + 8 >= n && memcmp(p + n - 8, q + n - 8, 8) == 0;
-	}
+	if (n > 16)
+		return memcmp(p, q, n) == 0;
+	if (n >= 8)
+		return memcmp(p, q, 8) == 0 && memcmp(p + n - 8, q + n - 8, 8) == 0;
 	if (n >= 4)
 		return memcmp(p, q, 4) == 0 && memcmp(p + n - 4, q + n - 4, 4) == 0;
-	while (at < n && p[at] == q[at])
-		at++;
-	return at == n;
+	while (n > 0 && p[n - 1] == q[n - 1])
+		n--;
+	return n == 0;
 }
 static inline bool span_equal(struct span a, struct span b)
 {

@@ -84,6 +84,15 @@ static inline size_t mp_short_read(const uint8_t *p, struct mp_head *h)
 	return 1;
 }
 
+/* The same for a map of at most 15 pairs, of which one byte is there. */
+static inline bool mp_short_map_read(const uint8_t *p, struct mp_head *h)
+{
+	h->type = MP_MAP;
+	h->size = 1;
+	h->count = p[0] & 0x0f;
+	return (p[0] & 0xf0) == 0x80;
+}
+
 /* Reads the head at p; MP_OK also guarantees that the content of str, bin and ext is there. */
 static inline enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
 {

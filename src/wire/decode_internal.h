@@ -62,7 +62,7 @@ struct field {
 	uint16_t into;			/* the value; 0: checked only */
 	uint16_t has;			/* a bool, set when the value is there */
 	uint16_t count;			/* a size_t: the list's length */
-	uint16_t raw;			/* a struct span: the value's bytes, encoded */
+	uint16_t raw;			/* a struct span: the bytes of a map or list, encoded */
 	uint32_t min, max;
 	const struct span *names;
 	const struct shape *shape;

@@ -56,10 +56,9 @@ static bool pass_over(const struct decoder *d, struct item *v)
 	return true;
 }
 
+/* The kinds that are no value. */
 static bool kind_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
-	if (f->kind < FIELD_VALUE_KINDS)
-		return value_read(d, v, f, base);
 	switch (f->kind) {
 	case FIELD_READ_BEFORE:
 		return pass_over(d, v);
@@ -86,10 +85,17 @@ static bool field_read(struct decoder *d, struct item *v, const struct field *f,
 {
 	if (v->head.type == MP_NIL && f->optional && f->kind != FIELD_REFUSED)
 		return true;
-	if (!kind_read(d, v, f, base))
-		return false;
-	if (f->raw > 0)
-		*(struct span *)member(base, f->raw) = (struct span){ (const char *)v->p, v->n };
+	/* Most are values, which need no switch, and whose bytes nobody keeps. */
+	if (f->kind < FIELD_VALUE_KINDS) {
+		if (!value_read(d, v, f, base))
+			return false;
+	} else {
+		if (!kind_read(d, v, f, base))
+			return false;
+		if (f->raw > 0)
+			*(struct span *)member(base, f->raw) =
+			    (struct span){ (const char *)v->p, v->n };
+	}
 	if (f->has > 0)
 		*(bool *)member(base, f->has) = true;
 	return true;
@@ -161,9 +167,10 @@ static bool pairs_read(struct decoder *d, struct item *map, const struct shape *
 	const uint8_t *const end = map->p + map->n;
 	const struct field *const last = shape->fields + shape->count;
 	const struct field *next = shape->fields;
+	const size_t count = map->head.count;
 	struct item v;
 
-	for (size_t i = 0; i < map->head.count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct key key = key_read(d, at, end, shape, last, next, i);
 		const struct field *f = key.field;
 

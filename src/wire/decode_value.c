@@ -115,7 +115,7 @@ static bool is_text(const struct item *v)
 static bool take_version(const struct item *v, const struct field *f, void *to)
 {
 	(void)f;
-	if (!is_text(v) || !span_is(item_text(v), PROTOCOL_VERSION))
+	if (!is_text(v) || !span_equal(item_text(v), span_of(PROTOCOL_VERSION)))
 		return is_text(v) && version_parse(item_text(v), to);
 	*(unsigned *)to = PROTOCOL_MAJOR;
 	return true;

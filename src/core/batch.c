@@ -266,7 +266,7 @@ void batch_set_aside(struct core *c, struct route *r, const struct batch *b)
 	if (store_payload_get(c->store, b->id, false, &payload, &n) == ERR_NOTFOUND)
 		n = 0;
 	store_batch_set_aside(c->store, b);
-	ordered_recover(c, r);		/* which series it held up is lost with it */
+	ordered_recover(c, r);		/* which series stood behind it, its record cannot say */
 	if (b->state == BATCH_NEW)	/* a series named a batch that is not there */
 		return;
 	whole.payload_bytes = (uint32_t)n;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/inspect.h"
 #include "core/internal.h"
+#include "core/measure.h"
 
 #define STORE_TIGHT_PART 20	/* DEGRADED when less than this part of the store is left to intake */
 
@@ -176,7 +177,7 @@ static void add(const struct core *c, struct checkup *k, const char *name,
 static void add_store(struct core *c, struct checkup *k)
 {
 	uint64_t size = store_size_bytes(c->store), left = store_free_bytes(c->store);
-	uint64_t reserve = store_reserve_bytes(c->store);
+	uint64_t reserve = core_store_reserve_bytes(c);
 	unsigned long long mib = (left > reserve ? left - reserve : 0) >> 20;
 
 	if (store_has_failed(c->store))

@@ -237,27 +237,6 @@ void breaker_confirmed(struct world *w, int module, const struct message_record_
 		fail(w, BREAKER_SHARED, 0, true);
 }
 
-/* ERROR_NOTIFICATION of a module's. */
-bool breaker_tell(struct world *w)
-{
-	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
-	struct message_error errors[2] = {
-		{ .error_code = span_of("INT_BETA_010"), .recoverability = RECOVERABILITY_TRANSIENT },
-		{ .error_code = span_of(w->plan.shared.error_codes[between(w, 0, 1)]),
-		  .recoverability = chance(w, 3) ? RECOVERABILITY_PERMANENT
-		                                 : RECOVERABILITY_TRANSIENT },
-	};
-
-	if (!a->connection || !has_trouble(w, TROUBLE_CIRCUIT))
-		return false;
-	broker_begin(w);
-	trace(w, "party %d tells of errors", a->party);
-	breaker_heard(w, a->module, errors, 2);
-	core_errors_heard(w->core, a->connection->instance, errors, 2);
-	breaker_check(w);
-	return true;
-}
-
 /* --- a person --------------------------------------------------------------------------------- */
 
 static void force(struct world *w, int n, bool open, const struct hand *hand)
@@ -344,31 +323,43 @@ static void check_view(const struct world *w, int n, size_t at)
 		    (unsigned long long)k->trips, (unsigned long long)k->next_ms);
 }
 
+size_t breaker_count_open(const struct world *w)
+{
+	size_t open = 0;
+
+	for (int n = 0; n <= BREAKER_SHARED; n++)
+		open += is_there(w, n) && w->model.breakers[n].state != CIRCUIT_CLOSED;
+	return open;
+}
+
 /* After each event: they stand as they must, and who has to do with them knows. */
 void breaker_check(struct world *w)
 {
 	const struct connection *c;
-	size_t at = 0, open = 0;
+	size_t at = 0;
 
 	for (int n = 0; n <= BREAKER_SHARED; n++) {
 		if (!is_there(w, n))
 			continue;
 		check_view(w, n, at++);
-		open += w->model.breakers[n].state != CIRCUIT_CLOSED;
 		TAILQ_FOREACH(c, &w->connections, next)
 			if (is_affected(w, n, c->actor->module) &&
 			    c->circuits[n] != w->model.breakers[n].state)
 				broke(w, "party %d believes that circuit %s is %s", c->party,
 				    name_of(w, n), circuit_state_name(c->circuits[n]));
 	}
-	if (core_circuit_count(w->core) != at || core_circuits_open(w->core) != open)
+	if (core_circuit_count(w->core) != at || core_circuits_open(w->core) != breaker_count_open(w))
 		broke(w, "%zu circuits are said to be open", core_circuits_open(w->core));
 	for (int r = 0; r < (int)w->plan.core.route_count; r++) {
 		struct route_view v;
 
 		core_view_route(w->core, core_route(w->core, (size_t)r), &v);
-		if (v.control->paused != w->model.paused[r])
-			broke(w, "route %s is %spaused", name_of(w, r), v.control->paused ? "" : "not ");
+		if (v.control->paused != w->model.paused[r] ||
+		    v.control->halted != w->model.halted[r] ||
+		    (strncmp(v.control->who, "module ", 7) == 0) != w->model.halted[r])
+			broke(w, "route %s is %spaused, %shalted, by %s", name_of(w, r),
+			    v.control->paused ? "" : "not ", v.control->halted ? "" : "not ",
+			    v.control->who);
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sim.h"
+#include "store/internal.h"
 
 /* --- a store quickly ------------------------------------------------------------------------- */
 
@@ -64,22 +65,34 @@ void broker_prepare(const char *dir)
 
 /* --- bit rot --------------------------------------------------------------------------------- */
 
+/* Behind the last page that was used there may be those of an earlier seed. */
+static size_t used_bytes(const struct world *w)
+{
+	struct store *s = broker_open_store(w->path);
+	MDB_envinfo info;
+
+	mdb_env_info(s->env, &info);
+	store_close(s);
+	return (info.me_last_pgno + 1) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static void flip_marks(struct world *w, int parcel)
 {
+	size_t size = used_bytes(w);
 	char path[512], mark[32];
 
 	store_path(w->path, path);
 	message_mark(w, w->parcels[parcel].mark, mark);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	uint8_t *file = mmap(NULL, STORE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint8_t *file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED)
 		abort();
-	uint8_t *end = file + STORE_BYTES, *at = file;
+	uint8_t *end = file + size, *at = file;
 	while ((at = memmem(at, (size_t)(end - at), mark, strlen(mark)))) {
 		at[2] ^= 1;
 		at++;
 	}
-	munmap(file, STORE_BYTES);
+	munmap(file, size);
 	close(fd);
 	/* letters that were made of it carry its mark, too */
 	for (int p = 0; p < w->parcel_count; p++)
@@ -229,6 +242,7 @@ static bool commit_fails(struct world *w, enum disk_fault fault)
 		return false;
 	if (rc != ERR_IO || !store_has_failed(w->store) || store_commit(w->store) != ERR_IO)
 		broke(w, "a commit that the disk refuses (%d) is no failure", fault);
+	checkup_end(w, "store");
 	if (fault == DISK_META_KEPT)	/* though it has failed, it is there */
 		w->committed = w->model;
 	return true;
@@ -257,6 +271,7 @@ void broker_restart(struct world *w)
 	trace(w, "the broker stops in order");
 	broker_begin(w);
 	core_shut_down(w->core);
+	checkup_end(w, "broker");
 	for (int n = 0; n < w->party_count; n++)
 		if (w->model.parties[n].connected)
 			party_disconnect(w, n);
@@ -300,8 +315,8 @@ static void note_payload(struct world *w)
 
 static void close_turn(struct world *w)
 {
+	int heard = w->model.heard_top;
 	bool more;
-
 	unsigned late;
 
 	fate_expire(w);
@@ -309,6 +324,7 @@ static void close_turn(struct world *w)
 	party_expire(w);
 	late = confirming_expire(w);
 	breaker_expire(w);
+	late += (unsigned)(w->model.heard_top - heard);
 	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
 	    w->plan.core.history_size;
 	more = core_turn_close(w->core);

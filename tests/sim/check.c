@@ -1,7 +1,6 @@
 /* check.c - invariants of the store and the counters, against the model */
 #include <string.h>
 
-#include "core/measure.h"
 #include "sim.h"
 
 /* --- one batch ------------------------------------------------------------------------------- */
@@ -171,6 +170,7 @@ void check_touched(struct world *w)
 		w->touched[p] = false;
 	}
 	breaker_check(w);
+	errors_look(w);
 }
 
 /* --- after a turn ---------------------------------------------------------------------------- */
@@ -263,6 +263,9 @@ static uint64_t earliest_due(const struct world *w)
 		if (f->confirming.there && f->confirming.state == CONFIRM_AWAITED)
 			note_earlier(&due_ms, f->confirming.due_ms);
 	}
+	for (int m = 0; m < MODULES_MAX; m++)
+		if (w->model.throttled_until_ms[m] > w->now_ms)
+			note_earlier(&due_ms, w->model.throttled_until_ms[m]);
 	for (int n = 0; n < w->party_count; n++) {
 		const struct party *y = &w->model.parties[n];
 
@@ -389,52 +392,6 @@ static void check_warned(struct world *w)
 			    w->model.fates[p].holder, p);
 }
 
-/* What metrics are made of, since this core began: in its memory alone. */
-static void check_measures(struct world *w)
-{
-	int64_t since_us[REASON_COUNT];
-	uint64_t ended = 0, arrows = 0;
-	uint64_t queued = 0, depths = 0;
-	struct queue_view q;
-	struct route_view v;
-
-	for (int from = 0; from < BATCH_STATE_COUNT; from++)
-		arrows += core_arrow_count(w->core, (enum batch_state)from, CAUSE_PROCESSED);
-	for (size_t r = 0; r < core_route_count(w->core); r++) {
-		bool any = false;
-
-		core_view_route(w->core, core_route(w->core, r), &v);
-		ended += v.measures->batches;
-		depths += v.depth;
-		if (histogram_count(&v.measures->latency) != v.measures->batches ||
-		    histogram_count(&v.measures->recovery) > v.measures->batches)
-			broke(w, "route %s has measured other batches than it counted",
-			    v.settings->name);
-		core_oldest_by_reason(w->core, core_route(w->core, r), since_us);
-		for (int reason = 0; reason < REASON_COUNT; reason++)
-			any |= since_us[reason] != 0;
-		if (any != (counters_queued(v.counters) + v.counters->dead +
-			v.counters->derived_dead > 0))
-			broke(w, "route %s has an oldest batch and none, or the reverse",
-			    v.settings->name);
-	}
-	for (size_t m = 0; m < core_queue_count(w->core); m++) {
-		core_view_queue(w->core, m, &q);
-		queued += q.queued;
-	}
-	if (queued != depths)
-		broke(w, "queues to modules and routes differ");
-	if (core_has_room(w->core) &&
-	    store_free_bytes(w->store) <= core_store_reserve_bytes(w->core))
-		broke(w, "there would be room in the reserve");
-	if (core_retention_ms(w->core) > w->plan.core.outcome_retention_ms ||
-	    core_history_size(w->core) != w->plan.core.history_size)
-		broke(w, "history is kept for longer than it was to be");
-	if (ended != arrows)
-		broke(w, "%llu batches were PROCESSED, and %llu were measured",
-		    (unsigned long long)arrows, (unsigned long long)ended);
-}
-
 void check_quiet(struct world *w)
 {
 	const struct connection *c;
@@ -452,6 +409,7 @@ void check_quiet(struct world *w)
 	check_warned(w);
 	flow_check(w);
 	health_check(w);
+	errors_check(w);
 	TAILQ_FOREACH(c, &w->connections, next)
 		check_told(w, c);
 	check_measures(w);
@@ -463,6 +421,7 @@ void check_quiet(struct world *w)
 void check_store(struct world *w)
 {
 	uint64_t held = 0, dead = 0, known = 0, rows = 0, confirming = 0, notices = 0;
+	const struct model *m = &w->model;
 	struct store_tally t;
 	char why[256];
 
@@ -497,6 +456,12 @@ void check_store(struct world *w)
 		    (unsigned long long)t.confirmations, (unsigned long long)held,
 		    (unsigned long long)dead, (unsigned long long)known, (unsigned long long)rows,
 		    (unsigned long long)confirming);
+	errors_look(w);
+	errors_check_store(w);
+	if (t.errors != (uint64_t)(m->heard_top - m->heard_first) ||
+	    t.alerts != (uint64_t)m->alert_count)
+		broke(w, "the store has %llu errors and %llu alerts", (unsigned long long)t.errors,
+		    (unsigned long long)t.alerts);
 	if (t.notices != notices)
 		broke(w, "the store has %llu notices, not %llu", (unsigned long long)t.notices,
 		    (unsigned long long)notices);

@@ -78,6 +78,7 @@ unsigned confirming_expire(struct world *w)
 		fate_touch(w, p);
 		k->state = CONFIRM_AMBIGUOUS;
 		late++;
+		errors_make(w, p, INT_DELIVERY_006);
 		notice_add(w, w->model.rows[f->row].source, p, false, 0);
 		k->warning_owed = holder->connected && holder->number == k->holder_number;
 	}

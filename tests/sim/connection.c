@@ -227,6 +227,7 @@ static bool deliver(struct world *w, struct connection *c, struct item *item)
 			broke(w, "batch %d arrives after its PROCESSED was echoed", item->parcel);
 		f->begun = f->tried = item->begun = true;
 		check_bytes(w, item);
+		summary_check(w, item->parcel, item->lease);
 		if (has_trouble(w, TROUBLE_HALFWAY) && chance(w, 4))
 			return false;
 	}
@@ -234,11 +235,34 @@ static bool deliver(struct world *w, struct connection *c, struct item *item)
 	return true;
 }
 
-static void hear_outcome(struct world *w, struct actor *a, const struct item *item)
+/* The broker's error first, as it stands in the queue: however often the outcome is told. */
+static void check_end_error(struct world *w, const struct connection *c, const struct item *item)
+{
+	const struct heard *h;
+	struct ended e;
+	struct buf said;
+
+	if (store_ended_get(w->store, party_number(w, c->party), item->notice, &e) != 0 ||
+	    e.error_code == INT_NONE)
+		return;
+	h = errors_end_of(w, item->parcel, (enum error_code)e.error_code);
+	buf_init(&said, 0);
+	if (core_end_error(w->core, &e, &said) != (h != NULL))
+		broke(w, "the outcome of batch %d is told %s the error that is kept", item->parcel,
+		    h ? "without" : "with");
+	if (h && (said.len != h->raw_len || crc32c(0, buf_bytes(&said), said.len) != h->raw_crc))
+		broke(w, "the outcome of batch %d is told with another error than is kept",
+		    item->parcel);
+	buf_finish(&said);
+}
+
+static void hear_outcome(struct world *w, struct connection *c, const struct item *item)
 {
 	struct parcel *p = &w->parcels[item->parcel];
 	bool dead = item->status == ACK_REJECTED;
+	struct actor *a = c->actor;
 
+	check_end_error(w, c, item);
 	if (p->told == item->life && p->told_dead != dead)
 		broke(w, "batch %d is told as PROCESSED and as REJECTED", item->parcel);
 	p->told = item->life;
@@ -257,7 +281,7 @@ static bool arrive(struct world *w, struct connection *c, struct item *item)
 	if (item->kind == ITEM_NOTICE && item->notice > c->actor->seen)
 		c->actor->seen = item->notice;
 	else if (item->kind == ITEM_OUTCOME)
-		hear_outcome(w, c->actor, item);
+		hear_outcome(w, c, item);
 	else if (item->kind == ITEM_ANSWER && item->status == ACK_RECEIVED)
 		w->parcels[item->parcel].acked = item->life;
 	else if (item->kind == ITEM_ECHO && item->status == ACK_PROCESSED)

@@ -113,6 +113,19 @@ static void import(const struct elsewhere *k, struct core *core)
 	}
 }
 
+/* Errors of modules that are not declared any more are shown all the same. */
+static void look_at_errors(const struct elsewhere *k, struct core *core)
+{
+	struct error_record e;
+	uint64_t before = UINT64_MAX;
+
+	for (int n = 0; n < 100 && store_error_previous(k->w->store, before, &e) == 0; n++) {
+		if (!*core_error_module(core, &e))
+			broke(k->w, "error %llu is nobody's", (unsigned long long)e.number);
+		before = e.number;
+	}
+}
+
 static void serve(const struct elsewhere *k, struct core *core)
 {
 	struct world *w = k->w;
@@ -120,6 +133,7 @@ static void serve(const struct elsewhere *k, struct core *core)
 	core_set_time(core, w->now_ms, w->now_ms, w->wall_us);
 	join_all(k, core);
 	import(k, core);
+	look_at_errors(k, core);
 	while (core_turn_close(core))
 		;
 	core_check(core);

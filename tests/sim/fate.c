@@ -69,6 +69,7 @@ void fate_take(struct world *w, int parcel, int party, const struct frame *frame
 		.frame_crc = crc32c(0, frame->data, frame->len),
 		.received_at_us = w->wall_us,
 	};
+	tell_note_batch(w, parcel, party);
 	w->model.owner[parcel] = parcel;
 	w->parcels[parcel].corrupt = false;
 	totals_of(w, parcel)->received++;
@@ -123,8 +124,10 @@ void fate_return(struct world *w, int parcel, enum leave_how how)
 		f->redelivered = true;
 		if (how == LEAVE_GIVEN_BACK)
 			wait_for_retry(w, parcel, f, 1);
-		if (how == LEAVE_LOST)
+		if (how == LEAVE_LOST) {
 			f->suspect = true;
+			errors_make(w, parcel, INT_DELIVERY_003);
+		}
 	}
 	forget_delivery(f);
 }
@@ -136,9 +139,10 @@ static bool is_free(const struct world *w, int parcel, bool lost)
 	    !breaker_is_closed(w, w->parcels[parcel].route);
 }
 
-void fate_fail(struct world *w, int parcel, bool lost, struct span said)
+void fate_fail(struct world *w, int parcel, enum error_code why, struct span said)
 {
 	struct fate *f = fate_touch(w, parcel);
+	bool lost = why == INT_DELIVERY_003;
 	uint32_t failures = f->attempt - f->attempts_before;
 	bool free = is_free(w, parcel, lost);
 
@@ -151,6 +155,8 @@ void fate_fail(struct world *w, int parcel, bool lost, struct span said)
 		forget_delivery(f);
 		return;
 	}
+	if (why != INT_NONE)
+		errors_make(w, parcel, why);
 	if (failures > route_of(w, parcel)->max_retries) {
 		if (f->deliveries != route_of(w, parcel)->max_retries + 1 + f->free_deliveries)
 			broke(w, "batch %d is buried after %u deliveries, %u of them free", parcel,
@@ -159,6 +165,7 @@ void fate_fail(struct world *w, int parcel, bool lost, struct span said)
 		return;
 	}
 	f->failed = true;
+	checkup_failed(w);
 	totals_of(w, parcel)->retries++;
 	wait_for_retry(w, parcel, f, failures);
 	forget_delivery(f);
@@ -188,6 +195,8 @@ void fate_bury(struct world *w, int parcel, enum error_code code, struct span sa
 {
 	struct fate *f = end(w, parcel, BATCH_DEAD);
 
+	errors_make(w, parcel, code);
+	checkup_failed(w);
 	f->end.code = code;
 	f->end.rejected = f->records;
 	w->model.owner[w->parcels[parcel].root] = parcel;
@@ -203,6 +212,7 @@ void fate_process(struct world *w, int parcel, int party, uint64_t rejected, boo
 	struct fate *f = fate_touch(w, parcel);
 
 	breaker_succeed(w, parcel);
+	checkup_ended(w, f->records);
 	f->holder = party;
 	f->holder_number = party_number(w, party);
 	if (rejected > 0)
@@ -266,7 +276,7 @@ void fate_expire(struct world *w)
 	for (int p; (p = first_late(w)) != NOBODY;) {
 		trace(w, "  batch %d is late", p);
 		w->model.fates[p].warning_owed = true;
-		fate_fail(w, p, false, (struct span){ NULL, 0 });
+		fate_fail(w, p, INT_DELIVERY_001, (struct span){ NULL, 0 });
 	}
 }
 
@@ -293,6 +303,8 @@ void model_recover(struct world *w)
 	}
 	memset(w->model.pressed, 0, sizeof w->model.pressed);
 	tell_recover(w);
+	errors_recover(w);
+	checkup_recover(w);
 	flow_recover(w);
 	breaker_recover(w);
 	confirming_recover(w);

@@ -7,6 +7,9 @@ struct look {
 	struct world *w;
 	bool seen[PARCELS_MAX];
 	int wanted;			/* of a search */
+	const struct route *only;	/* on this route alone, NULL all */
+	bool stops;			/* has seen enough with the first */
+	unsigned shown;
 	bool found;
 };
 
@@ -70,7 +73,7 @@ static void draw_words(struct world *w, struct selection *s)
 	if (chance(w, 3))
 		s->holder = names[between(w, 0, 4)];
 	if (chance(w, 3))
-		s->correlation = "day ";
+		s->correlation = chance(w, 3) ? "night" : "day ";
 	if (chance(w, 3))
 		s->reason = (enum reason)between(w, REASON_NEXT, REASON_DEAD);
 	if (chance(w, 3))
@@ -274,17 +277,33 @@ static bool on_found(void *arg, const struct route *r, const struct uuid *batch_
 	struct look *k = arg;
 	int p = parcel_by_batch(k->w, batch_id, route_settings(r)->name);
 
+	if (k->only && r != k->only)
+		broke(k->w, "a search of one route finds a batch of route %s",
+		    route_settings(r)->name);
+	if (k->stops && k->shown > 0)
+		broke(k->w, "a search goes on though it was stopped");
+	k->shown++;
 	k->found |= p == k->w->parcels[k->wanted].root;
-	return true;
+	return !k->stops;
 }
 
 static void search(struct world *w, struct search *s, int parcel, bool wanted)
 {
 	static struct look k;
 
-	k = (struct look){ .w = w, .wanted = parcel };
+	if (chance(w, 4))
+		s->only = core_route(w->core, (size_t)between(w, 0, w->plan.core.route_count - 1));
+	wanted &= !s->only ||
+	    strcmp(route_settings(s->only)->name, route_of(w, parcel)->name) == 0;
+	k = (struct look){ .w = w, .wanted = parcel, .only = s->only, .stops = chance(w, 6) };
 	while (core_search(w->core, s, on_found, &k))
 		;
+	if (k.stops) {
+		if (wanted && !s->gave_up && k.shown == 0)
+			broke(w, "the search for %s finds nothing", s->text);
+		core_search(w->core, s, on_found, &k);	/* and then it is over */
+		return;
+	}
 	if (wanted && !k.found)
 		broke(w, "the search for %s does not find batch %d", s->text, parcel);
 }
@@ -309,7 +328,9 @@ bool find_search(struct world *w)
 		    !w->parcels[parcel].corrupt;
 	} else if (chance(w, 3) && w->parcels[parcel].kind != KIND_REJECTS) {
 		/* letters of rejects have no alias: they are found by their batch_id */
-		message_correlation(w->parcels[parcel].mark, s.text);
+		message_correlation(w->parcels[parcel].correlation, s.text);
+		if (chance(w, 2))	/* its beginning */
+			s.text[between(w, 3, strlen(s.text))] = '\0';
 		by_alias = true;
 	} else {
 		by_alias = !chance(w, 2) && !is_derived(w, parcel) &&

@@ -120,6 +120,7 @@ bool target_pause(struct world *w)
 	bool all = chance(w, 3), on = chance(w, 2);
 	struct message_backpressure b = {
 		.signal_type = on ? SIGNAL_ACTIVATE : SIGNAL_DEACTIVATE,
+		.current_queue_depth = between(w, 0, 9),
 		.recommended_delay_ms = between(w, 0, 3000),
 		.route = all ? (struct span){ NULL, 0 } : span_of(w->plan.routes[route].name),
 	};
@@ -135,6 +136,8 @@ bool target_pause(struct world *w)
 	if (core_target_pressure(w->core, a->connection->instance, &b, &f) != mine ||
 	    (f.code == INT_ROUTE_001) == mine)
 		broke(w, "the back-pressure of party %d is %s", a->party, mine ? "refused" : "taken");
+	if (mine)
+		health_pressed(a->connection, b.current_queue_depth);
 	if (mine && all)
 		pause_all(y, on);
 	else if (mine)

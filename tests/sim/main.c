@@ -30,6 +30,12 @@
  *			model of it
  *	breaker.c	circuits of routes, one that modules share, the flood of dead letters: the
  *			model of them, who opens and closes them
+ *	tale.c tell.c	what modules tell of errors; who must hear of it, what comes of it
+ *	errors.c check_errors.c summary.c
+ *			the error queue: the model of it, the store's against that, what deliveries
+ *			and outcomes say of it
+ *	health.c checkup.c
+ *			instances are asked how they do, and answer; what the broker reports
  *	operator.c find.c
  *			a person's hand (hold, redrive, purge, import, pause, kick …) and eye
  *	message.c	their frames, by the real encoder through the real decoder
@@ -47,7 +53,8 @@
  *			what history has and owes, the letters that the broker makes
  *	oracle.c	the model: how an offer or an answer must be met
  *	check_peer.c	invariants of what is handed to peers
- *	check.c		invariants of the store, the counters and the waiting
+ *	check.c check_measure.c
+ *			invariants of the store, the counters and the waiting
  *
  * Facts (struct parcel, struct actor) are what modules know and no crash of the broker changes; the
  * model goes back to the latest commit with a crash, as the store does, and from there on the two

@@ -4,7 +4,7 @@
 
 #include "base/digest.h"
 #include "sim.h"
-#include "wire/encode.h"
+#include "wire/pack.h"
 
 /* --- records: a MessagePack list of maps {record_id, mark, data} ------------------------------ */
 
@@ -21,9 +21,9 @@ void message_record_id(int mark, uint32_t n, char out[32])
 	snprintf(out, 32, "r%d-%u", mark, n);
 }
 
-void message_correlation(int parcel, char out[32])
+void message_correlation(int correlation, char out[32])
 {
-	snprintf(out, 32, "day %d of the year", parcel);
+	snprintf(out, 32, "day %d of the year", correlation);
 }
 
 void message_mark(const struct world *w, int parcel, char out[32])
@@ -116,6 +116,24 @@ static size_t put_completes(const struct world *w, const struct parcel *p, enum 
 	return n;
 }
 
+/* A frame's map gets one pair more, `error_summary`: its source knows of some. */
+static void put_summary(struct buf *frame, int parcel)
+{
+	uint8_t *head = (uint8_t *)(uintptr_t)buf_bytes(frame);
+	char id[32];
+	struct error_summary_out s = { .count = 2,
+		.breakdown = &(struct error_breakdown){ span_of("SIM_LEFT_OUT"), 2 },
+		.breakdown_count = 1, .record_id_count = 1 };
+	struct packer p;
+
+	message_record_id(parcel, RECORDS_MAX, id);
+	s.record_ids = &(struct span){ id, strlen(id) };
+	head[FRAME_LENGTH_BYTES]++;	/* it has few pairs: a fixmap */
+	pack_init(&p, frame);
+	pack_text(&p, "error_summary");
+	encode_error_summary(frame, &s);
+}
+
 struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 {
 	const struct parcel *p = &w->parcels[parcel];
@@ -136,7 +154,7 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 		.complete_count = put_completes(w, p, flaw, completes),
 	};
 
-	message_correlation(parcel, correlation);
+	message_correlation(p->correlation, correlation);
 	e.correlation_id = span_of(correlation);
 	buf_init(&records, 0);
 	buf_init(&frame, 0);
@@ -149,6 +167,8 @@ struct frame *message_batch(struct world *w, int parcel, enum flaw flaw)
 	if (flaw == FLAW_CHECKSUM)
 		b.checksum[7] ^= 1;
 	encode_batch(&frame, &e, &b);
+	if (p->has_summary)
+		put_summary(&frame, parcel);
 	buf_finish(&records);
 	return to_frame(w, &frame);
 }
@@ -215,14 +235,23 @@ struct frame *message_confirmation(struct world *w, int parcel,
 	return to_frame(w, &frame);
 }
 
-struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
-    enum action_required action)
+struct frame *message_notification(struct world *w, const struct actor *a, const struct tale *t)
 {
-	struct envelope e = envelope_of(w, route_of(w, parcel)->target, "BROKER");
+	struct envelope e = envelope_of(w, w->plan.modules[a->module].name, "BROKER");
 	struct buf frame;
+	struct packer p;
 
+	e.has_seen = t->has_seen;
+	e.seen = a->seen;
 	buf_init(&frame, 0);
-	encode_error_notification(&frame, &e, error, 1, action);
+	frame_begin(&p, &frame);
+	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, &e, 2);
+	pack_text(&p, "errors");
+	pack_list(&p, t->count);
+	for (size_t n = 0; n < t->count; n++)
+		pack_module_error(&p, &t->errors[n]);
+	pack_key_text(&p, "action_required", action_required_name(t->action));
+	frame_end(&p);
 	return to_frame(w, &frame);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "store/record.h"
+#include "store/store.h"
 #include "wire/message.h"
 
 #define STORE_BYTES (UINT64_C(64) << 20)
@@ -24,6 +25,8 @@
 #define COMPLETES_MAX 3
 #define HELD_MAX 64
 #define PAST_MAX 32
+#define HEARD_MAX 8192			/* errors of a seed */
+#define RECENT_MAX 1024			/* batches taken since a start */
 #define NOBODY (-1)
 
 /* How a batch ended: what its row of history, or its letter, must say. */
@@ -52,7 +55,39 @@ struct notice {
 	int party, parcel;
 	uint64_t number;		/* 0: not looked up yet */
 	bool is_part;			/* of a confirmation; else a warning that it did not come */
+	bool doubtful;			/* there may have been no room for it */
 	uint32_t crc;			/* of a part's body */
+};
+
+/* An error that was told, or that the broker made: a row of its error queue. */
+struct heard {
+	uint64_t number;		/* 0: not looked up yet */
+	uint64_t at_ms;
+	int module;			/* whose; NOBODY: the broker's own */
+	uint32_t instance, route;	/* the store's numbers, 0 not known */
+	enum severity severity;
+	enum recoverability recoverability;
+	enum scope scope;
+	enum action_required action;
+	bool doubtful;			/* it may not have been kept */
+	bool is_made;			/* of a message without errors: its id is drawn */
+	bool has_batch;
+	struct uuid batch_id, error_id;	/* the broker's: looked up */
+	char code[ERROR_CODE_MAX + 1], correlation[RECORD_CORRELATION_MAX + 1];
+	char record_id[ERROR_RECORD_ID_MAX + 1];
+	uint32_t raw_len, raw_crc;	/* as it was told; 0 when that is too long to be kept */
+};
+
+/* What was told in the running second. */
+struct told_window {
+	uint64_t since_ms;
+	unsigned errors, notices, alerts;
+};
+
+/* Who has sent a batch: for errors that name no more than its correlation_id. */
+struct recent {
+	int correlation, route, party;
+	uint32_t number;		/* the store's, then */
 };
 
 /* What a target has confirmed of a batch. */
@@ -133,6 +168,11 @@ struct flood_count {			/* dead letters of one code; not durable */
 	uint64_t begun_ms;
 };
 
+struct second {				/* of the last minute */
+	uint64_t number;
+	uint64_t ended, failed, records;
+};
+
 struct model {
 	struct fate fates[PARCELS_MAX];
 	int owner[PARCELS_MAX];		/* of a batch_id (by root): parcel, NOBODY */
@@ -147,11 +187,24 @@ struct model {
 	bool pressed[ROUTES_MAX];
 	struct breaker breakers[ROUTES_MAX + 1];
 	struct flood_count floods[ROUTES_MAX][FLOOD_COUNTS];
+	bool halted[ROUTES_MAX];	/* paused by its target */
 	uint64_t throttled_until_ms[MODULES_MAX];	/* not durable either */
 	struct throttle {
 		uint64_t until_ms;
 		uint32_t number;	/* the instance's; another is not it */
 	} throttles[PARTIES_MAX];
+	struct recent recents[RECENT_MAX];
+	int recent_count;
+	/* heard[first..top) are in the error queue, in the order of their numbers (errors.c) */
+	int heard_first, heard_top, heard_numbered;
+	int heard_due;			/* so many of the new ones must be found, */
+	bool heard_varies;		/* or some others of them */
+	uint64_t last_error;		/* the highest number that was found */
+	uint64_t alerts[ALERTS_MAX];	/* numbers, rising */
+	int alert_count;
+	struct told_window windows[MODULES_MAX + 1];	/* not durable; the last is the broker's */
+	struct second minute[60];	/* not durable */
+	uint64_t errors_tried, errors_found, errors_lost, errors_counted;	/* since the start */
 };
 
 #endif

@@ -208,6 +208,8 @@ static void pause(struct world *w, int route, bool on)
 	trace(w, "operator: route %s is %s", w->plan.routes[route].name, on ? "paused" : "resumed");
 	if (core_pause(w->core, route_handle(w, route), on, draw_hand(w)) != (w->model.paused[route] != on))
 		broke(w, "route %s cannot be paused or resumed", w->plan.routes[route].name);
+	if (w->model.paused[route] != on)
+		w->model.halted[route] = false;
 	w->model.paused[route] = on;
 }
 
@@ -226,6 +228,17 @@ bool operator_halt(struct world *w)
 	return true;
 }
 
+/* What a target has halted goes on when a person says so. */
+bool operator_resume(struct world *w)
+{
+	int route = (int)between(w, 0, w->plan.core.route_count - 1);
+
+	if (!w->model.halted[route])
+		return false;
+	pause(w, route, false);
+	return true;
+}
+
 bool operator_kick(struct world *w)
 {
 	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
@@ -239,6 +252,8 @@ bool operator_kick(struct world *w)
 	trace(w, "operator: party %d is kicked", a->party);
 	w->dismissing = there ? a->party : NOBODY;
 	w->dismissal = GOODBYE_KICKED;
+	if (core_kick(w->core, "NOBODY", span_of(id), draw_hand(w)))
+		broke(w, "an instance of no module is kicked");
 	if (there)
 		party_leave(w, a->party, LEAVE_EXPECTED);
 	if (core_kick(w->core, w->plan.modules[a->module].name, span_of(id), draw_hand(w)) != there ||

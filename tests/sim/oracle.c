@@ -253,7 +253,7 @@ static void reject(struct world *w, int parcel, const struct reply *r, const str
 
 	f->answered = f->redelivered = true;
 	if (may_pass && !r->has_permanent)
-		fate_fail(w, parcel, false, said);
+		fate_fail(w, parcel, INT_NONE, said);
 	else
 		fate_bury(w, parcel, INT_DELIVERY_004, said);
 }
@@ -292,6 +292,7 @@ void oracle_answer(struct world *w, int module, int party, const struct reply *r
 		return;
 	}
 	j->echo = true;
+	errors_hear_answer(w, module, party, p, a);
 	breaker_heard(w, module, a->errors, a->error_count);
 	if (r->status == ACK_REJECTED)
 		reject(w, p, r, a);

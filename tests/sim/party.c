@@ -40,7 +40,7 @@ static void let_go(struct world *w, int parcel, enum leave_how how)
 	if (f->begun && how == LEAVE_EXPECTED)
 		return;
 	if (f->begun && how == LEAVE_LOST && f->suspect)
-		fate_fail(w, parcel, true, (struct span){ NULL, 0 });
+		fate_fail(w, parcel, INT_DELIVERY_003, (struct span){ NULL, 0 });
 	else
 		fate_return(w, parcel, how);
 }

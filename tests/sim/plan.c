@@ -158,9 +158,9 @@ void plan_make(struct plan *p, struct rng *rng)
 		.circuit_reset_timeout_ms = (uint32_t)draw(rng, 20, 5000),
 		.flood_threshold = p->troubles[TROUBLE_FLOOD] ? (uint32_t)draw(rng, 1, 8) : 0,
 		.flood_window_ms = (uint32_t)draw(rng, 20, 20000),
-		.health_check_interval_ms = (uint32_t)draw(rng, 2000, 20000),
+		.health_check_interval_ms = one_in(rng, 8) ? 0 : (uint32_t)draw(rng, 2000, 20000),
 		.health_check_timeout_ms = (uint32_t)draw(rng, 200, 10000),
-		.error_rate_degraded = 0.01,
+		.error_rate_degraded = one_in(rng, 2) ? 0.01 : 0.5,
 	};
 	add_modules(p, rng);
 	add_routes(p, rng);

@@ -100,8 +100,9 @@ static void damage(struct world *w, struct store *s)
 {
 	static const enum table tables[] = { TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE,
 		TABLE_DEAD, TABLE_DEAD, TABLE_ENDED, TABLE_ENDED, TABLE_PAYLOAD, TABLE_CONFIRM,
-		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_NEW, TABLE_ALIAS_FILTER,
-		TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT };
+		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_NEW,
+		TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_ERROR,
+		TABLE_ERROR_BY, TABLE_ALERT };
 
 	for (uint64_t left = between(w, 1, DAMAGES_MAX); left > 0; left--) {
 		enum table t = tables[between(w, 0, sizeof tables / sizeof tables[0] - 1)];
@@ -301,6 +302,27 @@ static void confirm(struct world *w, int parcel)
 	frame_unref(f);
 }
 
+/* An error of a batch of which nobody can say any more whose it is. */
+static void complain(struct world *w, struct rot_peer *target, int parcel)
+{
+	static struct tale t;
+	char id[UUID_TEXT_LEN + 1];
+	struct fault fault;
+	struct message m;
+
+	do
+		tale_draw(w, target->actor, &t);
+	while (t.count == 0);
+	uuid_format(&w->parcels[parcel].batch_id, id);
+	t.errors[0].batch_id = span_of(id);
+	t.count = 1;
+	t.action = ACTION_NONE;
+	struct frame *f = message_notification(w, target->actor, &t);
+	message_read(w, f, &m);
+	core_error_notification(rot.core, target->instance, &m, f, &fault);
+	frame_unref(f);
+}
+
 /* Under the lease it had before all that. */
 static void answer_late(struct world *w, struct rot_peer *target, int parcel)
 {
@@ -328,6 +350,8 @@ static void try_all(struct world *w)
 			look(w, p);
 		if (chance(w, 3))
 			confirm(w, p);
+		if (target && chance(w, 3))
+			complain(w, target, p);
 		if (target && w->model.fates[p].lease != 0 && chance(w, 3))
 			answer_late(w, target, p);
 		if (rot.damaged[p] && chance(w, 4))
@@ -375,6 +399,7 @@ static void take_delivery(struct world *w, int parcel, uint64_t lease, struct ro
 {
 	const struct fate *f = &w->model.fates[parcel];
 	const uint8_t *p;
+	struct buf summary;
 	size_t n;
 
 	if (store_payload_get(w->store, f->id, true, &p, &n) != 0) {	/* rotted since it was assigned */
@@ -385,6 +410,9 @@ static void take_delivery(struct world *w, int parcel, uint64_t lease, struct ro
 		return;
 	if (n != f->frame_len || crc32c(0, p, n) != f->frame_crc)
 		broke(w, "batch %d is delivered with other bytes than it was sent with", parcel);
+	buf_init(&summary, 0);		/* of errors of which some may be damaged */
+	core_delivery_summary(rot.core, lease, &summary);
+	buf_finish(&summary);
 	core_delivery_sent(rot.core, to->instance, lease);
 	answer(w, to, parcel, lease, ACK_PROCESSED, true);
 }
@@ -439,6 +467,20 @@ static void live(struct world *w, unsigned rounds)
 
 /* --- what has come of it --------------------------------------------------------------------- */
 
+static bool on_stuck(void *arg, const struct batch_view *v)
+{
+	*(const char **)arg = reason_name(v->reason);
+	return true;
+}
+
+static const char *reason_of(size_t route, const struct batch *b)
+{
+	const char *reason = "nothing";
+
+	core_view_batch(rot.core, core_route(rot.core, route), &b->batch_id, on_stuck, &reason);
+	return reason;
+}
+
 /* Where no instance of a target was let in, for too many are remembered, its batches wait. */
 static void check_none_is_stuck(struct world *w)
 {
@@ -454,9 +496,9 @@ static void check_none_is_stuck(struct world *w)
 		}
 
 		if (rc != ERR_NOTFOUND)
-			broke(w, "batch %llu, %s, held=%d suspect=%d, is stuck%s",
+			broke(w, "batch %llu, %s, held=%d suspect=%d, is stuck: %s",
 			    (unsigned long long)b.id, batch_state_name(b.state), b.held,
-			    b.suspect, rc == 0 ? "" : ": its record is damaged");
+			    b.suspect, rc == 0 ? reason_of(r, &b) : "its record is damaged");
 	}
 	if (all_are_there && count_queued(w) > 0)
 		broke(w, "%llu batches are counted that are not there",

@@ -89,13 +89,13 @@ void row_check_all(struct world *w)
 
 /* --- what is owed beside outcomes ------------------------------------------------------------ */
 
-void notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc)
+struct notice *notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc)
 {
 	const struct party *y = &w->model.parties[party];
 	int n = 0;
 
 	if (!y->known || (!y->connected && !y->mailbox))
-		return;
+		return NULL;
 	while (n < w->model.notice_top && w->model.notices[n].there)
 		n++;
 	if (n == NOTICES_MAX)
@@ -104,6 +104,7 @@ void notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t c
 		w->model.notice_top++;
 	w->model.notices[n] = (struct notice){ .there = true, .party = party, .parcel = parcel,
 		.is_part = is_part, .crc = crc };
+	return &w->model.notices[n];
 }
 
 bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, size_t n)
@@ -124,7 +125,7 @@ bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, s
 
 static bool may_be_pruned(const struct world *w, const struct notice *n)
 {
-	return w->was_over_budget || !w->model.parties[n->party].mailbox;
+	return w->was_over_budget || n->doubtful || !w->model.parties[n->party].mailbox;
 }
 
 static bool is_numbered(const struct world *w, int party, uint64_t number)

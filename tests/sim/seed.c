@@ -40,15 +40,18 @@ static const struct {
 	{ link_deafen, 1 },
 	{ target_pause, 2 },
 	{ health_speak, 3 },
+	{ checkup_ask, 2 },
+	{ checkup_set, 1 },
 	{ target_confirm, 5 },
-	{ target_tell, 3 },
+	{ module_tell, 5 },
 	{ operator_act, 5 },
 	{ operator_halt, 1 },
+	{ operator_resume, 2 },
 	{ operator_export, 1 },
 	{ operator_import, 1 },
 	{ operator_kick, 1 },
 	{ operator_settle, 1 },
-	{ breaker_tell, 1 },
+	{ operator_acknowledge, 1 },
 	{ breaker_force, 1 },
 	{ find_select, 1 },
 	{ find_search, 2 },
@@ -63,6 +66,8 @@ static bool flood(struct world *w)
 
 	if (!has_trouble(w, TROUBLE_FULL_STORE) || chance(w, first ? 20 : 2))
 		return false;
+	if (chance(w, 12))
+		return checkup_ask(w);
 	return source_flood(w);
 }
 

@@ -13,6 +13,7 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 #include "wire/frame.h"
+#include "wire/module_error.h"
 
 #include "model.h"
 
@@ -63,7 +64,7 @@ enum trouble {
 	TROUBLE_CONFIRM,	/* DELIVERY_CONFIRMATION in parts, repeated, early, wrong */
 	TROUBLE_RECONFIGURE,	/* a start with other settings */
 	TROUBLE_POISON,		/* batches that cut the connection of who works on them */
-	TROUBLE_TELL,		/* targets tell of errors: THROTTLE, HALT, INVESTIGATE */
+	TROUBLE_TELL,		/* modules tell of errors: THROTTLE, HALT, INVESTIGATE */
 	TROUBLE_NAMED,		/* rejected records are named: a letter of their own */
 	TROUBLE_DISK,		/* writes and syncs of the commit fail */
 	TROUBLE_NO_PIECE,	/* there is room, and no piece of it that is large enough */
@@ -111,6 +112,8 @@ struct parcel {
 	enum kind kind;
 	int parent, root;	/* derived from; whose batch_id it has */
 	int mark;		/* whose mark its records carry */
+	bool has_summary;	/* its source says which errors it has left out */
+	int correlation;	/* what it comes from: that of its stage's input, or its own number */
 	struct uuid message_id;	/* of the frame that was taken */
 	struct uuid batch_id;
 	uint64_t sequence_number;
@@ -166,6 +169,11 @@ struct signs {
 	uint64_t heard_ms, ended_ms;	/* anything came from it; it ended a batch, or came itself */
 	bool is_asked;
 	enum health_status reported;
+	uint64_t said;			/* its latest answer, which the parts are drawn from */
+	int parts;			/* of it that are kept */
+	bool is_stuck;			/* as the broker sees it */
+	bool has_depth, tells_depth;	/* of its buffer: known; by its answers */
+	uint64_t depth;
 };
 
 struct connection {
@@ -209,6 +217,8 @@ struct world {
 	uint64_t peer_ms;		/* the time that is held against peers */
 	int64_t wall_us, wall_off_us;	/* the wall clock, and how wrong it is */
 	unsigned starts;
+	uint64_t started_ms;		/* the running broker */
+	struct { bool is_set; enum health_status status; } shell[SHELL_PART_COUNT];
 	unsigned restless;		/* turns in a row that asked for another */
 	bool in_turn;			/* events have happened that are not committed */
 	struct model model, committed;
@@ -253,12 +263,12 @@ bool has_trouble(const struct world *w, enum trouble t);
 /* From `least` to `most`. */
 uint64_t between(struct world *w, uint64_t least, uint64_t most);
 
-/* --- listener.c --------------------------------------------------------------------------------- */
+/* --- listener.c ------------------------------------------------------------------------------- */
 
 /* Hears everything and does nothing: for those who listen to less. */
 extern const struct peer_ops listener_ops;
 
-/* --- storm.c: very many batches at once, without a seed and without the model ------------------- */
+/* --- storm.c: very many batches at once, without a seed and without the model ----------------- */
 
 /* Says what it has seen, on standard output; returns when all held, else broke(). */
 void storm_run(struct world *w, const char *dir);
@@ -281,7 +291,7 @@ void broker_turn(struct world *w);
 /* The directory's store as it is. */
 struct store *broker_open_store(const char *dir);
 
-/* --- disk.c: calls that fail under the store --------------------------------------------------- */
+/* --- disk.c: calls that fail under the store -------------------------------------------------- */
 
 enum disk_fault { DISK_SOUND, DISK_SYNC, DISK_WRITE, DISK_META, DISK_META_KEPT };
 /* From now on calls of that kind fail; DISK_META_KEPT: the commit fails, and is there. */
@@ -304,7 +314,7 @@ bool connection_has_room(const struct world *w, const struct connection *c);
 /* Lets items out, as far as the peer reads. False: the broker is to crash now. */
 bool connection_release(struct world *w, struct connection *c);
 
-/* --- rot.c, elsewhere.c: two ways for a store to meet another life ----------------------------- */
+/* --- rot.c, elsewhere.c: two ways for a store to meet another life ---------------------------- */
 
 /* The end of a seed whose store is damaged: nothing follows but broker_stop()'s end. */
 void rot_run(struct world *w);
@@ -341,12 +351,22 @@ struct reply {
 	bool has_field;
 	int parcel;				/* whose record ids it names */
 };
-void message_correlation(int parcel, char out[32]);
+/* The correlation_id of that number. */
+void message_correlation(int correlation, char out[32]);
 void message_record_id(int mark, uint32_t n, char out[32]);
 struct frame *message_confirmation(struct world *w, int parcel,
     const struct message_record_delivery *results, size_t n);
-struct frame *message_notification(struct world *w, int parcel, const struct error_out *error,
-    enum action_required action);
+/* ERROR_NOTIFICATION: what a module tells. */
+#define TALE_ERRORS_MAX 220
+struct tale {
+	struct module_error_out errors[TALE_ERRORS_MAX];
+	size_t count;
+	bool is_burst;			/* many errors of records of one thing */
+	bool has_seen;
+	enum action_required action;
+	int parcel;			/* of the first, NOBODY */
+};
+struct frame *message_notification(struct world *w, const struct actor *a, const struct tale *t);
 struct frame *message_reply(struct world *w, const struct reply *r);
 
 /* --- fate.c: how the model changes ----------------------------------------------------------- */
@@ -362,10 +382,11 @@ void fate_take(struct world *w, int parcel, int party, const struct frame *f);
 void fate_deliver(struct world *w, int parcel, int party, uint64_t lease);
 void fate_return(struct world *w, int parcel, enum leave_how how);
 /*
- * The current delivery has failed (lost: with the connection of a suspect): it waits, is buried, or
- * comes back at no cost. `said` is the target's first error code, p NULL: it said none.
+ * The current delivery has failed: it waits, is buried, or comes back at no cost. It was late
+ * (INT_DELIVERY_001), lost with the connection of a suspect (INT_DELIVERY_003), or rejected
+ * (INT_NONE), and then `said` is the target's first error code, p NULL: it said none.
  */
-void fate_fail(struct world *w, int parcel, bool lost, struct span said);
+void fate_fail(struct world *w, int parcel, enum error_code why, struct span said);
 void fate_bury(struct world *w, int parcel, enum error_code code, struct span said);
 /* `named`: all rejected records are. */
 void fate_process(struct world *w, int parcel, int party, uint64_t rejected, bool named);
@@ -397,7 +418,8 @@ void row_check(struct world *w, int row);
 void row_check_all(struct world *w);
 void row_forget(struct world *w, int row);
 int row_by_notice(const struct world *w, int party, uint64_t notice);
-void notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc);
+/* NULL: nothing is kept for that party. */
+struct notice *notice_add(struct world *w, int party, int parcel, bool is_part, uint32_t crc);
 /* Looks up the numbers of those that are new; all must be there when the event is over. */
 void notice_find(struct world *w, bool over);
 bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, size_t n);
@@ -405,7 +427,7 @@ bool notice_says(struct world *w, const struct notice *o, const uint8_t *body, s
 void notice_check(struct world *w, struct notice *n);
 void notice_drop(struct world *w, int party, uint64_t until);
 
-/* --- letter.c: letters that the broker makes --------------------------------------------------- */
+/* --- letter.c: letters that the broker makes -------------------------------------------------- */
 
 /* Of the rejected records, or of all; which of the two is looked up later. */
 void letter_expect(struct world *w, int parcel, bool named);
@@ -437,14 +459,6 @@ struct judgement {
 void oracle_answer(struct world *w, int module, int party, const struct reply *r,
     const struct message_ack *a, struct judgement *j);
 
-/* --- health.c --------------------------------------------------------------------------------- */
-
-void health_begin(struct world *w, struct connection *c);
-void health_on_asked(struct world *w, struct connection *c);
-/* Whoever is connected is judged rightly, and was asked in time. */
-void health_check(struct world *w);
-bool health_speak(struct world *w);
-
 /* --- check.c: invariants --------------------------------------------------------------------- */
 
 /* Takes it into the model; returns the parcel. */
@@ -459,6 +473,8 @@ void check_touched(struct world *w);
 /* After core_turn_close(): nobody waits who need not. */
 void check_quiet(struct world *w);
 void check_counters(struct world *w, int route);
+/* Of measure.h (check_measure.c). */
+void check_measures(struct world *w);
 /* The whole store. */
 void check_store(struct world *w);
 void check_notice(struct world *w, struct connection *c, uint64_t number, const uint8_t *body,
@@ -496,7 +512,7 @@ void flow_check(struct world *w);
 void flow_recover(struct world *w);
 void flow_on_told(struct world *w, struct connection *c, const struct message_backpressure *b);
 
-/* --- breaker.c: circuits, and the flood of dead letters ----------------------------------------- */
+/* --- breaker.c: circuits, and the flood of dead letters --------------------------------------- */
 
 /* The delivery of this batch has failed; it was processed. */
 void breaker_fail(struct world *w, int parcel);
@@ -514,16 +530,16 @@ void breaker_recover(struct world *w);
 void breaker_heard(struct world *w, int module, const struct message_error *errors, size_t n);
 void breaker_confirmed(struct world *w, int module, const struct message_record_delivery *d,
     size_t n);
-bool breaker_tell(struct world *w);
 bool breaker_force(struct world *w);
 void breaker_mend(struct world *w);
+size_t breaker_count_open(const struct world *w);
 void breaker_on_told(struct world *w, struct connection *c,
     const struct message_circuit_change *m);
 void breaker_check(struct world *w);
 /* A batch has become a dead letter: too many with one code pause their route. */
 void breaker_letter(struct world *w, int parcel, struct span code);
 
-/* --- confirm.c: DELIVERY_CONFIRMATION ----------------------------------------------------------- */
+/* --- confirm.c: DELIVERY_CONFIRMATION --------------------------------------------------------- */
 
 bool target_confirm(struct world *w);
 void confirming_begin(struct world *w, int parcel);
@@ -537,17 +553,11 @@ void confirming_forget_early(struct world *w, int parcel);
 /* Of a module's message as it is passed on. */
 uint32_t stripped_crc(struct world *w, const struct frame *f);
 
-/* --- tell.c: ERROR_NOTIFICATION ------------------------------------------------------------------ */
-
-bool target_tell(struct world *w);
-/* Its target has asked to be spared. */
-bool tell_is_throttled(const struct world *w, int route);
-void tell_recover(struct world *w);
-
-/* --- operator.c, find.c: a person's hand and eye ------------------------------------------------ */
+/* --- operator.c, find.c: a person's hand and eye ---------------------------------------------- */
 
 bool operator_act(struct world *w);
 bool operator_halt(struct world *w);
+bool operator_resume(struct world *w);
 bool operator_export(struct world *w);
 bool operator_import(struct world *w);
 bool operator_kick(struct world *w);
@@ -569,5 +579,7 @@ bool link_seen(struct world *w);
 bool link_deafen(struct world *w);
 bool link_join(struct world *w, struct actor *a);
 void link_cut(struct world *w, struct connection *c, enum leave_how how);
+
+#include "errors.h"
 
 #endif

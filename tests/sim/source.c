@@ -29,6 +29,14 @@ static uint32_t draw_padding(struct world *w)
 	return chance(w, 8) ? (uint32_t)between(w, 3000, 20000) : (uint32_t)between(w, 0, 200);
 }
 
+/* Mostly a new one; sources make several batches of one thing, too. */
+static int draw_correlation(struct world *w)
+{
+	if (w->parcel_count == 0 || !chance(w, 5))
+		return w->parcel_count;
+	return w->parcels[between(w, 0, (uint64_t)w->parcel_count - 1)].correlation;
+}
+
 int parcel_make(struct world *w, int route, struct actor *a)
 {
 	struct parcel *p = &w->parcels[w->parcel_count];
@@ -40,6 +48,8 @@ int parcel_make(struct world *w, int route, struct actor *a)
 		.parent = NOBODY,
 		.root = w->parcel_count,
 		.mark = w->parcel_count,
+		.correlation = draw_correlation(w),
+		.has_summary = chance(w, 6),
 		.records = (uint32_t)between(w, 1, RECORDS_MAX),
 		.padding = draw_padding(w),
 		.critical = chance(w, 4),
@@ -114,6 +124,10 @@ bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	f = message_batch(w, parcel, flaw);
 	offer(w, c, parcel, flaw, f, &v);
 	frame_unref(f);
+	if (v.status == ACK_REJECTED && !v.duplicate) {	/* as who answers it does */
+		core_note_refusal(w->core, v.code);
+		w->model.errors_counted++;
+	}
 	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel,
 	    flaw, ack_status_name(v.status), v.duplicate, v.code);
 	check_touched(w);

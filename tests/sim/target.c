@@ -34,6 +34,12 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 	f = message_reply(w, r);
 	message_read(w, f, &m);
 	oracle_answer(w, a->module, a->party, r, &m.ack, &j);
+	if (j.code == INT_DELIVERY_005)
+		errors_refuse_answer(w, a->module, a->party, &m);
+	if (j.code != INT_NONE) {	/* as who refuses it does */
+		core_note_refusal(w->core, j.code);
+		w->model.errors_counted++;
+	}
 	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d",
 	    a->party, r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
 	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);
@@ -103,6 +109,7 @@ static struct reply draw_reply(struct world *w, struct grip g, unsigned reject_o
 		r.has_transient = !chance(w, 4);
 		r.has_unknown = chance(w, 6);
 		r.has_permanent = (!r.has_transient && !chance(w, 8)) || chance(w, 6);
+		r.record_errors = chance(w, 4) ? (int)between(w, 1, records) : 0;
 	} else if (r.status == ACK_PROCESSED && has_trouble(w, TROUBLE_PARTIAL) && chance(w, 3) &&
 	    w->parcel_count < PARCELS_MAX - COMPLETES_MAX - 1) {
 		r.rejected = between(w, 1, records);
@@ -294,6 +301,7 @@ bool target_stage(struct world *w)
 	if (a->past_count > 0 && has_trouble(w, TROUBLE_LATE) && chance(w, 5) &&
 	    p->complete_count < COMPLETES_MAX)
 		add_completion(w, p, a->past[0]);
+	p->correlation = w->parcels[p->completes[0].parcel].correlation;
 	source_offer(w, a->connection, parcel, FLAW_NONE, &v);
 	for (int n = 0; v.status == ACK_RECEIVED && n < p->complete_count; n++)
 		for (int k = a->held_count - 1; k >= 0; k--)

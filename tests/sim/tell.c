@@ -1,4 +1,4 @@
-/* tell.c - targets that tell of errors: who must hear of it, and what comes of it */
+/* tell.c - modules tell of errors: who must hear of it, and what comes of it (protocol.md section 4) */
 #include <string.h>
 
 #include "sim.h"
@@ -14,73 +14,197 @@ void tell_recover(struct world *w)
 	memset(w->model.throttles, 0, sizeof w->model.throttles);
 }
 
-/* --- who hears ------------------------------------------------------------------------------- */
+/* --- whose batch it is ------------------------------------------------------------------------ */
 
-/* The party that sent the batch, NOBODY where it cannot be said: then somebody else would hear. */
+/* It is the same instance still. */
+static int party_if(struct world *w, int party, uint32_t number)
+{
+	return w->model.parties[party].known && party_number(w, party) == number ? party : NOBODY;
+}
+
+/* Who is told how it ends, or was. */
 static int source_of(struct world *w, int parcel)
 {
 	const struct fate *f = &w->model.fates[parcel];
-	int source;
+	const struct row *r = f->row == NOBODY ? NULL : &w->model.rows[f->row];
 
-	if (is_in_custody(f))
-		source = f->source;
-	else if (f->state == BATCH_ENDED && f->row != NOBODY && w->model.rows[f->row].there)
-		source = w->model.rows[f->row].source;
-	else
-		return NOBODY;
-	if (!w->model.parties[source].known ||
-	    (is_in_custody(f) && party_number(w, source) != f->source_number))
-		return NOBODY;
-	return source;
+	if (f->state != BATCH_ENDED)
+		return party_if(w, f->source, f->source_number);
+	return r && r->there && w->model.parties[r->source].known ? r->source : NOBODY;
 }
 
-static void owe(struct world *w, int party, int parcel, uint32_t crc, bool told[PARTIES_MAX])
+static int by_batch(struct world *w, int module, const struct message_error *e)
 {
-	const struct party *y = &w->model.parties[party];
+	struct uuid id;
+	int root = NOBODY, known;
 
-	if (told[party] || y->is_broker || (!y->connected && !y->mailbox))
+	if (e->batch_id.p && uuid_parse(e->batch_id.p, e->batch_id.n, &id))
+		root = parcel_by_batch(w, &id, NULL);
+	known = root == NOBODY ? NOBODY : w->model.owner[root];
+	if (known == NOBODY || module_of(w, route_of(w, known)->target) != module)
+		return NOBODY;
+	return source_of(w, known);
+}
+
+void tell_note_batch(struct world *w, int parcel, int party)
+{
+	struct model *m = &w->model;
+
+	if (m->recent_count == RECENT_MAX)
+		broke(w, "the simulator has no room for another batch that was taken");
+	m->recents[m->recent_count++] = (struct recent){
+		.correlation = w->parcels[parcel].correlation,
+		.route = w->parcels[parcel].route,
+		.party = party,
+		.number = party_number(w, party),
+	};
+}
+
+/* Who has sent of late, to this module, what comes from the same. */
+static int by_correlation(struct world *w, int module, const struct message_error *e)
+{
+	char text[32];
+
+	for (int n = w->model.recent_count - 1; n >= 0; n--) {
+		const struct recent *r = &w->model.recents[n];
+
+		message_correlation(r->correlation, text);
+		if (span_is(e->correlation_id, text) &&
+		    module_of(w, w->plan.routes[r->route].target) == module)
+			return party_if(w, r->party, r->number);
+	}
+	return NOBODY;
+}
+
+/* --- who hears ------------------------------------------------------------------------------- */
+
+struct hearing {
+	struct world *w;
+	const struct actor *from;
+	int parcel;
+	uint32_t crc;
+	bool told[PARTIES_MAX];
+};
+
+static void owe(struct hearing *k, int party)
+{
+	struct world *w = k->w;
+	const struct party *y = &w->model.parties[party < 0 ? 0 : party];
+	struct notice *o;
+
+	if (party == NOBODY || party == k->from->party || k->told[party] || y->is_broker ||
+	    (!y->connected && !y->mailbox))
 		return;
-	told[party] = true;
-	notice_add(w, party, parcel, true, crc);
+	k->told[party] = true;
+	o = notice_add(w, party, k->parcel, true, k->crc);
+	if (o)
+		o->doubtful = w->plan.troubles[TROUBLE_FULL_STORE];
 }
 
-/* All of the module that are there; or the latest that was. */
-static void owe_module(struct world *w, int module, int parcel, uint32_t crc,
-    bool told[PARTIES_MAX])
+/*
+ * The first that came of those that are there: rather one that stays and for which it is kept. With
+ * any: of all.
+ */
+static int first_connected(const struct world *w, int module, bool any)
 {
-	int latest = NOBODY;
-	bool any = false;
+	const struct connection *c;
+
+	TAILQ_FOREACH(c, &w->connections, next) {
+		const struct party *y = &w->model.parties[c->party];
+
+		if (c->actor->module == module && y->connected &&
+		    (any || (y->mailbox && !y->draining)))
+			return c->party;
+	}
+	return any ? NOBODY : first_connected(w, module, true);
+}
+
+static int latest(const struct world *w, int module)
+{
+	int found = NOBODY;
 
 	for (int n = 0; n < w->party_count; n++) {
 		const struct party *y = &w->model.parties[n];
-		const struct party *best = &w->model.parties[latest < 0 ? n : latest];
+		const struct party *best = &w->model.parties[found < 0 ? n : found];
 
-		if (!y->known || y->module != module || y->is_broker)
-			continue;
-		any |= y->connected;
-		if (y->connected)
-			owe(w, n, parcel, crc, told);
-		if (y->mailbox && (latest < 0 || y->last_used_ms > best->last_used_ms ||
-		    (y->last_used_ms == best->last_used_ms && y->created < best->created)))
-			latest = n;
+		if (y->known && y->module == module && !y->is_broker && y->mailbox &&
+		    (found < 0 || y->last_used_ms > best->last_used_ms ||
+		        (y->last_used_ms == best->last_used_ms && y->created < best->created)))
+			found = n;
 	}
-	if (!any && latest != NOBODY)
-		owe(w, latest, parcel, crc, told);
+	return found;
 }
 
-static void expect_notices(struct world *w, int module, int source, int parcel,
-    const struct frame *f, enum action_required action)
+/* What any instance may hear goes to one that is there, or else to the latest that was. */
+static void owe_one(struct hearing *k, int module)
 {
-	bool told[PARTIES_MAX] = { false };
-	uint32_t crc = stripped_crc(w, f);
+	int party = first_connected(k->w, module, false);
 
-	owe(w, source, parcel, crc, told);
-	for (size_t r = 0; action == ACTION_HALT && r < w->plan.core.route_count; r++)
-		if (module_of(w, w->plan.routes[r].target) == module)
-			owe_module(w, module_of(w, w->plan.routes[r].source), parcel, crc, told);
+	owe(k, party == NOBODY ? latest(k->w, module) : party);
+}
+
+static void owe_sources(struct hearing *k, bool all)
+{
+	const struct plan *p = &k->w->plan;
+
+	for (size_t r = 0; r < p->core.route_count; r++) {
+		int source = module_of(k->w, p->routes[r].source);
+
+		if (module_of(k->w, p->routes[r].target) != k->from->module)
+			continue;
+		owe_one(k, source);
+		for (int n = 0; all && n < k->w->party_count; n++)
+			if (k->w->model.parties[n].connected &&
+			    k->w->model.parties[n].module == source)
+				owe(k, n);
+	}
+}
+
+static void owe_targets(struct hearing *k)
+{
+	const struct plan *p = &k->w->plan;
+
+	for (size_t r = 0; r < p->core.route_count; r++)
+		if (module_of(k->w, p->routes[r].source) == k->from->module)
+			owe_one(k, module_of(k->w, p->routes[r].target));
+}
+
+#define LOOKED_AT_MAX 64		/* errors of one message whose source is looked for */
+
+static void expect_notices(struct world *w, const struct actor *a, int parcel,
+    const struct message_error_notification *n, const struct frame *f)
+{
+	struct hearing k = { .w = w, .from = a, .parcel = parcel < 0 ? 0 : parcel };
+	bool found = false, wide = false;
+
+	if (!errors_may_be_told(w, a->module))
+		return;
+	k.crc = stripped_crc(w, f);
+	for (size_t e = 0; e < n->error_count; e++) {
+		int source = NOBODY;
+
+		if (e < LOOKED_AT_MAX)
+			source = by_batch(w, a->module, &n->errors[e]);
+		if (e < LOOKED_AT_MAX && source == NOBODY)
+			source = by_correlation(w, a->module, &n->errors[e]);
+		found |= source != NOBODY;
+		wide |= n->errors[e].scope >= SCOPE_MODULE;
+		owe(&k, source);
+	}
+	if (!found || n->action_required == ACTION_HALT)
+		owe_sources(&k, n->action_required == ACTION_HALT);
+	if (wide)
+		owe_targets(&k);
 }
 
 /* --- what comes of it ------------------------------------------------------------------------ */
+
+static void halt(struct world *w, int module)
+{
+	for (size_t r = 0; r < w->plan.core.route_count; r++)
+		if (module_of(w, w->plan.routes[r].target) == module)
+			w->model.paused[r] = w->model.halted[r] = true;
+}
 
 /* Until when the instances of the module that are still known have asked to be spared. */
 static uint64_t latest_throttle_ms(struct world *w, int module)
@@ -114,84 +238,78 @@ static void expect_throttle(struct world *w, const struct actor *a, bool on)
 
 static void expect_action(struct world *w, const struct actor *a, enum action_required action)
 {
-	struct model *m = &w->model;
-
+	if (action == ACTION_HALT)
+		halt(w, a->module);
 	if (action == ACTION_THROTTLE || action == ACTION_NONE)
 		expect_throttle(w, a, action == ACTION_THROTTLE);
-	for (size_t r = 0; action == ACTION_HALT && r < w->plan.core.route_count; r++)
-		if (module_of(w, w->plan.routes[r].target) == a->module)
-			m->paused[r] = true;
 }
 
-/* It is the newest that is kept, and one look later it is an alert. */
-static void check_kept(struct world *w, const struct error_out *error, enum action_required action)
+static void expect(struct world *w, const struct actor *a, int parcel,
+    const struct message_error_notification *n, const struct frame *f)
 {
-	struct error_record e;
-	bool alert = action == ACTION_INVESTIGATE || error->code == INT_STORE_002;
-
-	if (w->plan.core.max_error_rate < 1000)
+	if (n->error_count == 0 && n->action_required == ACTION_NONE)
 		return;
-	if (store_error_previous(w->store, UINT64_MAX, &e) != 0 ||
-	    !uuid_equal(&e.error_id, &error->error_id))
-		broke(w, "an error that was told is not kept");
-	if (!e.has_batch || e.action != action || e.of_record != (error->scope == SCOPE_RECORD))
-		broke(w, "error %llu is not kept as it was told", (unsigned long long)e.number);
-	if (alert && (store_alert_previous(w->store, UINT64_MAX, &e) != 0 ||
-	    !uuid_equal(&e.error_id, &error->error_id)))
-		broke(w, "an error is no alert");
+	for (size_t e = 0; e < n->error_count; e++)
+		errors_hear(w, a->module, a->party, &n->errors[e], n->action_required);
+	if (n->error_count == 0 && n->action_required == ACTION_INVESTIGATE)
+		errors_hear_none(w, a->module, a->party);
+	expect_notices(w, a, parcel, n, f);
 }
 
-static void tell(struct world *w, struct actor *a, int parcel, int source)
+static void tell(struct world *w, struct actor *a, const struct tale *t)
 {
-	static const enum error_code codes[] = { INT_BATCH_002, INT_ROUTE_002, INT_STORE_002 };
-	enum action_required action = (enum action_required)between(w, ACTION_NONE,
-	    ACTION_INVESTIGATE);
-	char batch_id[UUID_TEXT_LEN + 1], correlation[32];
-	struct error_out error = {
-		.code = codes[between(w, 0, 2)],
-		.scope = chance(w, 2) ? SCOPE_RECORD : SCOPE_BATCH,
-		.source_module = span_of(w->plan.modules[a->module].name),
-	};
+	static struct model before;
 	struct fault fault = { .code = INT_NONE };
+	struct frame *f = message_notification(w, a, t);
 	struct message m;
-	struct frame *f;
 
-	if (action == ACTION_HALT && !has_trouble(w, TROUBLE_HALT))
-		action = ACTION_NONE;
-	rng_bytes(&w->rng, error.error_id.b, sizeof error.error_id.b);
-	uuid_format(&w->parcels[parcel].batch_id, batch_id);
-	message_correlation(parcel, correlation);
-	error.batch_id = span_of(batch_id);
-	error.correlation_id = span_of(correlation);
-	f = message_notification(w, parcel, &error, action);
 	message_read(w, f, &m);
-	trace(w, "party %d tells of an error of batch %d, action %d", a->party, parcel, action);
-	expect_notices(w, a->module, source, parcel, f, action);
-	expect_action(w, a, action);
-	if (!core_error_notification(w->core, a->connection->instance, &m, f, &fault))
-		broke(w, "an error notification meets error %d", fault.code);
+	trace(w, "party %d tells of %zu errors, the first of batch %d, action %s", a->party,
+	    t->count, t->parcel, action_required_name(t->action));
+	breaker_heard(w, a->module, m.error_notification.errors, t->count);
+	core_errors_heard(w->core, a->connection->instance, m.error_notification.errors, t->count);
+	if (t->count > 0 || t->action != ACTION_NONE || !t->has_seen)
+		expect_action(w, a, t->action);
+	before = w->model;
+	expect(w, a, t->parcel, &m.error_notification, f);
+	if (!core_error_notification(w->core, a->connection->instance, &m, f, &fault)) {
+		if (fault.code != INT_STORE_001 || !w->plan.troubles[TROUBLE_FULL_STORE])
+			broke(w, "an error notification meets error %d", fault.code);
+		w->model = before;	/* what it asks for is done all the same */
+		core_note_refusal(w->core, fault.code);
+		w->model.errors_counted++;
+	}
 	frame_unref(f);
-	check_kept(w, &error, action);
 	check_touched(w);
 }
 
-bool target_tell(struct world *w)
+static bool may_tell(const struct world *w, const struct actor *a)
 {
-	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
-	struct grip g;
-	int known, source;
+	return has_trouble(w, TROUBLE_TELL) && a->connection && !errors_are_many(w);
+}
 
-	if (!has_trouble(w, TROUBLE_TELL) || has_trouble(w, TROUBLE_FULL_STORE) || !a->connection ||
-	    (a->past_count == 0 && a->held_count == 0))
-		return false;
-	g = a->held_count > 0 ? a->held[0]
-			      : a->past[(a->past_count - 1) % PAST_MAX];
+static void tell_one(struct world *w, struct actor *a)
+{
+	static struct tale t;
+
 	broker_begin(w);
 	row_check_all(w);
-	known = w->model.owner[w->parcels[g.parcel].root];
-	if (known == NOBODY || module_of(w, route_of(w, known)->target) != a->module ||
-	    (source = source_of(w, known)) == NOBODY)
+	tale_draw(w, a, &t);
+	tell(w, a, &t);
+}
+
+/* At times more than the broker passes on of one module in a second: that takes some turns. */
+bool module_tell(struct world *w)
+{
+	struct actor *a = &w->actors[between(w, 0, (uint64_t)w->actor_count - 1)];
+	uint64_t left = chance(w, 500) ? between(w, 80, 200) : 1;
+
+	if (!may_tell(w, a))
 		return false;
-	tell(w, a, known, source);
+	for (; left > 0 && may_tell(w, a); left--) {
+		tell_one(w, a);
+		if (left > 1 && store_turn_has_used(w->store, STORE_INTAKE_PERCENT / 2))
+			broker_turn(w);
+	}
 	return true;
 }

@@ -75,14 +75,6 @@ uint8_t *buf_make_room(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
-void buf_grow(struct buf *b, size_t n)
-{
-	if (b->failed)
-		return;
-	assert(n <= b->cap - b->off - b->len);
-	b->len += n;
-}
-
 void buf_take(struct buf *b, size_t n)
 {
 	assert(n <= b->len);

@@ -2,6 +2,7 @@
 #ifndef HANDOFF_BASE_BUF_H
 #define HANDOFF_BASE_BUF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,7 @@ void buf_clear(struct buf *b);			/* forgets bytes and failure, keeps the memory 
  * Room for `n` more bytes, contiguous; NULL and failed when refused. buf_grow() makes them valid.
  */
 static inline uint8_t *buf_reserve(struct buf *b, size_t n) MUST_CHECK;
-void buf_grow(struct buf *b, size_t n);
+static inline void buf_grow(struct buf *b, size_t n);
 static inline void buf_put(struct buf *b, const void *p, size_t n);
 void buf_take(struct buf *b, size_t n);		/* drops n bytes from the front */
 /* NULL when there has been none: added as numbers, for NULL has no offset, not even 0. */
@@ -44,10 +45,19 @@ uint8_t *buf_make_room(struct buf *b, size_t n) MUST_CHECK;
 
 static inline uint8_t *buf_reserve(struct buf *b, size_t n)
 {
-	const bool is_there = !b->failed && b->data != NULL && n <= b->cap - b->off - b->len &&
+	/* What is not allocated has no room, not even for nothing. */
+	const bool is_there = !b->failed && n - 1 < b->cap - b->off - b->len &&
 			      (b->max == 0 || n <= b->max - b->len);
 
 	return is_there ? b->data + b->off + b->len : buf_make_room(b, n);
+}
+
+static inline void buf_grow(struct buf *b, size_t n)
+{
+	if (b->failed)
+		return;
+	assert(n <= b->cap - b->off - b->len);
+	b->len += n;
 }
 
 static inline void buf_put(struct buf *b, const void *p, size_t n)

@@ -6,6 +6,7 @@
  */
 #include "base/datetime.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -36,14 +37,13 @@ static unsigned days_in_month(unsigned year, unsigned month)
 /* Days since 1970 of a real date in the years 0 to 9999. */
 static int64_t date_to_days(const struct date *d)
 {
-	int64_t year = (int64_t)d->year - (d->month <= 2);
-	int64_t era = (year >= 0 ? year : year - 399) / 400;
-	int64_t year_of_era = year - era * 400;
-	int64_t month = (d->month + 9) % 12;	/* 0: March */
-	int64_t day_of_year = (153 * month + 2) / 5 + d->day - 1;
-	int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+	/* Counted from the era before, so that January of the year 0 is not negative. */
+	unsigned year = d->year + 400 - (d->month <= 2);
+	unsigned month = d->month > 2 ? d->month - 3 : d->month + 9;	/* 0: March */
+	unsigned day_of_year = (153 * month + 2) / 5 + d->day - 1;
+	unsigned days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
 
-	return era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970;
+	return days - DAYS_PER_ERA - DAYS_TO_1970;
 }
 
 static struct date date_from_days(int64_t days)
@@ -65,20 +65,22 @@ static struct date date_from_days(int64_t days)
 	return d;
 }
 
-/* Writes `value` with `width` digits; returns the place behind them. */
-static char *put_digits(char *to, uint64_t value, unsigned width)
+/* Two digits; returns the place behind them. */
+static char *put_pair(char *to, uint64_t value)
 {
-	for (unsigned i = width; i > 0; i--) {
-		to[i - 1] = (char)('0' + value % 10);
-		value /= 10;
-	}
-	return to + width;
+	static const char pairs[] =
+	    "00010203040506070809101112131415161718192021222324"
+	    "25262728293031323334353637383940414243444546474849"
+	    "50515253545556575859606162636465666768697071727374"
+	    "75767778798081828384858687888990919293949596979899";
+
+	memcpy(to, pairs + 2 * value, 2);
+	return to + 2;
 }
 
 void datetime_format(int64_t us, char out[DATETIME_TEXT_LEN + 1])
 {
-	int64_t seconds, days;
-	uint64_t second_of_day;
+	uint64_t fraction, seconds, second_of_day;
 	struct date d;
 	char *to = out;
 
@@ -88,27 +90,84 @@ void datetime_format(int64_t us, char out[DATETIME_TEXT_LEN + 1])
 	if (us > US_MAX)
 		us = US_MAX;
 	/* Counted from the year 0 all of these are positive, and division rounds down. */
-	us -= US_MIN;
-	seconds = us / US_PER_SECOND;
-	days = seconds / SECONDS_PER_DAY + US_MIN / US_PER_SECOND / SECONDS_PER_DAY;
-	second_of_day = (uint64_t)(seconds % SECONDS_PER_DAY);
-	d = date_from_days(days);
+	seconds = (uint64_t)(us - US_MIN) / US_PER_SECOND;
+	fraction = (uint64_t)(us - US_MIN) % US_PER_SECOND;
+	second_of_day = seconds % SECONDS_PER_DAY;
+	d = date_from_days((int64_t)(seconds / SECONDS_PER_DAY) +
+	    US_MIN / US_PER_SECOND / SECONDS_PER_DAY);
 
-	to = put_digits(to, d.year, 4);
+	to = put_pair(to, d.year / 100);
+	to = put_pair(to, d.year % 100);
 	*to++ = '-';
-	to = put_digits(to, d.month, 2);
+	to = put_pair(to, d.month);
 	*to++ = '-';
-	to = put_digits(to, d.day, 2);
+	to = put_pair(to, d.day);
 	*to++ = 'T';
-	to = put_digits(to, second_of_day / 3600, 2);
+	to = put_pair(to, second_of_day / 3600);
 	*to++ = ':';
-	to = put_digits(to, second_of_day / 60 % 60, 2);
+	to = put_pair(to, second_of_day / 60 % 60);
 	*to++ = ':';
-	to = put_digits(to, second_of_day % 60, 2);
+	to = put_pair(to, second_of_day % 60);
 	*to++ = '.';
-	to = put_digits(to, (uint64_t)(us % US_PER_SECOND), 6);
+	to = put_pair(to, fraction / 10000);
+	to = put_pair(to, fraction / 100 % 100);
+	to = put_pair(to, fraction % 100);
 	*to++ = 'Z';
 	*to = '\0';
+}
+
+/* What a text says, before it is known whether there is such a moment. */
+struct reading {
+	struct date date;
+	unsigned hour, minute, second;
+	int64_t fraction;	/* microseconds */
+};
+
+/* Sixteen bytes at once: the compilers' own vectors (gcc, clang). */
+typedef uint8_t vector __attribute__((vector_size(16)));
+
+/* 16 characters at s less those of `form`, into `out`; false when one is less, or `most` is. */
+static bool subtract_form(const char *s, const char *form, const char *most, uint8_t out[16])
+{
+	vector text, zero, limit;
+	uint64_t over[2];
+
+	memcpy(&text, s, sizeof(text));
+	memcpy(&zero, form, sizeof(zero));
+	memcpy(&limit, most, sizeof(limit));
+	text -= zero;
+	memcpy(out, &text, sizeof(text));
+	text = (vector)(text > limit - zero);
+	memcpy(over, &text, sizeof(over));
+	return (over[0] | over[1]) == 0;
+}
+
+static unsigned pair_at(const uint8_t *digits, size_t at)
+{
+	return digits[at] * 10u + digits[at + 1];
+}
+
+/* The form that datetime_format() writes, and nearly everybody: exactly six digits of fraction. */
+static bool read_usual(const char *s, struct reading *r)
+{
+	enum { TIME_AT = 11 };
+	uint8_t d[16], t[16];
+
+	if (!subtract_form(s, "0000-00-00T00:00", "9999-99-99T99:99", d) ||
+	    !subtract_form(s + TIME_AT, "00:00:00.000000Z", "99:99:99.999999Z", t))
+		return false;
+	*r = (struct reading){
+		.date = {
+			.year = pair_at(d, 0) * 100 + pair_at(d, 2),
+			.month = pair_at(d, 5),
+			.day = pair_at(d, 8),
+		},
+		.hour = pair_at(t, 0),
+		.minute = pair_at(t, 3),
+		.second = pair_at(t, 6),
+		.fraction = pair_at(t, 9) * 10000 + pair_at(t, 11) * 100 + pair_at(t, 13),
+	};
+	return true;
 }
 
 /* A text that is read from the front; a failed step makes every later one do nothing. */
@@ -159,36 +218,49 @@ static int64_t read_fraction(struct reader *r)
 	return us;
 }
 
+/* With none to nine digits of fraction. */
+static bool read_any(const char *s, size_t len, struct reading *r)
+{
+	struct reader at = { .at = s, .end = s + len };
+
+	r->date.year = read_digits(&at, 4);
+	read_char(&at, '-');
+	r->date.month = read_digits(&at, 2);
+	read_char(&at, '-');
+	r->date.day = read_digits(&at, 2);
+	read_char(&at, 'T');
+	r->hour = read_digits(&at, 2);
+	read_char(&at, ':');
+	r->minute = read_digits(&at, 2);
+	read_char(&at, ':');
+	r->second = read_digits(&at, 2);
+	r->fraction = read_fraction(&at);
+	read_char(&at, 'Z');
+	return !at.failed && at.at == at.end;
+}
+
+static bool is_real(const struct reading *r)
+{
+	const struct date *d = &r->date;
+
+	return d->month >= 1 && d->month <= 12 && d->day >= 1 &&
+	       (d->day <= 28 || d->day <= days_in_month(d->year, d->month)) &&
+	       r->hour <= 23 && r->minute <= 59 && r->second <= 59;
+}
+
 bool datetime_parse(const char *s, size_t len, int64_t *us)
 {
-	struct reader r = { .at = s, .end = s + len };
-	struct date d;
-	unsigned hour, minute, second;
-	int64_t fraction, seconds;
+	struct reading r;
+	int64_t seconds;
 
-	d.year = read_digits(&r, 4);
-	read_char(&r, '-');
-	d.month = read_digits(&r, 2);
-	read_char(&r, '-');
-	d.day = read_digits(&r, 2);
-	read_char(&r, 'T');
-	hour = read_digits(&r, 2);
-	read_char(&r, ':');
-	minute = read_digits(&r, 2);
-	read_char(&r, ':');
-	second = read_digits(&r, 2);
-	fraction = read_fraction(&r);
-	read_char(&r, 'Z');
-	if (r.failed || r.at != r.end)
+	if (!(len == DATETIME_TEXT_LEN && read_usual(s, &r)) && !read_any(s, len, &r))
 		return false;
-	if (d.month < 1 || d.month > 12 || d.day < 1 || d.day > days_in_month(d.year, d.month))
-		return false;
-	if (hour > 23 || minute > 59 || second > 59)
+	if (!is_real(&r))
 		return false;
 	if (us != NULL) {
-		seconds = date_to_days(&d) * SECONDS_PER_DAY +
-			  (int64_t)(hour * 3600 + minute * 60 + second);
-		*us = seconds * US_PER_SECOND + fraction;
+		seconds = date_to_days(&r.date) * SECONDS_PER_DAY +
+			  (int64_t)(r.hour * 3600 + r.minute * 60 + r.second);
+		*us = seconds * US_PER_SECOND + r.fraction;
 	}
 	return true;
 }

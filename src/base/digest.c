@@ -3,6 +3,7 @@
 
 #include <gcrypt.h>
 
+#include "base/hex.h"
 #include "base/log.h"
 
 #define GCRYPT_VERSION_LEAST "1.8.0"
@@ -29,8 +30,11 @@ void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES])
 void hex_format(const uint8_t *p, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (; n - i >= HEX_BYTES; i += HEX_BYTES)
+		hex_put(p + i, out + 2 * i);
+	for (; i < n; i++) {
 		out[2 * i] = digits[p[i] >> 4];
 		out[2 * i + 1] = digits[p[i] & 15];
 	}
@@ -49,9 +53,14 @@ static int hex_value(char c)
 
 bool hex_parse(const char *s, size_t len, uint8_t *out, size_t n)
 {
+	size_t i = 0;
+
 	if (len / 2 != n || len % 2 != 0)
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (; n - i >= HEX_BYTES; i += HEX_BYTES)
+		if (!hex_take(s + 2 * i, false, out + i))
+			return false;
+	for (; i < n; i++) {
 		int high = hex_value(s[2 * i]);
 		int low = hex_value(s[2 * i + 1]);
 

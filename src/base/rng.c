@@ -1,6 +1,7 @@
 /* rng.c - getrandom(2), and xoshiro256** for numbers that can be had again */
 #include "base/rng.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,12 +71,14 @@ uint64_t rng_below(struct rng *r, uint64_t n)
 void rng_bytes(struct rng *r, void *p, size_t n)
 {
 	uint8_t *to = p;
-	uint64_t word = 0;
+	uint64_t word;
 
-	for (size_t i = 0; i < n; i++) {
-		if (i % 8 == 0)
-			word = rng_next(r);
-		to[i] = (uint8_t)word;
-		word >>= 8;
+	for (; n >= sizeof(word); to += sizeof(word), n -= sizeof(word)) {
+		word = htole64(rng_next(r));
+		memcpy(to, &word, sizeof(word));
+	}
+	if (n > 0) {
+		word = htole64(rng_next(r));
+		memcpy(to, &word, n);
 	}
 }

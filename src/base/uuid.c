@@ -5,46 +5,38 @@
 #include <string.h>
 #include <strings.h>
 
-/* Where the two digits of each byte stand; there are dashes between them. */
-static const uint8_t byte_places[16] = {
-	0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34,
-};
+#include "base/hex.h"
 
-/*
- * What a hex digit is worth, and one more; 0 where there is none. A table, for no branch is taken.
- */
-static const uint8_t digit_values[256] = {
-	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8,
-	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15,
-	['f'] = 16, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
+/* The text has its 32 digits in five groups, with dashes between them. */
 
 bool uuid_parse(const char *s, size_t len, struct uuid *u)
 {
+	char digits[HEX_DIGITS];
 	struct uuid read;
 
 	if (len != UUID_TEXT_LEN || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-')
 		return false;
-	for (size_t i = 0; i < sizeof(read.b); i++) {
-		const uint8_t high = digit_values[(uint8_t)s[byte_places[i]]];
-		const uint8_t low = digit_values[(uint8_t)s[byte_places[i] + 1]];
-
-		if (high == 0 || low == 0)
-			return false;
-		read.b[i] = (uint8_t)((high - 1) << 4 | (low - 1));
-	}
+	memcpy(digits, s, 8);
+	memcpy(digits + 8, s + 9, 4);
+	memcpy(digits + 12, s + 14, 4);
+	memcpy(digits + 16, s + 19, 4);
+	memcpy(digits + 20, s + 24, 12);
+	if (!hex_take(digits, true, read.b))
+		return false;
 	*u = read;
 	return true;
 }
 
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
 {
-	static const char hex[] = "0123456789abcdef";
+	char digits[HEX_DIGITS];
 
-	for (size_t i = 0; i < sizeof(u->b); i++) {
-		out[byte_places[i]] = hex[u->b[i] >> 4];
-		out[byte_places[i] + 1] = hex[u->b[i] & 15];
-	}
+	hex_put(u->b, digits);
+	memcpy(out, digits, 8);
+	memcpy(out + 9, digits + 8, 4);
+	memcpy(out + 14, digits + 12, 4);
+	memcpy(out + 19, digits + 16, 4);
+	memcpy(out + 24, digits + 20, 12);
 	out[8] = out[13] = out[18] = out[23] = '-';
 	out[UUID_TEXT_LEN] = '\0';
 }

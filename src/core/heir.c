@@ -60,7 +60,7 @@ void heir_back(struct instance *i)
 void heir_owed(struct instance *i, uint64_t number)
 {
 	i->newest_any = number;
-	if (!i->peer && has_any(i))
+	if (!i->peer)
 		enlist(i);
 }
 

@@ -92,6 +92,7 @@ struct sessions {
 	struct decoder *decoder;
 	struct rng rng;
 	uint64_t now_ms;
+	int64_t wall_us; /* read when a turn first needs it; 0: it has not */
 	uint64_t pass; /* over ready or dirty: who comes in meanwhile waits for the next */
 	unsigned last_id;
 	struct session_list sessions;

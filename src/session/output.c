@@ -15,6 +15,13 @@
  */
 #define RECORD_BYTES 16384
 #define ROOM_NEEDED (RECORD_BYTES + 1024) /* of the stream, before more is put into a record */
+/*
+ * What is answered in a turn is in pieces: the first begins as small as an answer and grows; when
+ * it holds more than a few, those behind it have their room at once, and nothing is copied.
+ */
+#define FIRST_PIECE_BYTES 2048
+#define PIECE_BYTES RECORD_BYTES
+#define USUAL_ANSWER_BYTES 1024
 
 static struct output *add_output(struct session *s, bool is_delivery)
 {
@@ -47,12 +54,23 @@ bool output_is_empty(const struct session *s)
 	return TAILQ_EMPTY(&s->out);
 }
 
+/* The next answer would make it grow. */
+static bool is_full(const struct buf *piece)
+{
+	return piece->len > FIRST_PIECE_BYTES && piece->cap - piece->len < USUAL_ANSWER_BYTES;
+}
+
 struct buf *output_frames(struct session *s)
 {
 	struct output *last = TAILQ_LAST(&s->out, output_queue);
 
-	if (!last || last->is_delivery || last->begun)
+	if (!last || last->is_delivery || last->begun) {
 		last = add_output(s, false);
+	} else if (is_full(&last->bytes)) {
+		last = add_output(s, false);
+		if (!buf_reserve(&last->bytes, PIECE_BYTES))
+			return &last->bytes;	/* output_done() sees that it has failed */
+	}
 	s->out_bytes -= last->bytes.len;
 	return &last->bytes;
 }

@@ -6,13 +6,20 @@
 #include "session/internal.h"
 #include "session/send.h"
 
+static int64_t wall_us(struct sessions *ss)
+{
+	if (ss->wall_us == 0)
+		ss->wall_us = datetime_now_us();
+	return ss->wall_us;
+}
+
 struct uuid send_new_id(struct session *s)
 {
 	uint8_t random[16];
 	struct uuid id;
 
 	rng_bytes(&s->all->rng, random, sizeof random);
-	uuid_make(&id, (uint64_t)datetime_now_us() / 1000, random);
+	uuid_make(&id, (uint64_t)wall_us(s->all) / 1000, random);
 	return id;
 }
 
@@ -22,7 +29,7 @@ struct envelope send_envelope(struct session *s, const struct message *m)
 		.message_id = send_new_id(s),
 		.source_module = span_of("BROKER"),
 		.target_module = span_of(s->module ? s->module : "ALL"),
-		.timestamp_us = datetime_now_us(),
+		.timestamp_us = wall_us(s->all),
 	};
 
 	if (m && m->header.has_message_id)

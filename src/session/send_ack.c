@@ -66,11 +66,11 @@ static void send_end(struct session *s, struct envelope *e, struct ack_out *a,
 	fill_end(a, end);
 	if (send_kept(s, e, a, end))
 		return;
-	send_texts(&texts, e, &a->batch_id);
 	if (!end_fault(end, &f)) {
 		encode(s, e, a, NULL);
 		return;
 	}
+	send_texts(&texts, e, &a->batch_id);
 	error = send_error(s, e, &f, &texts);
 	encode(s, e, a, &error);
 }
@@ -83,11 +83,11 @@ static void send_received(struct session *s, struct envelope *e, struct ack_out 
 
 	a->status = ACK_RECEIVED;
 	a->records_accepted = record_count;
-	send_texts(&texts, e, &a->batch_id);
 	if (answer->warning.code == INT_NONE) {
 		encode(s, e, a, NULL);
 		return;
 	}
+	send_texts(&texts, e, &a->batch_id);
 	warning = send_error(s, e, &answer->warning, &texts);
 	encode(s, e, a, &warning);
 }

@@ -257,6 +257,7 @@ void sessions_settle(struct sessions *ss)
 
 void sessions_reap(struct sessions *ss)
 {
+	ss->wall_us = 0;
 	ss->count -= ss->dead_count;
 	ss->dead_count = 0;
 	destroy_list(&ss->dead);

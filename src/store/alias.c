@@ -11,6 +11,15 @@
  */
 #define ENTRIES_OF_INTAKE 16		/* room that an intake begins with */
 
+/*
+ * The row of a turn that took a batch or two waits in `alias_new`, which stands in custody's tree:
+ * a page of its own for each lone batch would be the dearest part of a search that may never come.
+ * Some of them together, or before a long one, go to `alias`. Their ids are above all that are
+ * there.
+ */
+#define WAITING_ROW_MAX 200
+#define WAITING_MAX 600
+
 static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
 {
 	memcpy(p, from, n);
@@ -20,11 +29,30 @@ static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
 uint8_t *alias_reserve(struct store *s, enum table t, uint64_t id, size_t n)
 {
 	struct key k = key_id(id);
-	uint8_t *p = table_reserve(s, t, &k, n, MDB_APPEND);
+	uint8_t *p = table_reserve(s, t, &k, n, t == TABLE_ALIAS_NEW ? 0 : MDB_APPEND);
 
 	if (p)
 		s->meta.alias_bytes += row_cost(k.n, n);
 	return p;
+}
+
+static void settle(struct store *s)
+{
+	uint8_t row[WAITING_MAX];
+	MDB_val found, v;
+	struct key k = key_id(0);
+
+	while (s->aliases.waiting > 0 && table_seek(s, TABLE_ALIAS_NEW, &k, &found, &v)) {
+		size_t n = v.mv_size < sizeof row ? v.mv_size : sizeof row;
+
+		k = key_id(key_get64(found.mv_data));
+		memcpy(row, v.mv_data, n);
+		table_del(s, TABLE_ALIAS_NEW, &k);
+		uint8_t *p = table_reserve(s, TABLE_ALIAS, &k, n, MDB_APPEND);
+		if (p)
+			memcpy(p, row, n);
+	}
+	s->aliases.waiting = 0;
 }
 
 void alias_flush(struct store *s)
@@ -39,9 +67,13 @@ void alias_flush(struct store *s)
 	n += ALIAS_CRC_BYTES;
 	/* An append needs keys that rise, also when two rows of a turn meet in one id. */
 	uint64_t first = a->first_id > a->last_key ? a->first_id : a->last_key + 1;
-	uint8_t *p = alias_reserve(s, TABLE_ALIAS, first, n);
+	bool waits = n <= WAITING_ROW_MAX;
+	if (!waits || a->waiting + n > WAITING_MAX)
+		settle(s);
+	uint8_t *p = alias_reserve(s, waits ? TABLE_ALIAS_NEW : TABLE_ALIAS, first, n);
 	if (p)
 		memcpy(p, a->bytes, n);
+	a->waiting += waits ? n : 0;
 	alias_filter_add(s, first, a->bytes + ALIAS_HEAD_BYTES, a->count);
 	a->last_key = first;
 	a->count = 0;
@@ -107,6 +139,21 @@ bool alias_row_is_whole(const MDB_val *v)
 	    get_le(p + n - ALIAS_CRC_BYTES, ALIAS_CRC_BYTES) == crc32c(0, p, n - ALIAS_CRC_BYTES);
 }
 
+bool alias_get(struct store *s, uint64_t id, MDB_val *v)
+{
+	struct key k = key_id(id);
+
+	return table_get(s, TABLE_ALIAS, &k, v) || table_get(s, TABLE_ALIAS_NEW, &k, v);
+}
+
+bool alias_seek(struct store *s, uint64_t id, MDB_val *found, MDB_val *v)
+{
+	struct key k = key_id(id);
+
+	return table_seek(s, TABLE_ALIAS, &k, found, v) ||
+	    table_seek(s, TABLE_ALIAS_NEW, &k, found, v);
+}
+
 void alias_read(const uint8_t *entry, struct alias *a)
 {
 	a->route = (uint32_t)get_le(entry, 4);
@@ -120,10 +167,13 @@ void alias_read(const uint8_t *entry, struct alias *a)
 
 static void row_del(struct store *s, enum table t, const struct key *k)
 {
+	size_t *waiting = &s->aliases.waiting;
 	MDB_val v;
 
 	if (!table_get(s, t, k, &v))
 		return;
+	if (t == TABLE_ALIAS_NEW)
+		*waiting -= v.mv_size < *waiting ? v.mv_size : *waiting;
 	uint64_t cost = row_cost(k->n, v.mv_size);
 	s->meta.alias_bytes -= cost < s->meta.alias_bytes ? cost : s->meta.alias_bytes;
 	table_del(s, t, k);
@@ -132,11 +182,10 @@ static void row_del(struct store *s, enum table t, const struct key *k)
 /* A damaged row says no more how far it reaches: it goes as soon as its first batch may. */
 bool store_alias_trim(struct store *s, uint64_t id, unsigned rows)
 {
-	struct key begin = key_id(0);
 	MDB_val found, v;
 
 	for (unsigned n = 0; n < rows; n++) {
-		if (!table_seek(s, TABLE_ALIAS, &begin, &found, &v))
+		if (!alias_seek(s, 0, &found, &v))
 			return false;
 		struct key k = key_id(key_get64(found.mv_data));
 		uint64_t newest = alias_row_is_whole(&v) ? get_le((const uint8_t *)v.mv_data + 3, 8)
@@ -144,6 +193,7 @@ bool store_alias_trim(struct store *s, uint64_t id, unsigned rows)
 		if (newest >= id)
 			return false;
 		row_del(s, TABLE_ALIAS, &k);
+		row_del(s, TABLE_ALIAS_NEW, &k);
 		row_del(s, TABLE_ALIAS_FILTER, &k);
 		alias_filter_forget(s, key_get64(k.b));
 	}

@@ -76,14 +76,19 @@ int alias_filter_load(struct store *s)
 
 	if (table_seek_before(s, TABLE_ALIAS_FILTER, &k, &found, &v))
 		id = key_get64(found.mv_data);
-	k = key_id(id + 1);
-	while (table_seek(s, TABLE_ALIAS, &k, &found, &v)) {
+	while (alias_seek(s, id + 1, &found, &v)) {
 		id = key_get64(found.mv_data);
 		if (alias_row_is_whole(&v))
 			alias_filter_add(s, id, (const uint8_t *)v.mv_data + ALIAS_HEAD_BYTES,
 			    (size_t)get_le((const uint8_t *)v.mv_data + 1, 2));
-		k = key_id(id + 1);
 	}
+	k = key_id(0);
+	struct table_walk walk;
+	if (!table_walk_begin(s, TABLE_ALIAS_NEW, &k, &walk))
+		return ERR_IO;
+	while (table_walk_next(&walk, &found, &v))
+		s->aliases.waiting += v.mv_size;
+	table_walk_end(&walk);
 	store_read_end(s);
 	return s->turn ? store_commit(s) : 0;
 }

@@ -1,11 +1,11 @@
-/* alias_row.h - rows of alias and alias_filter: what the three alias*.c share */
+/* alias_row.h - rows of alias, alias_new and alias_filter: what the three alias*.c share */
 #ifndef HANDOFF_STORE_ALIAS_ROW_H
 #define HANDOFF_STORE_ALIAS_ROW_H
 
 #include "store/internal.h"
 
 /*
- *	alias		version(1) count(2) newest id(8), then for each batch
+ *	alias, alias_new version(1) count(2) newest id(8), then for each batch
  *			route(4) batch_id(16) message_id(16) hash(4) correlation(8), then CRC-32C(4)
  *	alias_filter	version(1), then for each of many rows of aliases
  *			first id(8) count(2), then for each batch of it
@@ -35,6 +35,9 @@ static inline uint64_t get_le(const uint8_t *p, size_t n)
 /* alias.c: an entry of a row that is whole; a row appended to either table, NULL when it failed. */
 void alias_read(const uint8_t *entry, struct alias *a);
 uint8_t *alias_reserve(struct store *s, enum table t, uint64_t id, size_t n);
+/* A row of aliases; the first at or behind k: of those that wait last. */
+bool alias_get(struct store *s, uint64_t id, MDB_val *v);
+bool alias_seek(struct store *s, uint64_t id, MDB_val *found, MDB_val *v);
 
 /* alias_filter.c: what the row of aliases has, as it was flushed. */
 void alias_filter_add(struct store *s, uint64_t id, const uint8_t *entries, size_t count);

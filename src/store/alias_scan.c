@@ -26,21 +26,15 @@ static void announce(const struct store *s, const MDB_val *v)
 /* Each row of aliases above *after up to `until`. False when there are more than is asked for. */
 static bool gather_all(struct store *s, uint64_t until, struct gathered *g)
 {
-	MDB_txn *txn = store_reader(s);
-	struct key first = key_id(*g->after + 1);
-	MDB_val k = { first.n, first.b }, v;
-	MDB_cursor *c;
+	MDB_val k, v;
 
-	if (!txn || mdb_cursor_open(txn, s->tables[TABLE_ALIAS], &c) != 0)
-		return true;
-	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	while (rc == 0 && g->count < g->most && key_get64(k.mv_data) <= until) {
+	while (*g->after < until && alias_seek(s, *g->after + 1, &k, &v) &&
+	    key_get64(k.mv_data) <= until) {
+		if (g->count == g->most)
+			return false;
 		g->ids[g->count++] = *g->after = key_get64(k.mv_data);
-		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
 	}
-	bool all = rc != 0 || key_get64(k.mv_data) > until;
-	mdb_cursor_close(c);
-	return all;
+	return true;
 }
 
 /* As above, only those that the filter lets through. */
@@ -119,21 +113,19 @@ static bool gather(struct store *s, const struct alias_query *q, struct gathered
 
 static void announce_row(struct store *s, uint64_t id)
 {
-	struct key k = key_id(id);
 	MDB_val v;
 
-	if (table_get(s, TABLE_ALIAS, &k, &v))
+	if (alias_get(s, id, &v))
 		announce(s, &v);
 }
 
 static bool row_scan(struct store *s, uint64_t id, bool (*f)(void *arg, const struct alias *a),
     void *arg)
 {
-	struct key k = key_id(id);
 	struct alias a;
 	MDB_val v;
 
-	if (!table_get(s, TABLE_ALIAS, &k, &v))
+	if (!alias_get(s, id, &v))
 		return true;
 	if (!alias_row_is_whole(&v)) {
 		log_error("stored aliases do not match their checksum", "first=%llu",
@@ -169,8 +161,7 @@ bool store_alias_scan(struct store *s, const struct alias_query *q, uint64_t *af
 
 uint64_t store_alias_first(struct store *s)
 {
-	struct key begin = key_id(0);
 	MDB_val found, v;
 
-	return table_seek(s, TABLE_ALIAS, &begin, &found, &v) ? key_get64(found.mv_data) : 0;
+	return alias_seek(s, 0, &found, &v) ? key_get64(found.mv_data) : 0;
 }

@@ -71,10 +71,24 @@ static int check_identity(struct check *c, const uint8_t *key, const MDB_val *v)
 	if (where.kind == IDENTITY_DEAD &&
 	    store_has_row(c, TABLE_DEAD, key_route_id(route, where.id)))
 		return 0;
+	return store_disagree(c, "an identity of kind %d leads nowhere", where.kind);
+}
+
+static int check_identity_ended(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct uuid batch_id;
+	struct identity where;
+
+	(void)v;
+	c->tally->identities++;
+	memcpy(batch_id.b, key + 4, sizeof batch_id.b);
+	store_identity_get(c->store, key_get32(key), &batch_id, &where);
 	if (where.kind == IDENTITY_ENDED &&
 	    store_has_row(c, TABLE_ENDED, key_ended(where.source, where.notice)))
 		return 0;
-	return store_disagree(c, "an identity of kind %d leads nowhere", where.kind);
+	return where.kind != IDENTITY_ENDED
+	    ? store_disagree(c, "a batch_id has ended and is of kind %d as well", where.kind)
+	    : store_disagree(c, "the identity of an end leads nowhere");
 }
 
 static int check_notice(struct check *c, const uint8_t *key, const MDB_val *v)
@@ -182,6 +196,19 @@ static int check_alias(struct check *c, const uint8_t *key, const MDB_val *v)
 	    : store_disagree(c, "no filter has the aliases from batch %llu on", first);
 }
 
+/* Those that wait come behind all others: a search and a trim go over them last. */
+static int check_alias_new(struct check *c, const uint8_t *key, const MDB_val *v)
+{
+	struct key k = { .n = 8 };
+	MDB_val found, other;
+
+	memcpy(k.b, key, 8);
+	if (table_seek(c->store, TABLE_ALIAS, &k, &found, &other))
+		return store_disagree(c, "aliases from batch %llu on wait, and later ones do not",
+		    (unsigned long long)key_get64(key));
+	return check_alias(c, key, v);
+}
+
 static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val *v)
 {
 	unsigned long long last = key_get64(key);
@@ -191,7 +218,8 @@ static int check_alias_filter(struct check *c, const uint8_t *key, const MDB_val
 	if (!alias_filter_is_whole(v))
 		return store_disagree(c, "the filter of aliases up to batch %llu is unreadable",
 		    last);
-	return store_has_row(c, TABLE_ALIAS, key_id(last)) ? 0
+	return store_has_row(c, TABLE_ALIAS, key_id(last)) ||
+	    store_has_row(c, TABLE_ALIAS_NEW, key_id(last)) ? 0
 	    : store_disagree(c, "the aliases of batch %llu, a filter's last, are not there", last);
 }
 
@@ -281,6 +309,7 @@ int store_check_history(struct check *c)
 
 	if ((rc = store_walk(c, TABLE_ENDED, check_ended)) == 0 &&
 	    (rc = store_walk(c, TABLE_IDENTITY, check_identity)) == 0 &&
+	    (rc = store_walk(c, TABLE_IDENTITY_ENDED, check_identity_ended)) == 0 &&
 	    (rc = store_walk(c, TABLE_NOTICE, check_notice)) == 0 &&
 	    (rc = store_walk(c, TABLE_JOURNAL, check_line)) == 0 &&
 	    (rc = store_walk(c, TABLE_CONFIRM, check_confirmation)) == 0 &&
@@ -291,7 +320,8 @@ int store_check_history(struct check *c)
 	    (rc = store_walk(c, TABLE_ALERT, check_alert)) == 0 &&
 	    (rc = store_walk(c, TABLE_ALIAS_FILTER, check_alias_filter)) == 0)
 		rc = store_walk(c, TABLE_ALIAS, check_alias);
-	if (rc == 0 && (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
+	if (rc == 0 && (rc = store_walk(c, TABLE_ALIAS_NEW, check_alias_new)) == 0 &&
+	    (rc = store_walk(c, TABLE_NAME, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_SEQUENCE, check_sealed)) == 0 &&
 	    (rc = store_walk(c, TABLE_INSTANCE, check_instance)) == 0 &&
 	    (rc = store_walk(c, TABLE_ACTION, check_action)) == 0 &&

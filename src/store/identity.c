@@ -3,67 +3,128 @@
 
 #include "store/internal.h"
 
-/* kind(1), then id(8), or source(4) notice(8) */
-#define IDENTITY_BYTES 13
+/*
+ * Two tables. `identity` has what is in custody or a dead letter: kind(1) id(8); it is as small as
+ * they are few, and stands in custody's tree. `identity_ended` has what has ended: source(4)
+ * notice(8) of the row of history. A batch_id is in one of them at most.
+ */
+#define LIVE_BYTES 9
+#define ENDED_BYTES 12
 
-void identity_put(struct store *s, uint32_t route, const struct uuid *batch_id,
-    const struct identity *i)
+static void live_value(enum identity_kind kind, uint64_t id, uint8_t bytes[LIVE_BYTES])
 {
-	struct key k = key_identity(route, batch_id);
-	struct key value = i->kind == IDENTITY_ENDED ? key_ended(i->source, i->notice)
-	                                             : key_id(i->id);
-	uint8_t bytes[IDENTITY_BYTES];
+	struct key value = key_id(id);
 
-	bytes[0] = (uint8_t)i->kind;
+	bytes[0] = (uint8_t)kind;
 	memcpy(bytes + 1, value.b, value.n);
-	table_put(s, TABLE_IDENTITY, &k, bytes, 1u + value.n);
 }
 
-static bool identity_read(const MDB_val *v, struct identity *out)
+void identity_put(struct store *s, const struct batch *b, enum identity_kind kind)
+{
+	struct key k = key_identity(b->route, &b->batch_id);
+	uint8_t bytes[LIVE_BYTES];
+
+	live_value(kind, b->id, bytes);
+	table_put(s, TABLE_IDENTITY, &k, bytes, sizeof bytes);
+}
+
+void identity_put_again(struct store *s, const struct batch *b, enum identity_kind kind)
+{
+	struct key k = key_identity(b->route, &b->batch_id);
+	MDB_val v;
+
+	if (table_get(s, TABLE_IDENTITY_ENDED, &k, &v))
+		table_del(s, TABLE_IDENTITY_ENDED, &k);
+	identity_put(s, b, kind);
+}
+
+void identity_point_at(struct store *s, const struct ended *e)
+{
+	struct key k = key_identity(e->route, &e->batch_id);
+	struct key value = key_ended(e->source, e->notice);
+
+	table_put(s, TABLE_IDENTITY_ENDED, &k, value.b, value.n);
+}
+
+void identity_end(struct store *s, const struct batch *from, const struct ended *e)
+{
+	struct key k = key_identity(from->route, &from->batch_id);
+	uint8_t bytes[LIVE_BYTES];
+
+	live_value(IDENTITY_LIVE, from->id, bytes);
+	table_del_if(s, TABLE_IDENTITY, &k, bytes, sizeof bytes);
+	identity_point_at(s, e);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static bool live_read(const MDB_val *v, struct identity *out)
 {
 	const uint8_t *p = v->mv_data;
+	bool known = v->mv_size == LIVE_BYTES && (p[0] == IDENTITY_LIVE || p[0] == IDENTITY_DEAD);
 
 	*out = (struct identity){ .kind = IDENTITY_NONE };
-	if (v->mv_size == 9 && (p[0] == IDENTITY_LIVE || p[0] == IDENTITY_DEAD)) {
-		out->kind = (enum identity_kind)p[0];
-		out->id = key_get64(p + 1);
-	} else if (v->mv_size == IDENTITY_BYTES && p[0] == IDENTITY_ENDED) {
-		out->kind = IDENTITY_ENDED;
-		out->source = key_get32(p + 1);
-		out->notice = key_get64(p + 5);
-	}
-	return out->kind != IDENTITY_NONE;
+	if (known)
+		*out = (struct identity){ .kind = (enum identity_kind)p[0], .id = key_get64(p + 1) };
+	return known;
+}
+
+static bool ended_identity_read(const MDB_val *v, struct identity *out)
+{
+	const uint8_t *p = v->mv_data;
+	bool known = v->mv_size == ENDED_BYTES;
+
+	*out = (struct identity){ .kind = IDENTITY_NONE };
+	if (known)
+		*out = (struct identity){ .kind = IDENTITY_ENDED, .source = key_get32(p),
+			.notice = key_get64(p + 4) };
+	return known;
 }
 
 void store_identity_get(struct store *s, uint32_t route, const struct uuid *batch_id,
     struct identity *out)
 {
 	struct key k = key_identity(route, batch_id);
+	bool known = true;
 	MDB_val v;
 
 	*out = (struct identity){ .kind = IDENTITY_NONE };
-	if (table_get(s, TABLE_IDENTITY, &k, &v) && !identity_read(&v, out))
+	if (table_get(s, TABLE_IDENTITY, &k, &v))
+		known = live_read(&v, out);
+	else if (table_get(s, TABLE_IDENTITY_ENDED, &k, &v))
+		known = ended_identity_read(&v, out);
+	if (!known)
 		store_failed(s, MDB_CORRUPTED, "read identity");
+}
+
+/* The first of one of the two tables; false: none. */
+static bool next_of(struct store *s, enum table t, const struct key *k, struct uuid *batch_id,
+    MDB_val *v)
+{
+	MDB_val found;
+
+	if (!table_seek(s, t, k, &found, v) || memcmp(found.mv_data, k->b, 4) != 0)
+		return false;
+	memcpy(batch_id->b, (const uint8_t *)found.mv_data + 4, sizeof batch_id->b);
+	return true;
 }
 
 int store_identity_next(struct store *s, uint32_t route, struct uuid *batch_id,
     struct identity *out)
 {
 	struct key k = key_identity(route, batch_id);
-	MDB_val found, v;
+	struct uuid live, ended;
+	MDB_val v, w;
+	bool has_live = next_of(s, TABLE_IDENTITY, &k, &live, &v);
+	bool has_ended = next_of(s, TABLE_IDENTITY_ENDED, &k, &ended, &w);
 
-	if (!table_seek(s, TABLE_IDENTITY, &k, &found, &v) || memcmp(found.mv_data, k.b, 4) != 0)
+	if (!has_live && !has_ended)
 		return ERR_NOTFOUND;
-	memcpy(batch_id->b, (const uint8_t *)found.mv_data + 4, sizeof batch_id->b);
-	if (!identity_read(&v, out))
+	bool live_first = has_live && (!has_ended || memcmp(live.b, ended.b, sizeof live.b) <= 0);
+	*batch_id = live_first ? live : ended;
+	if (!(live_first ? live_read(&v, out) : ended_identity_read(&w, out)))
 		store_failed(s, MDB_CORRUPTED, "read identity");
 	return 0;
-}
-
-void identity_point_at(struct store *s, const struct ended *e)
-{
-	identity_put(s, e->route, &e->batch_id, &(struct identity){
-	    .kind = IDENTITY_ENDED, .source = e->source, .notice = e->notice });
 }
 
 bool identity_is_at(struct store *s, const struct ended *e)
@@ -80,40 +141,36 @@ void identity_del_if_at(struct store *s, const struct ended *e)
 {
 	struct key k = key_identity(e->route, &e->batch_id);
 	struct key value = key_ended(e->source, e->notice);
-	uint8_t bytes[IDENTITY_BYTES] = { IDENTITY_ENDED };
 
-	memcpy(bytes + 1, value.b, value.n);
-	table_del_if(s, TABLE_IDENTITY, &k, bytes, sizeof bytes);
+	table_del_if(s, TABLE_IDENTITY_ENDED, &k, value.b, value.n);
 }
 
 bool identity_del_dead(struct store *s, uint32_t route, const struct uuid *batch_id, uint64_t id)
 {
-	struct key k = key_identity(route, batch_id), value = key_id(id);
-	uint8_t bytes[IDENTITY_BYTES] = { IDENTITY_DEAD };
+	struct key k = key_identity(route, batch_id);
+	uint8_t bytes[LIVE_BYTES];
 
-	memcpy(bytes + 1, value.b, value.n);
-	return table_del_if(s, TABLE_IDENTITY, &k, bytes, 1u + value.n);
+	live_value(IDENTITY_DEAD, id, bytes);
+	return table_del_if(s, TABLE_IDENTITY, &k, bytes, sizeof bytes);
 }
 
 void identity_del_lost(struct store *s, uint32_t route, uint64_t id)
 {
-	struct key k = key_number(route), value = key_id(id);
-	MDB_txn *txn = store_writer(s);
-	MDB_cursor *c;
+	struct key k = key_number(route);
+	struct table_walk w;
+	struct identity i;
+	MDB_val found, v;
+	bool is_it = false;
 
-	if (!txn || mdb_cursor_open(txn, s->tables[TABLE_IDENTITY], &c) != 0)
+	if (!table_walk_begin(s, TABLE_IDENTITY, &k, &w))
 		return;
-	MDB_val found = { k.n, k.b }, v;
-	int rc = mdb_cursor_get(c, &found, &v, MDB_SET_RANGE);
-	while (rc == 0 && memcmp(found.mv_data, k.b, k.n) == 0) {
-		if (v.mv_size == 9 && memcmp((const uint8_t *)v.mv_data + 1, value.b, 8) == 0) {
-			rc = mdb_cursor_del(c, 0);
-			s->operations++;
-			if (rc != 0)
-				store_failed(s, rc, "delete identity");
-			break;
-		}
-		rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);
-	}
-	mdb_cursor_close(c);
+	while (!is_it && table_walk_next(&w, &found, &v) && memcmp(found.mv_data, k.b, 4) == 0)
+		is_it = live_read(&v, &i) && i.id == id;
+	table_walk_end(&w);
+	if (!is_it)
+		return;
+	struct uuid batch_id;
+	memcpy(batch_id.b, (const uint8_t *)found.mv_data + 4, sizeof batch_id.b);
+	k = key_identity(route, &batch_id);
+	table_del(s, TABLE_IDENTITY, &k);
 }

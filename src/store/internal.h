@@ -9,8 +9,9 @@
 
 enum table {
 	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
-	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY, TABLE_NOTICE,
-	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS,
+	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY,
+	TABLE_IDENTITY_ENDED, TABLE_NOTICE,
+	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS, TABLE_ALIAS_NEW,
 	TABLE_ALIAS_FILTER, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT, TABLE_ACTION, TABLE_CONTROL,
 	TABLE_CIRCUIT, TABLE_COUNT,
 };
@@ -24,6 +25,7 @@ struct meta {
 	uint64_t clock_ms;
 	uint64_t history_bytes;		/* without aliases */
 	uint64_t alias_bytes;
+	uint64_t commit;		/* LMDB's number of the transaction that saved it */
 	struct store_boot boot;
 };
 
@@ -33,7 +35,9 @@ struct store {
 	MDB_txn *intake;		/* its child, NULL outside an intake */
 	MDB_txn *reader;		/* made once, renewed for what follows a commit */
 	bool reading;			/* reader is active */
-	MDB_dbi tables[TABLE_COUNT];
+	MDB_dbi tables[TABLE_COUNT];	/* the tree that each stands in */
+	MDB_cursor *cursors[TABLE_COUNT];	/* of the intake's transaction, or the turn's */
+	bool touched[TABLE_COUNT];		/* by that transaction */
 	struct meta meta, saved;	/* now, and as the latest commit has it */
 	struct meta before_intake;	/* to go back to when an intake is refused */
 	struct uuid broker_id;
@@ -48,6 +52,7 @@ struct store {
 		size_t count_before;		/* the intake, to go back to */
 		uint64_t first_id, newest_id, newest_before;
 		uint64_t last_key;		/* of the latest row written, 0 none yet */
+		size_t waiting;			/* bytes of the rows of alias_new */
 		struct alias_filter {		/* the next row of alias_filter */
 			uint8_t bytes[ALIAS_FILTER_BYTES];
 			size_t n;
@@ -77,6 +82,16 @@ MDB_txn *store_reader(struct store *s);
 /* Remembers the first failure of a change; a full intake is no failure of the turn. */
 void store_failed(struct store *s, int rc, const char *what);
 
+/*
+ * table.c. Each table has one cursor in the transaction that changes go to: what comes next is
+ * mostly on the page where the latest operation was, and LMDB looks there first.
+ */
+/* Before a child of the transaction begins: its cursors must not be used meanwhile. */
+void tables_leave(struct store *s);
+/* The transaction has ended, and its cursors with it. */
+void tables_forget(struct store *s);
+/* Pages that one change may dirty at most: a path of each tree that it touches. */
+#define PAGES_PER_CHANGE 4
 /* One B-tree operation each. put and del remember failures; get answers. */
 void table_put(struct store *s, enum table t, const struct key *k, const void *p, size_t n);
 void table_del(struct store *s, enum table t, const struct key *k);
@@ -87,6 +102,18 @@ bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *fou
 /* The last key below k. */
 bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
     MDB_val *v);
+/* All rows from k on, with a cursor of its own; nothing is changed meanwhile. */
+struct table_walk {
+	enum table t;
+	MDB_cursor *c;
+	struct key from;
+	bool begun;
+};
+bool table_walk_begin(struct store *s, enum table t, const struct key *k, struct table_walk *w);
+bool table_walk_next(struct table_walk *w, MDB_val *key, MDB_val *v);
+void table_walk_end(struct table_walk *w);
+/* The table stands in one tree with others. */
+bool table_is_shared(enum table t);
 /* What a key of `due` or `confirm_due` says. */
 struct due {
 	uint64_t time_ms;
@@ -123,8 +150,11 @@ void payload_move(struct store *s, uint64_t from, uint64_t to);
 void queue_enter(struct store *s, const struct batch *b);
 
 /* identity.c */
-void identity_put(struct store *s, uint32_t route, const struct uuid *batch_id,
-    const struct identity *i);
+/* LIVE or DEAD. The second is for a batch_id that may have ended before. */
+void identity_put(struct store *s, const struct batch *b, enum identity_kind kind);
+void identity_put_again(struct store *s, const struct batch *b, enum identity_kind kind);
+/* From LIVE to the end, which is in history now. */
+void identity_end(struct store *s, const struct batch *from, const struct ended *e);
 void identity_point_at(struct store *s, const struct ended *e);
 bool identity_is_at(struct store *s, const struct ended *e);
 void identity_del_if_at(struct store *s, const struct ended *e);
@@ -191,6 +221,8 @@ int store_file_open(struct store *s, const struct store_options *o, char *why,
 void store_file_close(struct store *s);
 int store_meta_load(struct store *s, char *why, size_t size) MUST_CHECK;
 void store_meta_save(struct store *s);
+/* Commits, with the meta record when something else was changed. 0, ERR_IO. */
+int store_end_turn(struct store *s, bool changed) MUST_CHECK;
 /*
  * Counts the pages that the next write transaction may use: never used ones, and those freed two commits ago
  * or earlier. Reads, so it comes before that transaction is begun.

@@ -78,8 +78,7 @@ void store_dead_insert(struct store *s, const struct batch *b, const struct ende
 	payload_put(s, b->id, payload, n);
 	FAILPOINT("letter.middle");
 	letter_put(s, b, e);
-	identity_put(s, b->route, &b->batch_id,
-	    &(struct identity){ .kind = IDENTITY_DEAD, .id = b->id });
+	identity_put_again(s, b, IDENTITY_DEAD);
 }
 
 void store_dead_redrive(struct store *s, const struct batch *dead, const struct batch *b)
@@ -94,8 +93,7 @@ void store_dead_redrive(struct store *s, const struct batch *dead, const struct 
 		confirm_forget_early(s, dead->route, dead->id);
 	}
 	queue_enter(s, b);
-	identity_put(s, b->route, &b->batch_id,
-	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
+	identity_put_again(s, b, IDENTITY_LIVE);
 }
 
 void store_dead_purge(struct store *s, const struct batch *dead)

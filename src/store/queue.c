@@ -68,22 +68,14 @@ static uint32_t payload_crc(uint64_t id, const uint8_t *p, size_t n)
 
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 {
-	MDB_txn *txn = store_writer(s);
 	struct key k = key_id(id);
-	MDB_val key = { k.n, k.b }, value = { PAYLOAD_HEAD + n, NULL };
+	uint8_t *row = table_reserve(s, TABLE_PAYLOAD, &k, PAYLOAD_HEAD + n, MDB_APPEND);
 
-	if (!txn)
+	if (!row)
 		return;
-	s->operations++;
-	s->pages_used += n / s->page_size + 4;
-	int rc = mdb_put(txn, s->tables[TABLE_PAYLOAD], &key, &value, MDB_RESERVE | MDB_APPEND);
-	if (rc != 0) {
-		store_failed(s, rc, "put payload");
-		return;
-	}
 	uint32_t crc = payload_crc(id, p, n);
-	memcpy(value.mv_data, &crc, PAYLOAD_HEAD);
-	memcpy((uint8_t *)value.mv_data + PAYLOAD_HEAD, p, n);
+	memcpy(row, &crc, PAYLOAD_HEAD);
+	memcpy(row + PAYLOAD_HEAD, p, n);
 	s->payload_copies++;
 }
 
@@ -163,8 +155,7 @@ void store_batch_insert(struct store *s, const struct batch *b, const uint8_t *p
 	payload_put(s, b->id, payload, n);
 	FAILPOINT("insert.middle");
 	queue_enter(s, b);
-	identity_put(s, b->route, &b->batch_id,
-	    &(struct identity){ .kind = IDENTITY_LIVE, .id = b->id });
+	identity_put(s, b, IDENTITY_LIVE);
 }
 
 static void leave_class(struct store *s, const struct batch *b)
@@ -209,7 +200,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 	table_del(s, TABLE_PAYLOAD, &k);
 	FAILPOINT("end.middle");
 	ended_put(s, e);
-	identity_point_at(s, e);
+	identity_end(s, from, e);
 }
 
 void store_batch_bury(struct store *s, const struct batch *from, const struct ended *e)
@@ -219,8 +210,7 @@ void store_batch_bury(struct store *s, const struct batch *from, const struct en
 	letter_put(s, from, e);
 	FAILPOINT("bury.letter");
 	ended_put(s, e);
-	identity_put(s, from->route, &from->batch_id,
-	    &(struct identity){ .kind = IDENTITY_DEAD, .id = from->id });
+	identity_put(s, from, IDENTITY_DEAD);
 }
 
 void store_batch_end_partly(struct store *s, const struct batch *from, const struct ended *e)
@@ -229,7 +219,7 @@ void store_batch_end_partly(struct store *s, const struct batch *from, const str
 	letter_put(s, from, e);
 	FAILPOINT("partly.middle");
 	ended_put(s, e);
-	identity_point_at(s, e);
+	identity_end(s, from, e);
 }
 
 /* The row of `due` of a batch whose record, and with it the time, is lost. */

@@ -1,4 +1,4 @@
-/* store.c - the turn's transaction, the intake inside it, and the tables' operations */
+/* store.c - the turn's transaction, and the intake inside it */
 #include "store/store.h"
 
 #include <stdio.h>
@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "store/internal.h"
 
-/* Pages that one change may dirty at most: a path of each tree that it touches. */
-#define PAGES_PER_CHANGE 4
 /* Free pages, beside its own, that let an intake go without a transaction of its own. */
 #define INTAKE_SPARE_PAGES 256
 /* The reserve for ends: a sixteenth of the store. */
@@ -127,11 +125,17 @@ bool store_has_failed(const struct store *s)
 	return s->failure != 0;
 }
 
+/* What is in custody and meta are of the latest commit, always: see meta_check_commit(). */
 int store_commit(struct store *s)
 {
 	if (s->failure == 0)
 		alias_flush(s);
-	if (s->failure == 0 && memcmp(&s->meta, &s->saved, sizeof s->meta) != 0)
+	return store_end_turn(s, s->turn || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0);
+}
+
+int store_end_turn(struct store *s, bool changed)
+{
+	if (s->failure == 0 && changed)
 		store_meta_save(s);
 	store_read_end(s);
 	if (s->failure != 0)
@@ -141,6 +145,7 @@ int store_commit(struct store *s)
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
+	tables_forget(s);
 	FAILPOINT("commit.after");
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
@@ -185,6 +190,7 @@ void store_intake_begin(struct store *s, size_t n)
 	s->before_intake = s->meta;
 	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
+	tables_leave(s);
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
 		s->intake = NULL;
@@ -208,6 +214,7 @@ static int end_child(struct store *s)
 	}
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
+	tables_forget(s);
 	if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL) {
 		forget_intake(s);
 		return ERR_FULL;
@@ -232,6 +239,7 @@ void store_intake_abort(struct store *s)
 	if (s->intake)
 		mdb_txn_abort(s->intake);
 	s->intake = NULL;
+	tables_forget(s);
 	forget_intake(s);
 }
 
@@ -272,182 +280,6 @@ bool store_is_tight(struct store *s)
 bool store_turn_has_used(const struct store *s, unsigned percent)
 {
 	return s->turn && s->pages_used * 100 > s->pages_free * percent;
-}
-
-/* --- the tables' operations ----------------------------------------------------------------- */
-
-void table_put(struct store *s, enum table t, const struct key *k, const void *p, size_t n)
-{
-	MDB_txn *txn = store_writer(s);
-	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
-	MDB_val value = { n, (void *)(uintptr_t)p };
-
-	if (!txn)
-		return;
-	s->operations++;
-	s->pages_used += n / s->page_size + PAGES_PER_CHANGE;
-	int rc = mdb_put(txn, s->tables[t], &key, &value, 0);
-	if (rc != 0)
-		store_failed(s, rc, "put");
-}
-
-void table_del(struct store *s, enum table t, const struct key *k)
-{
-	MDB_txn *txn = store_writer(s);
-	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
-
-	if (!txn)
-		return;
-	s->operations++;
-	s->pages_used += PAGES_PER_CHANGE;
-	int rc = mdb_del(txn, s->tables[t], &key, NULL);
-	if (rc != 0)
-		store_failed(s, rc, "delete");
-}
-
-bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v)
-{
-	MDB_txn *txn = store_reader(s);
-	MDB_val key = { k->n, (void *)(uintptr_t)k->b };
-
-	if (!txn)
-		return false;
-	s->operations++;
-	int rc = mdb_get(txn, s->tables[t], &key, v);
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		store_failed(s, rc, "get");
-	return rc == 0;
-}
-
-/* At or behind k; or the last before it. */
-static bool seek(struct store *s, enum table t, const struct key *k, bool before, MDB_val *found,
-    MDB_val *v)
-{
-	MDB_txn *txn = store_reader(s);
-	MDB_cursor *c;
-
-	if (!txn)
-		return false;
-	s->operations++;
-	int rc = mdb_cursor_open(txn, s->tables[t], &c);
-	if (rc == 0) {
-		found->mv_size = k->n;
-		found->mv_data = (void *)(uintptr_t)k->b;
-		rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
-		if (before && (rc == 0 || rc == MDB_NOTFOUND))
-			rc = mdb_cursor_get(c, found, v, rc == 0 ? MDB_PREV : MDB_LAST);
-		mdb_cursor_close(c);
-	}
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		store_failed(s, rc, "seek");
-	return rc == 0;
-}
-
-bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v)
-{
-	return seek(s, t, k, false, found, v);
-}
-
-bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_val *found,
-    MDB_val *v)
-{
-	return seek(s, t, k, true, found, v);
-}
-
-/* The first row of a table whose keys are key_due()'s. */
-bool due_first(struct store *s, enum table t, uint64_t now_ms, struct due *out, uint64_t *next_ms)
-{
-	struct key k = key_due(0, 0, 0);
-	MDB_val found, v;
-
-	*next_ms = UINT64_MAX;
-	if (!table_seek(s, t, &k, &found, &v))
-		return false;
-	const uint8_t *p = found.mv_data;
-	*out = (struct due){ key_get64(p), key_get32(p + 8), key_get64(p + 12) };
-	if (out->time_ms <= now_ms)
-		return true;
-	*next_ms = out->time_ms;
-	return false;
-}
-
-uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_t n,
-    unsigned flags)
-{
-	MDB_txn *txn = store_writer(s);
-	MDB_val key = { k->n, (void *)(uintptr_t)k->b }, value = { n, NULL };
-
-	if (!txn)
-		return NULL;
-	s->operations++;
-	s->pages_used += n / s->page_size + PAGES_PER_CHANGE;
-	int rc = mdb_put(txn, s->tables[t], &key, &value, MDB_RESERVE | flags);
-	if (rc != 0) {
-		store_failed(s, rc, "reserve");
-		return NULL;
-	}
-	return value.mv_data;
-}
-
-bool table_del_if(struct store *s, enum table t, const struct key *k, const void *p, size_t n)
-{
-	MDB_txn *txn = store_writer(s);
-	MDB_val key = { k->n, (void *)(uintptr_t)k->b }, v;
-	bool same = false;
-	MDB_cursor *c;
-
-	if (!txn)
-		return false;
-	s->operations++;
-	s->pages_used += PAGES_PER_CHANGE;
-	int rc = mdb_cursor_open(txn, s->tables[t], &c);
-	if (rc == 0) {
-		rc = mdb_cursor_get(c, &key, &v, MDB_SET);
-		same = rc == 0 && v.mv_size == n && memcmp(v.mv_data, p, n) == 0;
-		if (same)
-			rc = mdb_cursor_del(c, 0);
-		mdb_cursor_close(c);
-	}
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		store_failed(s, rc, "delete");
-	return same;
-}
-
-uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most)
-{
-	MDB_txn *txn = store_writer(s);
-	MDB_val found = { k->n, (void *)(uintptr_t)k->b }, v;
-	uint64_t cost = 0;
-	unsigned count = 0;
-	MDB_cursor *c;
-
-	if (!txn)
-		return 0;
-	int rc = mdb_cursor_open(txn, s->tables[t], &c);
-	if (rc != 0) {
-		store_failed(s, rc, "delete");
-		return 0;
-	}
-	rc = mdb_cursor_get(c, &found, &v, MDB_SET_RANGE);
-	while (rc == 0 && count < most && found.mv_size >= k->n &&
-	    memcmp(found.mv_data, k->b, k->n) == 0) {
-		cost += row_cost(found.mv_size, v.mv_size);
-		count++;
-		rc = mdb_cursor_del(c, 0);
-		if (rc == 0)
-			rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);
-	}
-	mdb_cursor_close(c);
-	s->operations += count + 1;
-	s->pages_used += PAGES_PER_CHANGE + count / 8;	/* neighbours share their pages */
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		store_failed(s, rc, "delete");
-	return cost;
-}
-
-uint64_t row_cost(size_t key, size_t value)
-{
-	return (key + value + 8) * 3 / 2;
 }
 
 uint64_t store_commits(const struct store *s)

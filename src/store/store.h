@@ -16,7 +16,8 @@
  * the functions go on as no-ops and store_commit() refuses, which ends the process. Only intake may
  * be refused alone, between store_intake_begin() and store_intake_end().
  *
- * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h):
+ * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h). What lives
+ * as long as custody, and what is written each turn, shares one B-tree: table.c.
  *
  *	payload   id                      -> the frame's body as it came
  *	queue     route, class, id        -> struct batch (READY by class, ASSIGNED, WAITING)
@@ -31,8 +32,10 @@
  *	confirm   route, id               -> struct confirmation
  *	confirm_due time, route, id       -> nothing; one for each confirmation that is AWAITED
  *	confirm_record id, hash           -> what came of one record, while parts are missing
- *	identity  route, batch_id         -> where it is now: id, or source and notice
+ *	identity  route, batch_id         -> of what is in custody or a dead letter: its id
+ *	identity_ended route, batch_id    -> of what has ended: source and notice
  *	alias     first id                -> the correlation and message ids of what one turn took
+ *	alias_new first id                -> the same, of the latest turns with a batch or two
  *	alias_filter first id of the last -> of many rows of aliases, what a search looks at first
  *	sequence  route, instance         -> one above the highest sequence_number taken
  *	error     number                  -> struct error_record

@@ -10,19 +10,23 @@
 #define STORE_FORMAT 4
 #define STORE_MAGIC "handoff\n"
 
+/* The tree that a table stands in. */
+static const char custody[] = "custody";
 static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = "meta",
+	[TABLE_META] = custody,
+	[TABLE_ROUTE] = custody,
+	[TABLE_INSTANCE] = custody,
+	[TABLE_SEQUENCE] = custody,
+	[TABLE_ALIAS_NEW] = custody,
+	[TABLE_SERIES] = custody,
+	[TABLE_DUE] = custody,
+	[TABLE_IDENTITY] = custody,
+	[TABLE_QUEUE] = custody,
+	[TABLE_PAYLOAD] = custody,
 	[TABLE_NAME] = "name",
-	[TABLE_ROUTE] = "route",
-	[TABLE_INSTANCE] = "instance",
-	[TABLE_SEQUENCE] = "sequence",
-	[TABLE_PAYLOAD] = "payload",
-	[TABLE_QUEUE] = "queue",
-	[TABLE_DUE] = "due",
 	[TABLE_DEAD] = "dead",
 	[TABLE_ENDED] = "ended",
-	[TABLE_IDENTITY] = "identity",
-	[TABLE_SERIES] = "series",
+	[TABLE_IDENTITY_ENDED] = "identity_ended",
 	[TABLE_NOTICE] = "notice",
 	[TABLE_JOURNAL] = "journal",
 	[TABLE_CONFIRM] = "confirm",
@@ -43,7 +47,7 @@ static const char *const table_names[TABLE_COUNT] = {
 /*
  *	magic(8) format(4) broker_id(16) numbers(8 each) crc(4)
  */
-#define META_NUMBERS 10
+#define META_NUMBERS 11
 _Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of numbers");
 #define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
 
@@ -69,6 +73,8 @@ void store_meta_save(struct store *s)
 	uint8_t b[META_BYTES];
 	uint64_t numbers[META_NUMBERS];
 
+	MDB_txn *txn = store_writer(s);
+	s->meta.commit = txn ? mdb_txn_id(txn) : 0;
 	memcpy(b, STORE_MAGIC, 8);
 	put_le(b + 8, STORE_FORMAT, 4);
 	memcpy(b + 12, s->broker_id.b, 16);
@@ -77,6 +83,21 @@ void store_meta_save(struct store *s)
 		put_le(b + 28 + 8 * i, numbers[i], 8);
 	put_le(b + META_BYTES - 4, crc32c(0, b, META_BYTES - 4), 4);
 	table_put(s, TABLE_META, &meta_key, b, sizeof b);
+}
+
+/*
+ * LMDB keeps where the tree of custody begins. Who is led to the page where it began a commit ago
+ * finds it as it was then, whole: what was taken in since would be missed by nobody.
+ */
+static int meta_check_commit(struct store *s, char *why, size_t size)
+{
+	size_t latest = mdb_txn_id(s->turn) - 1;
+
+	return s->meta.commit == latest ? 0
+	    : store_refuse(ERR_CORRUPT, why, size,
+		  "the store is damaged: what is in custody is of commit %llu, the latest is %llu; "
+		  "restore a backup",
+		  (unsigned long long)s->meta.commit, (unsigned long long)latest);
 }
 
 static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, size_t size)
@@ -99,7 +120,7 @@ static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, siz
 		numbers[i] = get_le(b + 28 + 8 * i, 8);
 	memcpy(&s->meta, numbers, sizeof numbers);
 	s->saved = s->meta;
-	return 0;
+	return meta_check_commit(s, why, size);
 }
 
 static void meta_make(struct store *s)
@@ -133,6 +154,17 @@ static int table_open(struct store *s, MDB_txn *txn, enum table t, bool make, ch
 		  "the store's table %s cannot be opened: %s", table_names[t], mdb_strerror(rc));
 }
 
+/* Formats below 4 have it in a table of its own. */
+static bool meta_find(struct store *s, MDB_txn *txn, MDB_val *v)
+{
+	MDB_val key = { meta_key.n, (void *)(uintptr_t)meta_key.b };
+	MDB_dbi older;
+
+	if (mdb_dbi_open(txn, custody, 0, &s->tables[TABLE_META]) == 0)
+		return table_get(s, TABLE_META, &meta_key, v);
+	return mdb_dbi_open(txn, "meta", 0, &older) == 0 && mdb_get(txn, older, &key, v) == 0;
+}
+
 /*
  * The first commit makes all tables. One that is missed later is not made again: what was in it is
  * under a name that has rotted, and would never be missed.
@@ -146,11 +178,9 @@ static int tables_open(struct store *s, MDB_txn *txn, bool make, char *why, size
 		rc = table_open(s, txn, TABLE_META, true, why, size);
 		if (rc == 0)
 			meta_make(s);
-	} else if (mdb_dbi_open(txn, table_names[TABLE_META], 0, &s->tables[TABLE_META]) != 0 ||
-	    !table_get(s, TABLE_META, &meta_key, &v)) {
-		rc = meta_read(s, NULL, 0, why, size);	/* no store, in its words */
-	} else {
-		rc = meta_read(s, v.mv_data, v.mv_size, why, size);
+	} else {		/* one that is not found is no store, in meta_read()'s words */
+		rc = meta_find(s, txn, &v) ? meta_read(s, v.mv_data, v.mv_size, why, size)
+					   : meta_read(s, NULL, 0, why, size);
 	}
 	for (enum table t = 0; rc == 0 && t < TABLE_COUNT; t++)
 		if (t != TABLE_META)
@@ -161,12 +191,13 @@ static int tables_open(struct store *s, MDB_txn *txn, bool make, char *why, size
 int store_meta_load(struct store *s, char *why, size_t size)
 {
 	MDB_txn *txn = store_writer(s);
-	int rc = txn ? tables_open(s, txn, is_new(txn), why, size) : 0;
+	bool make = txn && is_new(txn);
+	int rc = txn ? tables_open(s, txn, make, why, size) : 0;
 
 	if (rc != 0)
 		return rc;
 	FAILPOINT("create.format");
-	if (store_commit(s) != 0)
+	if (store_end_turn(s, make) != 0)
 		return store_refuse(ERR_IO, why, size, "the store's first commit failed: %s",
 		    mdb_strerror(s->failure));
 	FAILPOINT("create.done");

@@ -73,10 +73,10 @@ static bool refuse_depth(struct decoder *d, const struct item *map, size_t key_a
 	const uint8_t *at = map->p + key_at;
 	struct item key;
 
+	path_enter(d);
+	path_at_position(d, position);
 	if (item_take(&at, map->p + map->n, &key) && key.head.type == MP_STR)
-		path_push_key(d, item_text(&key));
-	else
-		path_push_position(d, position);
+		path_at_key(d, item_text(&key));
 	return refuse(d, "deeper nesting", "at most %d levels of nesting", MP_NESTING_MAX);
 }
 
@@ -111,6 +111,19 @@ static bool check_frame(struct decoder *d, struct item *map)
 	return !too_deep || refuse_depth(d, map, deep_key_at, deep_position);
 }
 
+static bool take_header_key(const uint8_t **at, const uint8_t *end)
+{
+	const struct span name = span_of("header");
+	struct item key;
+
+	if (is_key(*at, end, name)) {
+		*at += 1 + name.n;
+		return true;
+	}
+	return item_take(at, end, &key) && key.head.type == MP_STR &&
+	       span_equal(item_text(&key), name);
+}
+
 /* The first pair is `header` and its map, which is read. */
 static bool read_header(struct decoder *d, const struct item *map, struct message_header *h)
 {
@@ -118,17 +131,15 @@ static bool read_header(struct decoder *d, const struct item *map, struct messag
 	const uint8_t *end = map->p + map->n;
 	struct item key;
 
-	path_push_key(d, span_of("header"));
-	if (map->head.count == 0 || !item_take(&at, end, &key) || key.head.type != MP_STR ||
-	    !span_is(item_text(&key), "header"))
+	path_enter(d);
+	path_at_key(d, span_of("header"));
+	if (map->head.count == 0 || !take_header_key(&at, end))
 		return item_find(map, "header", &key)
 		    ? refuse(d, "another key before it", "the first key")
 		    : refuse(d, "missing", "a map, under the first key");
-	d->level = 1;
 	if (!item_open(at, end, &d->header) || !shape_read(d, &d->header, &header_shape, h))
 		return false;
-	d->level = 0;
-	path_pop(d);
+	path_leave(d);
 	h->type = message_type_parse(h->type_text);
 	return true;
 }
@@ -162,7 +173,6 @@ static void begin(struct decoder *d, struct message *m)
 	d->fault->code = INT_NONE;
 	arena_clear(&d->lists);
 	d->header.p = NULL;
-	d->level = 0;
 	d->depth = 0;
 }
 

@@ -9,24 +9,6 @@
 
 #include "wire/text.h"
 
-void path_push_key(struct decoder *d, struct span key)
-{
-	assert(d->depth < PATH_STEPS_MAX);
-	d->path[d->depth++] = (struct path_step){ .key = key };
-}
-
-void path_push_position(struct decoder *d, size_t position)
-{
-	assert(d->depth < PATH_STEPS_MAX);
-	d->path[d->depth++] = (struct path_step){ .position = position };
-}
-
-void path_pop(struct decoder *d)
-{
-	assert(d->depth > 0);
-	d->depth--;
-}
-
 /* `metadata.batch_id`, `completes.0.status`: keys escaped, and cut when all is too long. */
 static void path_format(const struct decoder *d, char *out, size_t room)
 {
@@ -85,15 +67,15 @@ const char *item_type_text(const struct item *v)
 /* "one of RECEIVED, PROCESSED, REJECTED", or the one name that is allowed. */
 static void names_format(const struct field *f, char *out, size_t room)
 {
-	uint64_t last = f->max;
+	uint32_t last = f->max;
 	size_t len;
 
 	if (last == 0)
-		while (f->names[last + 1] != NULL)
+		while (f->names[last + 1].p != NULL)
 			last++;
-	len = (size_t)snprintf(out, room, "%s%s", last > f->min ? "one of " : "", f->names[f->min]);
-	for (uint64_t i = f->min + 1; i <= last && len < room; i++)
-		len += (size_t)snprintf(out + len, room - len, ", %s", f->names[i]);
+	len = (size_t)snprintf(out, room, "%s%s", last > f->min ? "one of " : "", f->names[f->min].p);
+	for (uint32_t i = f->min + 1; i <= last && len < room; i++)
+		len += (size_t)snprintf(out + len, room - len, ", %s", f->names[i].p);
 }
 
 static void string_format(const struct field *f, char *out, size_t room)
@@ -101,7 +83,7 @@ static void string_format(const struct field *f, char *out, size_t room)
 	if (f->max == 0)
 		snprintf(out, room, "a string, %sin UTF-8", f->min > 0 ? "not empty, " : "");
 	else
-		snprintf(out, room, "a string of %" PRIu64 " to %" PRIu64 " bytes, in UTF-8",
+		snprintf(out, room, "a string of %" PRIu32 " to %" PRIu32 " bytes, in UTF-8",
 		    f->min, f->max);
 }
 
@@ -133,13 +115,13 @@ static void expectation_format(const struct field *f, char *out, size_t room)
 		names_format(f, out, room);
 		break;
 	case FIELD_INTEGER:
-		snprintf(out, room, "an integer from %" PRIu64 " to %" PRId64, f->min, INT64_MAX);
+		snprintf(out, room, "an integer from %" PRIu32 " to %" PRId64, f->min, INT64_MAX);
 		break;
 	case FIELD_LIST:
 		snprintf(out, room, "a list%s", f->min > 0 ? ", not empty" : "");
 		break;
 	case FIELD_INTEGERS:
-		snprintf(out, room, "a list of at most %" PRIu64 " integers", f->max);
+		snprintf(out, room, "a list of at most %" PRIu32 " integers", f->max);
 		break;
 	default:
 		snprintf(out, room, "%s", phrases[f->kind]);

@@ -1,7 +1,7 @@
 /* decode_item.c - finding items in the bytes of a frame */
 #include "wire/decode_internal.h"
 
-bool item_open(const uint8_t *p, const uint8_t *end, struct item *v)
+bool item_open_any(const uint8_t *p, const uint8_t *end, struct item *v)
 {
 	v->p = p;
 	v->n = (size_t)(end - p);

@@ -54,19 +54,18 @@ bool list_read(struct decoder *d, struct item *v, const struct field *f, void *b
 		return refuse_value(d, v, f);
 	if (v->head.count < f->min)
 		return refuse(d, "nothing in it", "a list, not empty");
-	d->level++;
+	path_enter(d);
 	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = list_add(d, &list, f->shape->size);
 
-		path_push_position(d, i);
+		path_at_position(d, i);
 		if (place == NULL)
 			return refuse_memory(d);
 		if (!item_open(at, end, &element) || !shape_read(d, &element, f->shape, place))
 			return false;
 		at += element.n;
-		path_pop(d);
 	}
-	d->level--;
+	path_leave(d);
 	v->n = (size_t)(at - v->p);
 	memcpy(member(base, f->into), &list.items, sizeof(list.items));
 	*count = list.n;
@@ -87,18 +86,19 @@ bool integers_read(struct decoder *d, struct item *v, const struct field *f, voi
 		return refuse_value(d, v, f);
 	if (v->head.count > f->max) {
 		snprintf(found, sizeof(found), "%" PRIu64 " of them", v->head.count);
-		return refuse(d, found, "a list of at most %" PRIu64 " integers", f->max);
+		return refuse(d, found, "a list of at most %" PRIu32 " integers", f->max);
 	}
+	path_enter(d);
 	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = list_add(d, &list, sizeof(uint64_t));
 
-		path_push_position(d, i);
+		path_at_position(d, i);
 		if (place == NULL)
 			return refuse_memory(d);
 		if (!item_take(&at, end, &element) || !value_read(d, &element, &integer, place))
 			return false;
-		path_pop(d);
 	}
+	path_leave(d);
 	v->n = (size_t)(at - v->p);
 	memcpy(member(base, f->into), &list.items, sizeof(list.items));
 	*count = list.n;
@@ -117,16 +117,17 @@ bool strings_read(struct decoder *d, struct item *v, const struct field *f, void
 
 	if (v->head.type != MP_ARRAY)
 		return refuse_value(d, v, f);
+	path_enter(d);
 	for (size_t i = 0; i < v->head.count; i++) {
 		void *place = f->into > 0 ? list_add(d, &list, sizeof(struct span)) : NULL;
 
-		path_push_position(d, i);
+		path_at_position(d, i);
 		if (f->into > 0 && place == NULL)
 			return refuse_memory(d);
 		if (!item_take(&at, end, &element) || !value_read(d, &element, string, place))
 			return false;
-		path_pop(d);
 	}
+	path_leave(d);
 	v->n = (size_t)(at - v->p);
 	if (f->into > 0) {
 		memcpy(member(base, f->into), &list.items, sizeof(list.items));
@@ -146,14 +147,15 @@ bool counts_read(struct decoder *d, struct item *v, const struct field *f)
 		return refuse_value(d, v, f);
 	if (!check_map(d, v))
 		return false;
+	path_enter(d);
 	for (size_t i = 0; i < v->head.count; i++) {
 		if (!item_take(&at, end, &key) || !check_key(d, &key, i))
 			return false;
-		path_push_key(d, item_text(&key));
+		path_at_key(d, item_text(&key));
 		if (!item_take(&at, end, &value) || !value_read(d, &value, &integer, NULL))
 			return false;
-		path_pop(d);
 	}
+	path_leave(d);
 	v->n = (size_t)(at - v->p);
 	return check_keys_differ(d, v);
 }
@@ -188,8 +190,10 @@ bool leases_differ(struct decoder *d, const void *list, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		if (places[i].lease != places[i - 1].lease)
 			continue;
-		path_push_position(d, places[i].position);
-		path_push_key(d, span_of("lease"));
+		path_enter(d);
+		path_at_position(d, places[i].position);
+		path_enter(d);
+		path_at_key(d, span_of("lease"));
 		return refuse(d, "twice", "each lease once");
 	}
 	return true;
@@ -201,8 +205,10 @@ static bool differ_within(struct decoder *d, const struct message_record_deliver
 	for (size_t i = 0; i < n; i++) {
 		if (span_set_put(set, results[i].record_id))
 			continue;
-		path_push_position(d, i);
-		path_push_key(d, span_of("record_id"));
+		path_enter(d);
+		path_at_position(d, i);
+		path_enter(d);
+		path_at_key(d, span_of("record_id"));
 		return refuse(d, "twice", "each record_id once");
 	}
 	return true;

@@ -5,33 +5,45 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The field of this name. Fields mostly come in the table's order: the search begins at *next. */
-static const struct field *field_find(const struct shape *shape, struct span name, size_t *next)
-{
-	for (size_t tried = 0; tried < shape->count; tried++) {
-		size_t i = *next < shape->count ? *next : 0;
+/* A key that was read: its field, NULL when it is of none; `behind` NULL when it is no key. */
+struct key {
+	const struct field *field;
+	const uint8_t *behind;
+};
 
-		*next = i + 1;
-		if (span_equal(name, shape->fields[i].name))
-			return &shape->fields[i];
-	}
-	return NULL;
+/* In another form, or of no field. */
+static struct key key_read_other(struct decoder *d, const uint8_t *at, const uint8_t *end,
+    const struct shape *shape, size_t position)
+{
+	struct key read = { 0 };
+	struct item key;
+
+	if (!item_take(&at, end, &key) || !check_key(d, &key, position))
+		return read;
+	read.behind = at;
+	for (size_t i = 0; key.head.size > 1 && i < shape->count && read.field == NULL; i++)
+		if (span_equal(item_text(&key), shape->fields[i].name))
+			read.field = &shape->fields[i];
+	return read;
 }
 
-/* The field whose turn it is, if its name in the shortest form is what stands at `at`: the key. */
-static const struct field *field_expected(const struct shape *shape, size_t next,
-    const uint8_t *at, const uint8_t *end, struct item *key)
+/*
+ * The key at `at`. Fields, of which `last` is behind the last one, mostly come in the table's
+ * order: the search begins at `next`.
+ */
+static struct key key_read(struct decoder *d, const uint8_t *at, const uint8_t *end,
+    const struct shape *shape, const struct field *last, const struct field *next,
+    size_t position)
 {
-	const struct field *f = &shape->fields[next];
+	const struct field *f = next;
 
-	if (next >= shape->count || f->name.n >= (size_t)(end - at) ||
-	    at[0] != (0xa0 | f->name.n) || memcmp(at + 1, f->name.p, f->name.n) != 0)
-		return NULL;
-	*key = (struct item){
-		.p = at, .n = 1 + f->name.n,
-		.head = { .type = MP_STR, .count = f->name.n, .size = 1 },
-	};
-	return f;
+	do {
+		if (is_key(at, end, f->name))
+			return (struct key){ f, at + 1 + f->name.n };
+		if (++f == last)
+			f = shape->fields;
+	} while (f != next);
+	return key_read_other(d, at, end, shape, position);
 }
 
 /* A value that nobody reads. One that was read before is the header, the first of its map. */
@@ -40,13 +52,18 @@ static bool pass_over(const struct decoder *d, struct item *v)
 	if (v->p == d->header.p)
 		v->n = d->header.n;
 	else if (mp_is_container(&v->head))
-		return mp_item_walk(v->p, v->n, d->level + 1, &v->n, NULL) == MP_OK;
+		return mp_item_walk(v->p, v->n, d->depth + 1, &v->n, NULL) == MP_OK;
 	return true;
 }
 
+/* The kinds that are no value. */
 static bool kind_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
 	switch (f->kind) {
+	case FIELD_READ_BEFORE:
+		return pass_over(d, v);
+	case FIELD_REFUSED:
+		return refuse_value(d, v, f);
 	case FIELD_MAP:
 		return shape_read(d, v, f->shape, f->into > 0 ? member(base, f->into) : base);
 	case FIELD_LIST:
@@ -60,38 +77,36 @@ static bool kind_read(struct decoder *d, struct item *v, const struct field *f, 
 	case FIELD_WALKED:
 		return check_map(d, v) && pass_over(d, v);
 	default:
-		return value_read(d, v, f, base);
+		return false;	/* there is no other */
 	}
 }
 
 static bool field_read(struct decoder *d, struct item *v, const struct field *f, void *base)
 {
-	struct span *raw = member_or_null(base, f->raw);
-	bool *has = member_or_null(base, f->has);
-
-	if (f->kind == FIELD_READ_BEFORE)
-		return pass_over(d, v);
-	if (f->kind == FIELD_REFUSED)
-		return refuse_value(d, v, f);
-	if (f->optional && v->head.type == MP_NIL)
+	if (v->head.type == MP_NIL && f->optional && f->kind != FIELD_REFUSED)
 		return true;
-	if (!kind_read(d, v, f, base))
-		return false;
-	if (raw != NULL)
-		*raw = (struct span){ (const char *)v->p, v->n };
-	if (has != NULL)
-		*has = true;
+	/* Most are values, which need no switch, and whose bytes nobody keeps. */
+	if (f->kind < FIELD_VALUE_KINDS) {
+		if (!value_read(d, v, f, base))
+			return false;
+	} else {
+		if (!kind_read(d, v, f, base))
+			return false;
+		if (f->raw > 0)
+			*(struct span *)member(base, f->raw) =
+			    (struct span){ (const char *)v->p, v->n };
+	}
+	if (f->has > 0)
+		*(bool *)member(base, f->has) = true;
 	return true;
 }
 
-bool check_map(struct decoder *d, const struct item *map)
+bool refuse_map(struct decoder *d, const struct item *map)
 {
 	char found[32];
 
 	if (map->head.type != MP_MAP)
 		return refuse(d, item_type_text(map), "a map");
-	if (map->head.count <= MAP_KEYS_MAX)
-		return true;
 	snprintf(found, sizeof(found), "%" PRIu64 " keys", map->head.count);
 	return refuse(d, found, "a map of at most %d keys", MAP_KEYS_MAX);
 }
@@ -100,7 +115,7 @@ bool check_key(struct decoder *d, const struct item *key, size_t position)
 {
 	if (key->head.type == MP_STR)
 		return true;
-	path_push_position(d, position);
+	path_at_position(d, position);
 	return refuse(d, item_type_text(key), "a string as the key at this position");
 }
 
@@ -114,7 +129,8 @@ bool check_keys_differ(struct decoder *d, const struct item *map)
 	while (at < end && item_take(&at, end, &key) && item_take(&at, end, &value)) {
 		if (span_set_put(&d->keys, item_text(&key)))
 			continue;
-		path_push_key(d, item_text(&key));
+		path_enter(d);
+		path_at_key(d, item_text(&key));
 		return refuse(d, "twice", "each key once");
 	}
 	return true;
@@ -123,85 +139,80 @@ bool check_keys_differ(struct decoder *d, const struct item *map)
 /* No field that must be there was left out; `seen` has a bit for each that was there. */
 static bool check_complete(struct decoder *d, const struct shape *shape, uint64_t seen)
 {
-	for (size_t i = 0; i < shape->count; i++) {
-		const struct field *f = &shape->fields[i];
+	uint64_t unseen = ~seen & (UINT64_MAX >> (64 - shape->count));
 
-		if (f->optional || (seen >> i & 1) != 0)
+	for (; unseen != 0; unseen &= unseen - 1) {
+		const struct field *f = &shape->fields[__builtin_ctzll(unseen)];
+
+		if (f->optional)
 			continue;
-		path_push_key(d, f->name);
+		path_enter(d);
+		path_at_key(d, f->name);
 		return refuse_value(d, NULL, f);
 	}
 	return true;
 }
 
-/* How far the reading of a map has come. */
-struct reading {
-	uint64_t seen;		/* a bit for each field that was there */
-	size_t next;		/* the field that comes next, if its order is the table's */
+/* What was seen in a map. */
+struct seen {
+	uint64_t fields;	/* a bit for each that was there */
 	unsigned unknown;	/* keys of no field */
 };
 
-/* One pair, whose key is a field's. */
-static bool pair_read(struct decoder *d, const struct item *key, struct item *v,
-    const struct shape *shape, const struct field *f, void *base, struct reading *r)
+/* The pairs of a map, whose n is set then. */
+static bool pairs_read(struct decoder *d, struct item *map, const struct shape *shape, void *base,
+    struct path_step *step, struct seen *seen)
 {
-	const uint64_t bit = UINT64_C(1) << (f - shape->fields);
+	const uint8_t *at = map->p + map->head.size;
+	const uint8_t *const end = map->p + map->n;
+	const struct field *const last = shape->fields + shape->count;
+	const struct field *next = shape->fields;
+	const size_t count = map->head.count;
+	struct item v;
 
-	path_push_key(d, item_text(key));
-	if ((r->seen & bit) != 0)
-		return refuse(d, "twice", "each key once");
-	r->seen |= bit;
-	if (!field_read(d, v, f, base))
-		return false;
-	path_pop(d);
-	return true;
-}
+	for (size_t i = 0; i < count; i++) {
+		const struct key key = key_read(d, at, end, shape, last, next, i);
+		const struct field *f = key.field;
 
-/* The pairs, from *at on. */
-static bool pairs_read(struct decoder *d, const struct item *map, const uint8_t **at,
-    const struct shape *shape, void *base, struct reading *r)
-{
-	const uint8_t *end = map->p + map->n;
-	struct item key, v;
-
-	for (size_t i = 0; i < map->head.count; i++) {
-		const struct field *f = field_expected(shape, r->next, *at, end, &key);
-
+		if (key.behind == NULL || !item_open(key.behind, end, &v))
+			return false;
 		if (f == NULL) {
-			if (!item_take(at, end, &key) || !check_key(d, &key, i))
+			seen->unknown++;
+			if (!pass_over(d, &v))
 				return false;
-			f = field_find(shape, item_text(&key), &r->next);
 		} else {
-			r->next++;
-			*at += key.n;
+			const uint64_t bit = UINT64_C(1) << (f - shape->fields);
+
+			step->key = f->name;
+			if ((seen->fields & bit) != 0)
+				return refuse(d, "twice", "each key once");
+			seen->fields |= bit;
+			if (!field_read(d, &v, f, base))
+				return false;
+			next = f + 1 < last ? f + 1 : shape->fields;
 		}
-		if (!item_open(*at, end, &v))
-			return false;
-		if (f == NULL ? !pass_over(d, &v) : !pair_read(d, &key, &v, shape, f, base, r))
-			return false;
-		r->unknown += f == NULL;
-		*at += v.n;
+		at = v.p + v.n;
 	}
+	map->n = (size_t)(at - map->p);
 	return true;
 }
 
 bool shape_read(struct decoder *d, struct item *map, const struct shape *shape, void *base)
 {
-	const uint8_t *at = map->p + map->head.size;
-	struct span *raw = member_or_null(base, shape->raw);
-	struct reading r = { 0 };
+	struct seen seen = { 0 };
+	struct path_step *step;
 
 	if (!check_map(d, map))
 		return false;
-	d->level++;
-	if (!pairs_read(d, map, &at, shape, base, &r))
+	step = path_enter(d);
+	if (!pairs_read(d, map, shape, base, step, &seen))
 		return false;
-	d->level--;
-	map->n = (size_t)(at - map->p);
+	path_leave(d);
 	/* What is known was seen above; two unknown keys may be the same one. */
-	if (r.unknown > 1 && !check_keys_differ(d, map))
+	if (seen.unknown > 1 && !check_keys_differ(d, map))
 		return false;
-	if (raw != NULL)
-		*raw = (struct span){ (const char *)map->p, map->n };
-	return check_complete(d, shape, r.seen);
+	if (shape->raw > 0)
+		*(struct span *)member(base, shape->raw) =
+		    (struct span){ (const char *)map->p, map->n };
+	return check_complete(d, shape, seen.fields);
 }

@@ -21,10 +21,14 @@ static bool is_digit(char c)
 /* [A-Z][A-Z0-9_]{0,31} */
 static bool is_module_name(struct span s)
 {
+	static const bool may_follow[256] = {
+		['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
+	};
+
 	if (s.n < 1 || s.n > MODULE_NAME_MAX || !is_upper(s.p[0]))
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if (!is_upper(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '_')
+		if (!may_follow[(uint8_t)s.p[i]])
 			return false;
 	return true;
 }
@@ -32,16 +36,16 @@ static bool is_module_name(struct span s)
 /* A name's position between the field's bounds, -1 when it has none there. */
 static int name_position(struct span name, const struct field *f)
 {
-	for (uint64_t i = f->min; f->names[i] != NULL && (f->max == 0 || i <= f->max); i++)
-		if (span_is(name, f->names[i]))
+	for (uint32_t i = f->min; f->names[i].p != NULL && (f->max == 0 || i <= f->max); i++)
+		if (span_equal(name, f->names[i]))
 			return (int)i;
 	return -1;
 }
 
 enum message_type message_type_parse(struct span name)
 {
-	for (int i = 0; message_type_names[i] != NULL; i++)
-		if (span_is(name, message_type_names[i]))
+	for (int i = 0; message_type_names[i].p != NULL; i++)
+		if (span_equal(name, message_type_names[i]))
 			return (enum message_type)(MESSAGE_HELLO + i);
 	return MESSAGE_UNKNOWN;
 }
@@ -103,117 +107,132 @@ static bool version_parse(struct span s, unsigned *major)
 	return s.n == 0;
 }
 
-static bool enum_read(struct span text, const struct field *f, unsigned *to)
+static bool is_text(const struct item *v)
 {
-	int position = name_position(text, f);
+	return v->head.type == MP_STR;
+}
+
+static bool take_version(const struct item *v, const struct field *f, void *to)
+{
+	(void)f;
+	if (!is_text(v) || !span_equal(item_text(v), span_of(PROTOCOL_VERSION)))
+		return is_text(v) && version_parse(item_text(v), to);
+	*(unsigned *)to = PROTOCOL_MAJOR;
+	return true;
+}
+
+static bool take_string(const struct item *v, const struct field *f, void *to)
+{
+	const struct span text = item_text(v);
+
+	if (!is_text(v) || text.n < f->min || (f->max > 0 && text.n > f->max) ||
+	    !text_is_utf8(text.p, text.n))
+		return false;
+	if (to != NULL)
+		*(struct span *)to = text;
+	return true;
+}
+
+static bool take_module(const struct item *v, const struct field *f, void *to)
+{
+	(void)f;
+	if (!is_text(v) || !is_module_name(item_text(v)))
+		return false;
+	if (to != NULL)
+		*(struct span *)to = item_text(v);
+	return true;
+}
+
+static bool take_uuid(const struct item *v, const struct field *f, void *to)
+{
+	(void)f;
+	return is_text(v) && uuid_parse(item_text(v).p, item_text(v).n, to);
+}
+
+static bool take_datetime(const struct item *v, const struct field *f, void *to)
+{
+	(void)f;
+	return is_text(v) && datetime_parse(item_text(v).p, item_text(v).n, to);
+}
+
+static bool take_checksum(const struct item *v, const struct field *f, void *to)
+{
+	(void)f;
+	return is_text(v) && hex_parse(item_text(v).p, item_text(v).n, to, SHA256_BYTES);
+}
+
+static bool take_enum(const struct item *v, const struct field *f, void *to)
+{
+	const int position = is_text(v) ? name_position(item_text(v), f) : -1;
 
 	if (position >= 0 && to != NULL)
-		*to = (unsigned)position;
+		*(unsigned *)to = (unsigned)position;
 	return position >= 0;
 }
 
-/* The kinds that are a str; `to` NULL: checked only. */
-static bool text_read(struct span text, const struct field *f, void *to)
+static bool take_integer(const struct item *v, const struct field *f, void *to)
 {
-	struct uuid uuid;
-	int64_t datetime;
-	uint8_t checksum[SHA256_BYTES];
-	unsigned major;
-
-	switch (f->kind) {
-	case FIELD_STRING:
-	case FIELD_MESSAGE_TYPE:
-		if (text.n < f->min || (f->max > 0 && text.n > f->max) ||
-		    !text_is_utf8(text.p, text.n))
-			return false;
-		if (to != NULL)
-			*(struct span *)to = text;
-		return true;
-	case FIELD_MODULE:
-		if (!is_module_name(text))
-			return false;
-		if (to != NULL)
-			*(struct span *)to = text;
-		return true;
-	case FIELD_UUID:
-		return uuid_parse(text.p, text.n, to != NULL ? to : &uuid);
-	case FIELD_DATETIME:
-		return datetime_parse(text.p, text.n, to != NULL ? to : &datetime);
-	case FIELD_CHECKSUM:
-		return hex_parse(text.p, text.n, to != NULL ? to : checksum, SHA256_BYTES);
-	case FIELD_VERSION:
-		return version_parse(text, to != NULL ? to : &major);
-	default:
-		return enum_read(text, f, to);
-	}
-}
-
-static bool integer_read(const struct mp_head *h, const struct field *f, uint64_t *to)
-{
-	if (h->type != MP_UINT || h->count < f->min || h->count > INT64_MAX)
+	if (v->head.type != MP_UINT || v->head.count < f->min || v->head.count > INT64_MAX)
 		return false;
 	if (to != NULL)
-		*to = h->count;
+		*(uint64_t *)to = v->head.count;
 	return true;
 }
 
-static bool float_read(const struct mp_head *h, double *to)
+static bool take_float(const struct item *v, const struct field *f, void *to)
 {
 	double real;
 
-	switch (h->type) {
+	(void)f;
+	switch (v->head.type) {
 	case MP_UINT:
-		real = (double)h->count;
+		real = (double)v->head.count;
 		break;
 	case MP_INT:
-		real = (double)h->number;
+		real = (double)v->head.number;
 		break;
 	case MP_FLOAT:
-		real = h->real;
+		real = v->head.real;
 		break;
 	default:
 		return false;
 	}
 	if (to != NULL)
-		*to = real;
+		*(double *)to = real;
 	return true;
 }
 
-static bool boolean_read(const struct mp_head *h, bool *to)
+static bool take_boolean(const struct item *v, const struct field *f, void *to)
 {
-	if (h->type != MP_BOOL)
+	(void)f;
+	if (v->head.type != MP_BOOL)
 		return false;
 	if (to != NULL)
-		*to = h->number != 0;
+		*(bool *)to = v->head.number != 0;
 	return true;
 }
 
-static bool bytes_read(const struct item *v, struct span *to)
+static bool take_bytes(const struct item *v, const struct field *f, void *to)
 {
+	(void)f;
 	if (v->head.type != MP_BIN)
 		return false;
 	if (to != NULL)
-		*to = item_text(v);
+		*(struct span *)to = item_text(v);
 	return true;
 }
 
-static bool kind_read(const struct item *v, const struct field *f, void *to)
-{
-	switch (f->kind) {
-	case FIELD_INTEGER:
-		return integer_read(&v->head, f, to);
-	case FIELD_FLOAT:
-		return float_read(&v->head, to);
-	case FIELD_BOOLEAN:
-		return boolean_read(&v->head, to);
-	case FIELD_BYTES:
-		return bytes_read(v, to);
-	default:
-		return v->head.type == MP_STR && text_read(item_text(v), f, to);
-	}
-}
-
-bool value_read(struct decoder *d, const struct item *v, const struct field *f, void *base)
-{
-	return kind_read(v, f, member_or_null(base, f->into)) || refuse_value(d, v, f);
-}
+value_taker *const value_takers[FIELD_VALUE_KINDS] = {
+	[FIELD_STRING] = take_string,
+	[FIELD_MODULE] = take_module,
+	[FIELD_UUID] = take_uuid,
+	[FIELD_DATETIME] = take_datetime,
+	[FIELD_INTEGER] = take_integer,
+	[FIELD_FLOAT] = take_float,
+	[FIELD_BOOLEAN] = take_boolean,
+	[FIELD_BYTES] = take_bytes,
+	[FIELD_ENUM] = take_enum,
+	[FIELD_CHECKSUM] = take_checksum,
+	[FIELD_VERSION] = take_version,
+	[FIELD_MESSAGE_TYPE] = take_string,
+};

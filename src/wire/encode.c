@@ -6,8 +6,7 @@
 
 static void pack_header(struct packer *p, enum message_type type, const struct envelope *e)
 {
-	pack_text(p, "header");
-	pack_map(p, 7);
+	pack_key_map(p, "header", 7);
 	pack_key_uuid(p, "message_id", &e->message_id);
 	if (e->correlation_id.p != NULL)
 		pack_key_span(p, "correlation_id", e->correlation_id);
@@ -15,7 +14,7 @@ static void pack_header(struct packer *p, enum message_type type, const struct e
 		pack_key_uuid(p, "correlation_id", &e->message_id);
 	pack_key_span(p, "source_module", e->source_module);
 	pack_key_span(p, "target_module", e->target_module);
-	pack_key_text(p, "message_type", message_type_name(type));
+	pack_key_span(p, "message_type", message_type_names[type - MESSAGE_HELLO]);
 	pack_key_datetime(p, "timestamp", e->timestamp_us);
 	pack_key_text(p, "protocol_version", PROTOCOL_VERSION);
 }
@@ -78,7 +77,7 @@ void encode_goodbye(struct buf *out, const struct envelope *e, const struct good
 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_GOODBYE, e, 2 + (size_t)(g->message != NULL));
-	pack_key_text(&p, "reason", goodbye_reason_name(g->reason));
+	pack_key_span(&p, "reason", goodbye_reason_names[g->reason]);
 	pack_key_integer(&p, "reconnect_delay_ms", g->reconnect_delay_ms);
 	if (g->message != NULL)
 		pack_key_text(&p, "message", g->message);

@@ -56,10 +56,11 @@ void encode_error_summary(struct buf *out, const struct error_summary_out *s)
 	pack_init(&p, out);
 	pack_map(&p, 3);
 	pack_key_integer(&p, "upstream_errors", s->count);
-	pack_text(&p, "error_breakdown");
-	pack_map(&p, s->breakdown_count);
-	for (size_t i = 0; i < s->breakdown_count; i++)
-		pack_pair_integer(&p, s->breakdown[i].code, s->breakdown[i].count);
+	pack_key_map(&p, "error_breakdown", s->breakdown_count);
+	for (size_t i = 0; i < s->breakdown_count; i++) {
+		pack_span(&p, s->breakdown[i].code);
+		pack_integer(&p, s->breakdown[i].count);
+	}
 	pack_text(&p, "affected_record_ids");
 	pack_list(&p, s->record_id_count);
 	for (size_t i = 0; i < s->record_id_count; i++)
@@ -79,7 +80,7 @@ void pack_errors(struct packer *p, const struct error_out *errors, size_t n, str
 void pack_ack_payload(struct packer *p, const struct ack_out *a)
 {
 	pack_key_uuid(p, "batch_id", &a->batch_id);
-	pack_key_text(p, "status", ack_status_name(a->status));
+	pack_key_span(p, "status", ack_status_names[a->status]);
 	pack_key_integer(p, "records_accepted", a->records_accepted);
 	pack_key_integer(p, "records_rejected", a->records_rejected);
 	pack_key_integer(p, "processing_duration_ms", a->processing_duration_ms);
@@ -94,8 +95,7 @@ void encode_ack(struct buf *out, const struct envelope *e, const struct ack_out 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_ACKNOWLEDGMENT, e, 1 + (size_t)has_lease + (size_t)a->duplicate +
 	    (size_t)has_route + (size_t)has_errors);
-	pack_text(&p, "payload");
-	pack_map(&p, ACK_PAYLOAD_PAIRS);
+	pack_key_map(&p, "payload", ACK_PAYLOAD_PAIRS);
 	pack_ack_payload(&p, a);
 	if (has_lease)
 		pack_key_integer(&p, "lease", a->lease);
@@ -116,7 +116,7 @@ static void notify(struct buf *out, const struct envelope *e, const struct error
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_ERROR_NOTIFICATION, e, 2);
 	pack_errors(&p, errors, n, more, more_count);
-	pack_key_text(&p, "action_required", action_required_names[action]);
+	pack_key_span(&p, "action_required", action_required_names[action]);
 	frame_end(&p);
 }
 

@@ -10,8 +10,7 @@ static void pack_metadata(struct packer *p, const struct batch_out *b)
 	char checksum[SHA256_HEX_LEN + 1];
 
 	hex_format(b->checksum, sizeof(b->checksum), checksum);
-	pack_text(p, "metadata");
-	pack_map(p, 5);
+	pack_key_map(p, "metadata", 5);
 	pack_key_uuid(p, "batch_id", &b->batch_id);
 	pack_key_integer(p, "sequence_number", b->sequence_number);
 	pack_key_integer(p, "record_count", b->record_count);
@@ -38,8 +37,7 @@ static struct summaries_out all_passed(uint64_t record_count)
 
 static void pack_validation_summary(struct packer *p, const struct summaries_out *s)
 {
-	pack_text(p, "validation_summary");
-	pack_map(p, 4);
+	pack_key_map(p, "validation_summary", 4);
 	pack_key_integer(p, "total_records_validated", s->total_records_validated);
 	pack_key_integer(p, "records_passed", s->records_passed);
 	pack_key_integer(p, "records_failed", s->records_failed);
@@ -48,13 +46,11 @@ static void pack_validation_summary(struct packer *p, const struct summaries_out
 
 static void pack_transformation_summaries(struct packer *p, const struct summaries_out *s)
 {
-	pack_text(p, "transformation_summary");
-	pack_map(p, 3);
+	pack_key_map(p, "transformation_summary", 3);
 	pack_key_integer(p, "total_records_transformed", s->total_records_transformed);
 	pack_key_integer(p, "transformations_applied", s->transformations_applied);
 	pack_key_float(p, "enrichment_cache_hit_rate", s->enrichment_cache_hit_rate);
-	pack_text(p, "quality_summary");
-	pack_map(p, 4);
+	pack_key_map(p, "quality_summary", 4);
 	pack_key_float(p, "average_quality_score", s->average_quality_score);
 	pack_key_float(p, "min_quality_score", s->min_quality_score);
 	pack_key_float(p, "max_quality_score", s->max_quality_score);
@@ -90,7 +86,7 @@ void encode_batch(struct buf *out, const struct envelope *e, const struct batch_
 	if (b->with_transformation_summaries)
 		pack_transformation_summaries(&p, summaries);
 	if (is_critical)
-		pack_key_text(&p, "priority", priority_names[b->priority]);
+		pack_key_span(&p, "priority", priority_names[b->priority]);
 	if (has_completes) {
 		pack_text(&p, "completes");
 		pack_list(&p, b->complete_count);

@@ -12,7 +12,7 @@ void encode_backpressure(struct buf *out, const struct envelope *e,
 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_BACKPRESSURE, e, 3 + (size_t)has_route);
-	pack_key_text(&p, "signal_type", signal_type_names[b->signal_type]);
+	pack_key_span(&p, "signal_type", signal_type_names[b->signal_type]);
 	pack_key_integer(&p, "current_queue_depth", b->current_queue_depth);
 	pack_key_integer(&p, "recommended_delay_ms", b->recommended_delay_ms);
 	if (has_route)
@@ -25,7 +25,7 @@ static void pack_result(struct packer *p, const struct message_record_delivery *
 	pack_map(p, 4);
 	pack_key_span(p, "record_id", r->record_id);
 	pack_key_span(p, "destination_id", r->destination_id);
-	pack_key_text(p, "status", record_delivery_names[r->status]);
+	pack_key_span(p, "status", record_delivery_names[r->status]);
 	pack_key_datetime(p, "delivery_timestamp", r->delivered_at_us);
 }
 

@@ -12,8 +12,8 @@ void encode_circuit_change(struct buf *out, const struct envelope *e,
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_CIRCUIT_STATE_CHANGE, e, 4);
 	pack_key_span(&p, "circuit_id", c->circuit_id);
-	pack_key_text(&p, "previous_state", circuit_state_name(c->previous_state));
-	pack_key_text(&p, "new_state", circuit_state_name(c->new_state));
+	pack_key_span(&p, "previous_state", circuit_state_names[c->previous_state]);
+	pack_key_span(&p, "new_state", circuit_state_names[c->new_state]);
 	pack_text(&p, "affected_modules");
 	pack_list(&p, c->affected_count);
 	for (size_t i = 0; i < c->affected_count; i++)
@@ -27,7 +27,7 @@ void encode_health_request(struct buf *out, const struct envelope *e, enum check
 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_HEALTH_CHECK_REQUEST, e, 1);
-	pack_key_text(&p, "check_type", check_type_names[type]);
+	pack_key_span(&p, "check_type", check_type_names[type]);
 	frame_end(&p);
 }
 
@@ -38,7 +38,7 @@ static void pack_checks(struct packer *p, const struct component_health *checks,
 	for (size_t i = 0; i < n; i++) {
 		pack_map(p, 4);
 		pack_key_span(p, "component_name", checks[i].name);
-		pack_key_text(p, "status", health_status_name(checks[i].status));
+		pack_key_span(p, "status", health_status_names[checks[i].status]);
 		pack_key_span(p, "message", checks[i].message);
 		pack_key_datetime(p, "last_check", checks[i].checked_at_us);
 	}
@@ -48,7 +48,7 @@ static void pack_module(struct packer *p, const struct module_health_out *m)
 {
 	pack_span(p, m->name);
 	pack_map(p, 4);
-	pack_key_text(p, "status", health_status_name(m->status));
+	pack_key_span(p, "status", health_status_names[m->status]);
 	pack_checks(p, m->checks, m->check_count);
 	if (m->was_seen)
 		pack_key_datetime(p, "last_seen", m->last_seen_us);
@@ -59,11 +59,9 @@ static void pack_module(struct packer *p, const struct module_health_out *m)
 
 static void pack_pipeline(struct packer *p, const struct pipeline_health_out *h)
 {
-	pack_text(p, "pipeline");
-	pack_map(p, 5);
-	pack_key_text(p, "overall_status", health_status_name(h->overall_status));
-	pack_text(p, "module_statuses");
-	pack_map(p, h->module_count);
+	pack_key_map(p, "pipeline", 5);
+	pack_key_span(p, "overall_status", health_status_names[h->overall_status]);
+	pack_key_map(p, "module_statuses", h->module_count);
 	for (size_t i = 0; i < h->module_count; i++)
 		pack_module(p, &h->modules[i]);
 	pack_key_integer(p, "active_circuits_open", h->circuits_open);
@@ -78,7 +76,7 @@ void encode_health_response(struct buf *out, const struct envelope *e,
 
 	frame_begin(&p, out);
 	pack_envelope(&p, MESSAGE_HEALTH_CHECK_RESPONSE, e, 3 + (size_t)(h->pipeline != NULL));
-	pack_key_text(&p, "status", health_status_name(h->status));
+	pack_key_span(&p, "status", health_status_names[h->status]);
 	pack_checks(&p, h->checks, h->check_count);
 	pack_key_integer(&p, "uptime_seconds", h->uptime_seconds);
 	if (h->pipeline != NULL)

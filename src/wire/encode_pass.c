@@ -45,8 +45,7 @@ void encode_delivery(struct buf *head, struct buf *tail, const uint8_t *body, si
 	struct packer p;
 
 	pack_init(&p, tail);
-	pack_text(&p, "delivery");
-	pack_map(&p, 5 + (size_t)(d->error_summary.p != NULL));
+	pack_key_map(&p, "delivery", 5 + (size_t)(d->error_summary.p != NULL));
 	pack_key_span(&p, "route", d->route);
 	pack_key_integer(&p, "attempt", d->attempt);
 	pack_key_boolean(&p, "redelivered", d->redelivered);

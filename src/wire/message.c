@@ -9,86 +9,106 @@
 #include "wire/names.h"
 #include "wire/text.h"
 
-const char *const message_type_names[] = {
-	"HELLO",
-	"WELCOME",
-	"GOODBYE",
-	"BATCH_TRANSFER",
-	"ACKNOWLEDGMENT",
-	"DELIVERY_CONFIRMATION",
-	"BACKPRESSURE",
-	"ERROR_NOTIFICATION",
-	"CIRCUIT_STATE_CHANGE",
-	"HEALTH_CHECK_REQUEST",
-	"HEALTH_CHECK_RESPONSE",
-	"CACHE_ACCESS_REQUEST",
-	"CACHE_ACCESS_RESPONSE",
-	"CACHE_WARM_UP_REQUEST",
-	"JOB_CONTROL_REQUEST",
-	"JOB_STATUS_UPDATE",
-	"DEPENDENCY_SIGNAL",
-	"SCHEDULE_NOTIFICATION",
-	NULL,
+#define NAME(text) { (text), sizeof(text) - 1 }
+
+const struct span message_type_names[] = {
+	NAME("HELLO"),
+	NAME("WELCOME"),
+	NAME("GOODBYE"),
+	NAME("BATCH_TRANSFER"),
+	NAME("ACKNOWLEDGMENT"),
+	NAME("DELIVERY_CONFIRMATION"),
+	NAME("BACKPRESSURE"),
+	NAME("ERROR_NOTIFICATION"),
+	NAME("CIRCUIT_STATE_CHANGE"),
+	NAME("HEALTH_CHECK_REQUEST"),
+	NAME("HEALTH_CHECK_RESPONSE"),
+	NAME("CACHE_ACCESS_REQUEST"),
+	NAME("CACHE_ACCESS_RESPONSE"),
+	NAME("CACHE_WARM_UP_REQUEST"),
+	NAME("JOB_CONTROL_REQUEST"),
+	NAME("JOB_STATUS_UPDATE"),
+	NAME("DEPENDENCY_SIGNAL"),
+	NAME("SCHEDULE_NOTIFICATION"),
+	{ 0 },
 };
-const char *const ack_status_names[] = { "RECEIVED", "PROCESSED", "REJECTED", NULL };
-const char *const severity_names[] = { "CRITICAL", "ERROR", "WARNING", NULL };
-const char *const recoverability_names[] = { "TRANSIENT", "PERMANENT", "UNKNOWN", NULL };
-const char *const scope_names[] = { "RECORD", "BATCH", "MODULE", "PIPELINE", NULL };
-const char *const action_required_names[] = { "NONE", "THROTTLE", "HALT", "INVESTIGATE", NULL };
-const char *const priority_names[] = { "NORMAL", "CRITICAL", NULL };
-const char *const signal_type_names[] = { "ACTIVATE", "DEACTIVATE", NULL };
-const char *const record_delivery_names[] = { "DELIVERED", "FAILED", "DLQ", NULL };
-const char *const circuit_state_names[] = { "CLOSED", "OPEN", "HALF_OPEN", NULL };
-const char *const check_type_names[] = { "LIVENESS", "READINESS", "DETAILED", NULL };
-const char *const health_status_names[] = { "HEALTHY", "DEGRADED", "UNHEALTHY", NULL };
-const char *const goodbye_reason_names[] = {
-	"SHUTDOWN", "DRAINING", "DONE", "REPLACED", "KICKED", "PROTOCOL_ERROR", "UNAUTHORIZED",
-	"TIMEOUT", "REKEY", NULL,
+const struct span ack_status_names[] = {
+	NAME("RECEIVED"), NAME("PROCESSED"), NAME("REJECTED"), { 0 },
+};
+const struct span severity_names[] = {
+	NAME("CRITICAL"), NAME("ERROR"), NAME("WARNING"), { 0 },
+};
+const struct span recoverability_names[] = {
+	NAME("TRANSIENT"), NAME("PERMANENT"), NAME("UNKNOWN"), { 0 },
+};
+const struct span scope_names[] = {
+	NAME("RECORD"), NAME("BATCH"), NAME("MODULE"), NAME("PIPELINE"), { 0 },
+};
+const struct span action_required_names[] = {
+	NAME("NONE"), NAME("THROTTLE"), NAME("HALT"), NAME("INVESTIGATE"), { 0 },
+};
+const struct span priority_names[] = { NAME("NORMAL"), NAME("CRITICAL"), { 0 } };
+const struct span signal_type_names[] = { NAME("ACTIVATE"), NAME("DEACTIVATE"), { 0 } };
+const struct span record_delivery_names[] = {
+	NAME("DELIVERED"), NAME("FAILED"), NAME("DLQ"), { 0 },
+};
+const struct span circuit_state_names[] = {
+	NAME("CLOSED"), NAME("OPEN"), NAME("HALF_OPEN"), { 0 },
+};
+const struct span check_type_names[] = {
+	NAME("LIVENESS"), NAME("READINESS"), NAME("DETAILED"), { 0 },
+};
+const struct span health_status_names[] = {
+	NAME("HEALTHY"), NAME("DEGRADED"), NAME("UNHEALTHY"), { 0 },
+};
+const struct span goodbye_reason_names[] = {
+	NAME("SHUTDOWN"), NAME("DRAINING"), NAME("DONE"), NAME("REPLACED"), NAME("KICKED"),
+	NAME("PROTOCOL_ERROR"), NAME("UNAUTHORIZED"), NAME("TIMEOUT"), NAME("REKEY"), { 0 },
 };
 
 const char *message_type_name(enum message_type type)
 {
-	return type == MESSAGE_UNKNOWN ? "unknown" : message_type_names[type - MESSAGE_HELLO];
+	return type == MESSAGE_UNKNOWN ? "unknown" : message_type_names[type - MESSAGE_HELLO].p;
 }
 
 const char *ack_status_name(enum ack_status status)
 {
-	return ack_status_names[status];
+	return ack_status_names[status].p;
 }
 
 const char *goodbye_reason_name(enum goodbye_reason reason)
 {
-	return goodbye_reason_names[reason];
+	return goodbye_reason_names[reason].p;
 }
 
 const char *severity_name(enum severity severity)
 {
-	return severity_names[severity];
+	return severity_names[severity].p;
 }
 
 const char *recoverability_name(enum recoverability recoverability)
 {
-	return recoverability_names[recoverability];
+	return recoverability_names[recoverability].p;
 }
 
 const char *scope_name(enum scope scope)
 {
-	return scope_names[scope];
+	return scope_names[scope].p;
 }
 
 const char *action_required_name(enum action_required action)
 {
-	return action_required_names[action];
+	return action_required_names[action].p;
 }
 
 const char *circuit_state_name(enum circuit_state state)
 {
-	return circuit_state_names[state];
+	return circuit_state_names[state].p;
 }
 
 const char *health_status_name(enum health_status status)
 {
-	return health_status_names[status];
+	return health_status_names[status].p;
 }
 
 #define CODE(code, severity, recoverability, scope, meaning)                                       \

@@ -21,8 +21,7 @@ static void pack_context(struct packer *p, const struct module_error_out *e)
 
 	for (size_t i = 0; i < count; i++)
 		present += pairs[i].value.p != NULL;
-	pack_text(p, "context");
-	pack_map(p, present);
+	pack_key_map(p, "context", present);
 	for (size_t i = 0; i < count; i++)
 		if (pairs[i].value.p != NULL)
 			pack_key_span(p, pairs[i].key, pairs[i].value);
@@ -45,9 +44,9 @@ void pack_module_error(struct packer *p, const struct module_error_out *e)
 	pack_key_span(p, "correlation_id", e->correlation_id);
 	pack_key_datetime(p, "timestamp", e->timestamp_us);
 	pack_key_span(p, "source_module", e->source_module);
-	pack_key_text(p, "severity", severity_names[e->severity]);
-	pack_key_text(p, "recoverability", recoverability_names[e->recoverability]);
-	pack_key_text(p, "scope", scope_names[e->scope]);
+	pack_key_span(p, "severity", severity_names[e->severity]);
+	pack_key_span(p, "recoverability", recoverability_names[e->recoverability]);
+	pack_key_span(p, "scope", scope_names[e->scope]);
 	pack_key_span(p, "error_code", e->code);
 	pack_key_span(p, "error_message", e->message);
 	pack_context(p, e);

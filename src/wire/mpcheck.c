@@ -38,13 +38,25 @@ static const struct form {
 	[0x1e] = { MP_MAP, 2 }, [0x1f] = { MP_MAP, 4 },
 };
 
+static uint64_t read_32(const uint8_t *p)
+{
+	return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
+}
+
 static uint64_t read_big_endian(const uint8_t *p, unsigned width)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < width; i++)
-		value = value << 8 | p[i];
-	return value;
+	switch (width) {
+	case 8:
+		return read_32(p) << 32 | read_32(p + 4);
+	case 4:
+		return read_32(p);
+	case 2:
+		return (uint64_t)p[0] << 8 | p[1];
+	case 1:
+		return p[0];
+	default:
+		return 0;
+	}
 }
 
 /* A two's complement number of `width` bytes; one that is not negative becomes MP_UINT. */

@@ -57,6 +57,42 @@ static inline void mp_head_read_fix(uint8_t byte, struct mp_head *h)
 	}
 }
 
+/*
+ * What nearly all items are: a small number, or a str of less than 256 bytes. Returns the size of
+ * the whole item, and sets what its type has of *h; 0 when it is another. Two bytes are there, the
+ * others may not be.
+ */
+static inline size_t mp_short_read(const uint8_t *p, struct mp_head *h)
+{
+	if ((p[0] & 0xe0) == 0xa0) {
+		h->type = MP_STR;
+		h->size = 1;
+		h->count = p[0] & 0x1f;
+		return 1 + (size_t)h->count;
+	}
+	if (p[0] == 0xd9) {
+		h->type = MP_STR;
+		h->size = 2;
+		h->count = p[1];
+		return 2 + (size_t)h->count;
+	}
+	if (p[0] > 0x7f)
+		return 0;
+	h->type = MP_UINT;
+	h->size = 1;
+	h->count = p[0];
+	return 1;
+}
+
+/* The same for a map of at most 15 pairs, of which one byte is there. */
+static inline bool mp_short_map_read(const uint8_t *p, struct mp_head *h)
+{
+	h->type = MP_MAP;
+	h->size = 1;
+	h->count = p[0] & 0x0f;
+	return (p[0] & 0xf0) == 0x80;
+}
+
 /* Reads the head at p; MP_OK also guarantees that the content of str, bin and ext is there. */
 static inline enum mp_verdict mp_head_read(const uint8_t *p, size_t n, struct mp_head *h)
 {

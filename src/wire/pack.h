@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "wire/encode.h"
+#include "wire/pack_put.h"
 
 /* Every write goes to the end of `out`. A failure shows in out->failed; the rest does nothing. */
 struct packer {
@@ -29,56 +30,122 @@ void pack_bytes(struct packer *p, struct span value);
 /* Things that are already encoded. */
 void pack_raw(struct packer *p, struct span raw);
 
-/* A pair each: a key and its value. */
-void pack_pair_span(struct packer *p, struct span key, struct span value);
-void pack_pair_uuid(struct packer *p, struct span key, const struct uuid *value);
-void pack_pair_datetime(struct packer *p, struct span key, int64_t us);
-void pack_pair_integer(struct packer *p, struct span key, uint64_t value);
-void pack_pair_float(struct packer *p, struct span key, double value);
-void pack_pair_boolean(struct packer *p, struct span key, bool value);
-void pack_pair_nil(struct packer *p, struct span key);
+/*
+ * A pair each: a key and its value. In line, whatever the compiler thinks of it: the keys are
+ * literals, and a literal's length and bytes are constants only there.
+ */
+#define IN_LINE static inline __attribute__((always_inline))
 
-/* The same for a key that is a literal: the compiler knows its length. */
-static inline void pack_text(struct packer *p, const char *text)
+/* Room for n bytes beside a head of each kind; NULL when refused. */
+static inline uint8_t *pack_room(struct packer *p, size_t n)
 {
-	pack_span(p, span_of(text));
+	/* What has no form in MessagePack is refused like what has no room. */
+	if (n > UINT32_MAX)
+		p->out->failed = true;
+	return buf_reserve(p->out, n + HEAD_BYTES_MAX);
 }
-static inline void pack_key_text(struct packer *p, const char *key, const char *value)
+
+/* What was put there ends here. */
+static inline void pack_end(struct packer *p, const uint8_t *end)
 {
-	pack_pair_span(p, span_of(key), span_of(value));
+	struct buf *out = p->out;
+
+	assert(end <= out->data + out->cap);
+	out->len = (size_t)(end - out->data) - out->off;
 }
-static inline void pack_key_span(struct packer *p, const char *key, struct span value)
+
+/* The key, and room for a value of n bytes beside its head; NULL when refused. */
+IN_LINE uint8_t *pack_key(struct packer *p, const char *key, size_t n)
 {
-	pack_pair_span(p, span_of(key), value);
+	const struct span text = span_of(key);
+	uint8_t *to = pack_room(p, text.n + HEAD_BYTES_MAX + n);
+
+	return to != NULL ? put_text(to, text) : NULL;
 }
-static inline void pack_key_bytes(struct packer *p, const char *key, struct span value)
+
+IN_LINE void pack_key_span(struct packer *p, const char *key, struct span value)
+{
+	uint8_t *to = pack_key(p, key, value.n);
+
+	if (to != NULL)
+		pack_end(p, put_text(to, value));
+}
+
+IN_LINE void pack_key_text(struct packer *p, const char *key, const char *value)
+{
+	pack_key_span(p, key, span_of(value));
+}
+
+IN_LINE void pack_key_uuid(struct packer *p, const char *key, const struct uuid *value)
+{
+	uint8_t *to = pack_key(p, key, UUID_TEXT_LEN);
+
+	if (to != NULL)
+		pack_end(p, put_uuid(to, value));
+}
+
+IN_LINE void pack_key_datetime(struct packer *p, const char *key, int64_t us)
+{
+	uint8_t *to = pack_key(p, key, DATETIME_TEXT_LEN);
+
+	if (to != NULL)
+		pack_end(p, put_datetime(to, us));
+}
+
+IN_LINE void pack_key_integer(struct packer *p, const char *key, uint64_t value)
+{
+	uint8_t *to = pack_key(p, key, 0);
+
+	if (to != NULL)
+		pack_end(p, put_integer(to, value));
+}
+
+IN_LINE void pack_key_float(struct packer *p, const char *key, double value)
+{
+	uint8_t *to = pack_key(p, key, 0);
+
+	if (to != NULL)
+		pack_end(p, put_float(to, value));
+}
+
+IN_LINE void pack_key_nil(struct packer *p, const char *key)
+{
+	uint8_t *to = pack_key(p, key, 0);
+
+	if (to != NULL)
+		pack_end(p, put_number(to, 0xc0, 0, 0));
+}
+
+IN_LINE void pack_key_boolean(struct packer *p, const char *key, bool value)
+{
+	uint8_t *to = pack_key(p, key, 0);
+
+	if (to != NULL)
+		pack_end(p, put_number(to, value ? 0xc3 : 0xc2, 0, 0));
+}
+
+IN_LINE void pack_text(struct packer *p, const char *text)
+{
+	const struct span span = span_of(text);
+	uint8_t *to = pack_room(p, span.n);
+
+	if (to != NULL)
+		pack_end(p, put_text(to, span));
+}
+
+IN_LINE void pack_key_bytes(struct packer *p, const char *key, struct span value)
 {
 	pack_text(p, key);
 	pack_bytes(p, value);
 }
-static inline void pack_key_uuid(struct packer *p, const char *key, const struct uuid *value)
+
+/* A key whose value is a map, with so many pairs. */
+IN_LINE void pack_key_map(struct packer *p, const char *key, size_t pairs)
 {
-	pack_pair_uuid(p, span_of(key), value);
-}
-static inline void pack_key_datetime(struct packer *p, const char *key, int64_t us)
-{
-	pack_pair_datetime(p, span_of(key), us);
-}
-static inline void pack_key_integer(struct packer *p, const char *key, uint64_t value)
-{
-	pack_pair_integer(p, span_of(key), value);
-}
-static inline void pack_key_float(struct packer *p, const char *key, double value)
-{
-	pack_pair_float(p, span_of(key), value);
-}
-static inline void pack_key_nil(struct packer *p, const char *key)
-{
-	pack_pair_nil(p, span_of(key));
-}
-static inline void pack_key_boolean(struct packer *p, const char *key, bool value)
-{
-	pack_pair_boolean(p, span_of(key), value);
+	uint8_t *to = pack_key(p, key, pairs);
+
+	if (to != NULL)
+		pack_end(p, put_map(to, pairs));
 }
 
 /*

@@ -46,24 +46,36 @@ static size_t sequence_length(const uint8_t *p, size_t n)
 	return len;
 }
 
+static bool is_ascii(const uint8_t *p, size_t n)
+{
+	uint64_t all = 0, word;
+
+	if (n < sizeof(word)) {
+		for (size_t i = 0; i < n; i++)
+			all |= p[i];
+	} else {
+		for (size_t at = 0; at + sizeof(word) < n; at += sizeof(word)) {
+			memcpy(&word, p + at, sizeof(word));
+			all |= word;
+		}
+		memcpy(&word, p + n - sizeof(word), sizeof(word));
+		all |= word;
+	}
+	return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool text_is_utf8(const char *s, size_t n)
 {
 	const uint8_t *p = (const uint8_t *)s;
 	const uint8_t *end = p + n;
 
+	/* Nearly all there ever is. */
+	if (is_ascii(p, n))
+		return true;
 	while (p < end) {
-		uint64_t word;
-		size_t len;
+		const size_t left = (size_t)(end - p);
+		const size_t len = left >= 8 && is_ascii(p, 8) ? 8 : sequence_length(p, left);
 
-		/* Eight bytes of ASCII at a time, which is nearly all there ever is. */
-		if ((size_t)(end - p) >= sizeof(word)) {
-			memcpy(&word, p, sizeof(word));
-			if ((word & UINT64_C(0x8080808080808080)) == 0) {
-				p += sizeof(word);
-				continue;
-			}
-		}
-		len = sequence_length(p, (size_t)(end - p));
 		if (len == 0)
 			return false;
 		p += len;

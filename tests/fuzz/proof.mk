@@ -38,7 +38,7 @@ $(BUILD)/fuzz-session $(BUILD)/fuzz-admin: $(call objects,$(addprefix tests/fuzz
 $(BUILD)/fuzz-pipeline: $(call objects,$(filter-out %/main.c %/report.c,$(SIM)))
 
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: private LDFLAGS += -Wl,--wrap=getrandom,--wrap=time
-$(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below,--wrap=mdb_put,--wrap=mdb_txn_begin
+$(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin
 $(BUILD)/obj/tests/fuzz/target_lines.o: private EXTRA := -I.
 $(BUILD)/obj/tests/fuzz/target_pipeline.o: private EXTRA := -I.
 

@@ -120,20 +120,20 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 /* Of all rows of each table, keys and values, as they stand in the store. */
 static void sum_tables(struct judge *j, uint32_t sums[TABLE_COUNT])
 {
-	MDB_txn *txn = store_reader(j->store);
-	MDB_cursor *c;
+	struct key first = { .n = 0 };
+	struct table_walk walk;
 	MDB_val k, v;
 
 	for (enum table t = 0; t < TABLE_COUNT; t++) {
 		sums[t] = 0;
-		if (mdb_cursor_open(txn, j->store->tables[t], &c) != 0)
+		if (!table_walk_begin(j->store, t, &first, &walk))
 			continue;
-		while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+		while (table_walk_next(&walk, &k, &v)) {
 			sums[t] = crc32c(sums[t], &k.mv_size, sizeof k.mv_size);
 			sums[t] = crc32c(sums[t], k.mv_data, k.mv_size);
 			sums[t] = crc32c(sums[t], v.mv_data, v.mv_size);
 		}
-		mdb_cursor_close(c);
+		table_walk_end(&walk);
 	}
 	store_read_end(j->store);
 }
@@ -210,7 +210,8 @@ static bool deliver_all(struct judge *j)
  */
 static bool is_beside(enum table t)
 {
-	return t == TABLE_JOURNAL || t == TABLE_ALIAS || t == TABLE_ALIAS_FILTER ||
+	return t == TABLE_JOURNAL || t == TABLE_ALIAS || t == TABLE_ALIAS_NEW ||
+	    t == TABLE_ALIAS_FILTER ||
 	    t == TABLE_ACTION || t == TABLE_CONTROL || t == TABLE_CIRCUIT || t == TABLE_SEQUENCE || t == TABLE_INSTANCE ||
 	    t == TABLE_CONFIRM_RECORD;
 }

@@ -81,6 +81,8 @@ int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn 
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn);
 int __real_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags);
 int __wrap_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags);
+int __real_mdb_cursor_put(MDB_cursor *c, MDB_val *k, MDB_val *v, unsigned flags);
+int __wrap_mdb_cursor_put(MDB_cursor *c, MDB_val *k, MDB_val *v, unsigned flags);
 
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
 {
@@ -90,11 +92,21 @@ int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn 
 	return rc;
 }
 
+static bool lacks_piece(const MDB_txn *txn)
+{
+	bool lacks = no_piece && txn == intake;
+
+	if (lacks)
+		no_piece = false;
+	return lacks;
+}
+
 int __wrap_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned flags)
 {
-	if (no_piece && txn == intake) {
-		no_piece = false;
-		return MDB_MAP_FULL;
-	}
-	return __real_mdb_put(txn, table, k, v, flags);
+	return lacks_piece(txn) ? MDB_MAP_FULL : __real_mdb_put(txn, table, k, v, flags);
+}
+
+int __wrap_mdb_cursor_put(MDB_cursor *c, MDB_val *k, MDB_val *v, unsigned flags)
+{
+	return lacks_piece(mdb_cursor_txn(c)) ? MDB_MAP_FULL : __real_mdb_cursor_put(c, k, v, flags);
 }

@@ -8,7 +8,7 @@
 
 /* --- records: a MessagePack list of maps {record_id, mark, data} ------------------------------ */
 
-static void put_text(struct buf *b, const char *text)
+static void put_string(struct buf *b, const char *text)
 {
 	uint8_t n = (uint8_t)strlen(text);
 
@@ -38,7 +38,7 @@ static void put_padding(struct buf *b, int parcel, uint32_t n)
 	uint8_t *at;
 
 	frame_length_put(head + 1, n);
-	put_text(b, "data");
+	put_string(b, "data");
 	buf_put(b, head, sizeof head);
 	if (n > 0 && (at = buf_reserve(b, n))) {
 		memset(at, 'a' + parcel % 26, n);
@@ -54,12 +54,12 @@ static void put_records(struct buf *b, const struct world *w, int parcel, bool o
 	buf_put(b, (uint8_t[]){ 0xdc, (uint8_t)(p->records >> 8), (uint8_t)p->records }, 3);
 	for (uint32_t n = 0; n < p->records; n++) {
 		buf_put(b, (uint8_t[]){ n == 0 ? 0x83 : 0x82 }, 1);
-		put_text(b, "record_id");
+		put_string(b, "record_id");
 		message_record_id(parcel, n, text);
-		put_text(b, text);
-		put_text(b, "mark");
+		put_string(b, text);
+		put_string(b, "mark");
 		message_mark(w, parcel, text);
-		put_text(b, other ? "other" : text);
+		put_string(b, other ? "other" : text);
 		if (n == 0)
 			put_padding(b, parcel, p->padding);
 	}

@@ -19,7 +19,7 @@ $(BUILD)/store-model: $(call objects,$(STORE_MODEL)) $(BUILD)/rooms.a
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
 
 # disk.c stands between the store and LMDB.
-$(BUILD)/sim: private LDFLAGS += -Wl,--wrap=mdb_put,--wrap=mdb_txn_begin
+$(BUILD)/sim: private LDFLAGS += -Wl,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin
 
 ifdef COUNT_BRANCHES
 $(call objects,$(CORE) $(STORE)): private EXTRA := -fvisibility=hidden -O0 --coverage

@@ -50,23 +50,38 @@ static void note_damage(enum table t, const uint8_t *key)
 		rot.damaged[p] |= rot.w->model.fates[p].known && rot.w->model.fates[p].id == id;
 }
 
+static uint64_t count_rows(struct world *w, struct store *s, enum table t)
+{
+	struct key k = { .n = 0 };
+	struct table_walk walk;
+	uint64_t rows = 0;
+	MDB_val found, v;
+
+	if (!table_walk_begin(s, t, &k, &walk))
+		broke(w, "table %d cannot be read", t);
+	while (table_walk_next(&walk, &found, &v))
+		rows++;
+	table_walk_end(&walk);
+	return rows;
+}
+
 /* The n-th row of a table: a bit of it is another, or its end is missing. */
 static void damage_row(struct world *w, struct store *s, enum table t, uint64_t n)
 {
-	MDB_cursor *c;
-	struct key k;
+	struct key k = { .n = 0 };
+	struct table_walk walk;
 	MDB_val found, v;
 
-	if (mdb_cursor_open(store_writer(s), s->tables[t], &c) != 0)
+	if (!table_walk_begin(s, t, &k, &walk))
 		broke(w, "table %d cannot be read", t);
-	while (mdb_cursor_get(c, &found, &v, MDB_NEXT) == 0 && n-- > 0)
+	while (table_walk_next(&walk, &found, &v) && n-- > 0)
 		;
 	k.n = (uint8_t)found.mv_size;
 	memcpy(k.b, found.mv_data, found.mv_size);
 	uint8_t *copy = xmalloc(v.mv_size + 1);
 	size_t len = v.mv_size;
 	memcpy(copy, v.mv_data, len);
-	mdb_cursor_close(c);
+	table_walk_end(&walk);
 	if (len == 0) {			/* it was damaged so before */
 		free(copy);
 		return;
@@ -85,15 +100,16 @@ static void damage(struct world *w, struct store *s)
 {
 	static const enum table tables[] = { TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE, TABLE_QUEUE,
 		TABLE_DEAD, TABLE_DEAD, TABLE_ENDED, TABLE_ENDED, TABLE_PAYLOAD, TABLE_CONFIRM,
-		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_FILTER,
-		TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT };
+		TABLE_INSTANCE, TABLE_NOTICE, TABLE_JOURNAL, TABLE_ALIAS, TABLE_ALIAS_NEW,
+		TABLE_ALIAS_FILTER, TABLE_ACTION, TABLE_CONTROL, TABLE_CIRCUIT, TABLE_ERROR,
+		TABLE_ERROR_BY, TABLE_ALERT };
 
 	for (uint64_t left = between(w, 1, DAMAGES_MAX); left > 0; left--) {
 		enum table t = tables[between(w, 0, sizeof tables / sizeof tables[0] - 1)];
-		MDB_stat stat;
+		uint64_t rows = count_rows(w, s, t);
 
-		if (mdb_stat(store_writer(s), s->tables[t], &stat) == 0 && stat.ms_entries > 0)
-			damage_row(w, s, t, between(w, 0, stat.ms_entries - 1));
+		if (rows > 0)
+			damage_row(w, s, t, between(w, 0, rows - 1));
 	}
 }
 

@@ -34,7 +34,7 @@ static bool is_same_end(const struct ended *a, const struct kept_end *k)
 	    SAME_BYTES(completes) && SAME(dead) && SAME(partial) && SAME(derived) &&
 	    SAME(journalled) && SAME(confirming) && SAME(error_code) && SAME(correlation_len) &&
 	    memcmp(a->correlation, b->correlation, a->correlation_len) == 0 &&
-	    SAME(error_count) && bytes_equal(bytes_of(a->errors, a->errors_len), k->errors);
+	    SAME(error_count) && bytes_same(bytes_of(a->errors, a->errors_len), k->errors);
 }
 
 bool is_same_line(const struct journal_line *a, const struct journal_line *b)
@@ -157,7 +157,7 @@ static void ask_payload(struct run *r)
 	else if (k->damaged)
 		same(r, "store_payload_get", rc == ERR_CORRUPT);
 	else
-		same(r, "store_payload_get", rc == 0 && bytes_equal(bytes_of(p, n), k->bytes));
+		same(r, "store_payload_get", rc == 0 && bytes_same(bytes_of(p, n), k->bytes));
 }
 
 static void ask_batch(struct run *r)

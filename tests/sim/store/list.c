@@ -67,7 +67,7 @@ static void list_mailbox(struct run *r, uint32_t source)
 		k = model_notice_next(&r->model, source, after);
 		int rc = store_notice_next(r->store, source, after, &row);
 		same(r, "store_notice_next", k ? rc == 0 && row.number == k->number &&
-		    row.for_any == k->for_any && bytes_equal(bytes_of(row.body, row.n), k->body)
+		    row.for_any == k->for_any && bytes_same(bytes_of(row.body, row.n), k->body)
 		                               : rc == ERR_NOTFOUND);
 		after = k ? k->number : 0;
 	} while (k);

@@ -68,7 +68,7 @@ struct bytes bytes_of(const void *p, size_t n)
 	return (struct bytes){ n, n > 0 ? crc32c(0, p, n) : 0 };
 }
 
-bool bytes_equal(struct bytes a, struct bytes b)
+bool bytes_same(struct bytes a, struct bytes b)
 {
 	return a.n == b.n && a.crc == b.crc;
 }

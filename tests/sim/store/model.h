@@ -133,7 +133,7 @@ void *model_add(struct model *m, enum kept kept, const void *item);
 void model_remove(struct model *m, enum kept kept, void *item);
 
 struct bytes bytes_of(const void *p, size_t n);
-bool bytes_equal(struct bytes a, struct bytes b);
+bool bytes_same(struct bytes a, struct bytes b);
 
 /* --- custody.c: batches and letters ---------------------------------------------------------- */
 

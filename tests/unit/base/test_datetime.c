@@ -136,6 +136,36 @@ static void any_moment_is_written_and_read_back(void **state)
 	}
 }
 
+/* The usual form is read in another way than the others: any byte at any place of it. */
+static void any_other_byte_at_any_place_is_refused(void **state)
+{
+	static const char sound[] = "2026-11-20T08:15:30.123456Z";
+	char text[sizeof(sound)], back[sizeof(sound)];
+	int64_t us;
+
+	(void)state;
+	memcpy(text, sound, sizeof(sound));
+	for (size_t place = 0; place < DATETIME_TEXT_LEN; place++) {
+		for (unsigned c = 0; c < 256; c++) {
+			const bool is_digit = sound[place] >= '0' && sound[place] <= '9';
+
+			text[place] = (char)c;
+			if (!datetime_parse(text, DATETIME_TEXT_LEN, &us)) {
+				assert_true(text[place] != sound[place]);
+				continue;
+			}
+			assert_true(is_digit ? c >= '0' && c <= '9' : text[place] == sound[place]);
+			datetime_format(us, back);
+			assert_string_equal(back, text);
+		}
+		text[place] = sound[place];
+	}
+	/* With other punctuation at the places where the usual form has digits. */
+	assert_true(datetime_parse("2026-11-20T08:15:30.1234567Z", 28, NULL));
+	assert_false(datetime_parse("2026-11-20T08:15:30.12345ZZ", 27, NULL));
+	assert_false(datetime_parse("2026-11-20T08:15:30.1234567", 27, NULL));
+}
+
 static void the_clocks_run(void **state)
 {
 	int64_t us = clock_monotonic_us();
@@ -155,6 +185,7 @@ int main(void)
 		cmocka_unit_test(six_digits_are_written),
 		cmocka_unit_test(every_day_is_written_and_read_back),
 		cmocka_unit_test(any_moment_is_written_and_read_back),
+		cmocka_unit_test(any_other_byte_at_any_place_is_refused),
 		cmocka_unit_test(the_clocks_run),
 	};
 

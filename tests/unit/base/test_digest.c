@@ -132,6 +132,35 @@ static void hex_of_another_form_is_refused(void **state)
 	assert_int_equal(out[1], 0xff);
 }
 
+/* What is done to sixteen bytes at once, and to the rest one by one: any byte at any place. */
+static void any_other_byte_at_any_place_is_refused(void **state)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t bytes[41], back[sizeof(bytes)];
+	char hex[2 * sizeof(bytes) + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 37);
+	hex_format(bytes, sizeof(bytes), hex);
+	for (size_t place = 0; place < 2 * sizeof(bytes); place++) {
+		const char was = hex[place];
+
+		for (unsigned c = 0; c < 256; c++) {
+			const char *digit = memchr(digits, (int)c, 16);
+			bool read;
+
+			hex[place] = (char)c;
+			read = hex_parse(hex, sizeof(hex) - 1, back, sizeof(back));
+			assert_int_equal(read, digit != NULL);
+			if (read)
+				assert_int_equal(back[place / 2] >> (place % 2 ? 0 : 4) & 15,
+				    digit - digits);
+		}
+		hex[place] = was;
+	}
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -148,6 +177,7 @@ int main(void)
 		cmocka_unit_test(crc32c_goes_on_from_an_earlier_part),
 		cmocka_unit_test(hex_goes_both_ways),
 		cmocka_unit_test(hex_of_another_form_is_refused),
+		cmocka_unit_test(any_other_byte_at_any_place_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

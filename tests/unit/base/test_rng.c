@@ -23,7 +23,7 @@ static void the_numbers_are_those_of_xoshiro256_star_star(void **state)
 static void a_seed_gives_the_same_numbers_again(void **state)
 {
 	struct rng a, b, c;
-	uint8_t bytes[3];
+	uint8_t bytes[3], more[17];
 
 	(void)state;
 	rng_seed(&a, 7);
@@ -37,6 +37,11 @@ static void a_seed_gives_the_same_numbers_again(void **state)
 	rng_seed(&b, 0);
 	rng_bytes(&b, bytes, sizeof(bytes));
 	assert_int_equal(bytes[2], (rng_next(&a) >> 16) & 0xff);
+	/* The last byte of a second word, the only one of a third. */
+	rng_bytes(&b, more, sizeof(more));
+	(void)rng_next(&a);
+	assert_int_equal(more[15], rng_next(&a) >> 56);
+	assert_int_equal(more[16], rng_next(&a) & 0xff);
 }
 
 static void below_stays_below_and_reaches_everything(void **state)

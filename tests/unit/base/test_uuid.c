@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <ctype.h>
+
 #include "base/uuid.h"
 
 static void either_case_is_read_and_lower_case_written(void **state)
@@ -51,6 +53,31 @@ static void anything_else_is_refused_and_changes_nothing(void **state)
 	/* A NUL inside 36 bytes is no end of the text. */
 	assert_false(uuid_parse("01234567-89ab-cdef-0123-456789abcde\0", 36, &u));
 	assert_true(uuid_equal(&u, &before));
+}
+
+static void any_other_byte_at_any_place_is_refused(void **state)
+{
+	static const char sound[] = "01234567-89ab-cdef-0123-456789abcdef";
+	char text[sizeof(sound)], back[sizeof(sound)];
+	struct uuid u;
+
+	(void)state;
+	memcpy(text, sound, sizeof(sound));
+	for (size_t place = 0; place < UUID_TEXT_LEN; place++) {
+		for (unsigned c = 0; c < 256; c++) {
+			text[place] = (char)c;
+			if (sound[place] == '-' ? c != '-' : c >= 128 || !isxdigit((int)c)) {
+				assert_false(uuid_parse(text, UUID_TEXT_LEN, &u));
+				continue;
+			}
+			assert_true(uuid_parse(text, UUID_TEXT_LEN, &u));
+			uuid_format(&u, back);
+			assert_int_equal(back[place], tolower((int)c));
+			back[place] = sound[place];
+			assert_string_equal(back, sound);
+		}
+		text[place] = sound[place];
+	}
 }
 
 static void a_made_id_is_version_4_and_begins_with_its_time(void **state)
@@ -111,6 +138,7 @@ int main(void)
 		cmocka_unit_test(a_beginning_finds_its_ids),
 		cmocka_unit_test(either_case_is_read_and_lower_case_written),
 		cmocka_unit_test(anything_else_is_refused_and_changes_nothing),
+		cmocka_unit_test(any_other_byte_at_any_place_is_refused),
 		cmocka_unit_test(a_made_id_is_version_4_and_begins_with_its_time),
 		cmocka_unit_test(made_ids_sort_by_their_time),
 	};

@@ -215,12 +215,66 @@ static void a_damaged_row_is_skipped_and_trimmed(void **state)
 	struct batch b = take(s, "x");
 
 	committed(s);
-	damage(s, TABLE_ALIAS, b.id);
+	damage(s, TABLE_ALIAS_NEW, b.id);
 	assert_int_equal(count_aliases(s), 0);
 	assert_false(store_alias_trim(s, b.id, 10));
 	assert_false(store_alias_trim(s, b.id + 1, 10));
 	assert_int_equal(committed(s).aliases, 0);
 	assert_int_equal(store_alias_bytes(s), 0);
+}
+
+static unsigned count_table(struct store *s, enum table t)
+{
+	struct key k = key_id(0);
+	struct table_walk walk;
+	MDB_val key, v;
+	unsigned n = 0;
+
+	assert_true(table_walk_begin(s, t, &k, &walk));
+	while (table_walk_next(&walk, &key, &v))
+		n++;
+	table_walk_end(&walk);
+	store_read_end(s);
+	return n;
+}
+
+/* A row for each of many lone batches: they wait where a turn writes anyway, and go together. */
+static void rows_of_lone_batches_wait_for_each_other(void **state)
+{
+	struct fixture *f = *state;
+	unsigned moves = 0, waited = 0;
+
+	for (unsigned n = 1; n <= 40; n++) {
+		take(f->store, "x");
+		assert_int_equal(committed(f->store).aliases, n);
+		unsigned waits = count_table(f->store, TABLE_ALIAS_NEW);
+		moves += waits < waited;
+		waited = waits;
+		assert_int_equal(count_table(f->store, TABLE_ALIAS), n - waits);
+		assert_int_equal(count_aliases(f->store), n);
+		if (n % 7 == 0) {
+			store_close(f->store);
+			fixture_open(f);
+		}
+	}
+	assert_true(moves >= 3 && moves <= 6);
+}
+
+static void a_long_row_comes_behind_those_that_wait(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	struct batch b = take(s, "x");
+
+	committed(s);
+	damage(s, TABLE_ALIAS_NEW, b.id);
+	assert_int_equal(store_commit(s), 0);
+	for (unsigned n = 0; n < 10; n++)
+		take(s, "y");
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(count_table(s, TABLE_ALIAS_NEW), 0);
+	assert_int_equal(count_table(s, TABLE_ALIAS), 2);
+	assert_int_equal(count_aliases(s), 10);		/* damage stays damage */
+	assert_int_equal(store_alias_first(s), b.id);
 }
 
 /* id_of() differs in the last bytes: these do in the first. */
@@ -398,6 +452,8 @@ int main(void)
 		STORE_TEST(a_scan_stops_where_it_is_told),
 		STORE_TEST(the_oldest_rows_are_trimmed),
 		STORE_TEST(a_damaged_row_is_skipped_and_trimmed),
+		STORE_TEST(rows_of_lone_batches_wait_for_each_other),
+		STORE_TEST(a_long_row_comes_behind_those_that_wait),
 		STORE_TEST(a_search_reads_only_rows_that_may_match),
 		STORE_TEST(eight_bytes_are_a_beginning),
 		STORE_TEST(many_rows_share_a_filter),

@@ -104,10 +104,10 @@ static void refuses_a_store_that_misses_a_table(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(mdb_drop(store_writer(f->store), f->store->tables[TABLE_IDENTITY], 1), 0);
+	assert_int_equal(mdb_drop(store_writer(f->store), f->store->tables[TABLE_ENDED], 1), 0);
 	assert_int_equal(store_commit(f->store), 0);
 	store_close(f->store);
-	assert_refused(f, "the store's table identity cannot be opened");
+	assert_refused(f, "the store's table ended cannot be opened");
 }
 
 /* LMDB would go back to the commit before, and what was taken since would be gone. */

@@ -228,25 +228,44 @@ static void the_boot_is_remembered(void **state)
 	assert_true(uuid_equal(&found.boot_id, &b.boot_id) && found.offset_ms == -12);
 }
 
+/* Formats below 4 had their record in a table of its own, and no tree of custody. */
 static void an_older_format_is_refused_in_words(void **state)
 {
 	struct fixture *f = *state;
 	struct store_options o = { .path = f->dir, .size = 64u << 20 };
-	struct key k = { .b = "store", .n = 5 };
+	MDB_val key = { 5, "store" }, v = { 12, "handoff\n\3\0\0\0" };
+	MDB_txn *txn = store_writer(f->store);
 	struct store *s;
 	char why[256];
-	MDB_val v;
+	MDB_dbi meta;
 
-	assert_true(table_get(f->store, TABLE_META, &k, &v));
-	uint8_t bytes[256];
-	memcpy(bytes, v.mv_data, v.mv_size);
-	bytes[8] = 1;
-	table_put(f->store, TABLE_META, &k, bytes, v.mv_size);
-	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(mdb_drop(txn, f->store->tables[TABLE_META], 1), 0);
+	assert_int_equal(mdb_dbi_open(txn, "meta", MDB_CREATE, &meta), 0);
+	assert_int_equal(mdb_put(txn, meta, &key, &v, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	f->store->turn = NULL;
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_VERSION);
-	assert_non_null(strstr(why, "the store has format 1, this broker knows format 4"));
+	assert_non_null(strstr(why, "the store has format 3, this broker knows format 4"));
+}
+
+/* LMDB led to where the tree of custody began a commit ago: it is whole, and not all there is. */
+static void custody_of_an_earlier_commit_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options o = { .path = f->dir, .size = 64u << 20 };
+	struct key k = key_id(1);
+	struct store *s;
+	char why[256];
+
+	table_put(f->store, TABLE_ACTION, &k, "of a turn that saved no meta", 28);
+	assert_int_equal(mdb_txn_commit(f->store->turn), 0);
+	f->store->turn = NULL;
+	store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_CORRUPT);
+	assert_non_null(strstr(why, "what is in custody is of commit"));
 }
 
 int main(void)
@@ -265,6 +284,7 @@ int main(void)
 		STORE_TEST(a_damaged_notice_is_skipped_and_trimmed),
 		STORE_TEST(the_boot_is_remembered),
 		STORE_TEST(an_older_format_is_refused_in_words),
+		STORE_TEST(custody_of_an_earlier_commit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

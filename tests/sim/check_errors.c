@@ -230,13 +230,17 @@ static void check_counts(struct world *w)
 {
 	const struct error_count *counts;
 	size_t n = core_error_counts(w->core, &counts);
-	uint64_t sum = 0;
+	uint64_t sums[SEVERITY_WARNING + 1] = { 0 };
 
+	if (n > ERROR_COUNTS_MAX)
+		broke(w, "errors are counted by %zu codes", n);
 	for (size_t k = 0; k < n; k++)
-		sum += counts[k].count;
-	if (n > ERROR_COUNTS_MAX || sum != w->model.errors_counted)
-		broke(w, "%llu errors are counted, not %llu", (unsigned long long)sum,
-		    (unsigned long long)w->model.errors_counted);
+		sums[counts[k].severity] += counts[k].count;
+	for (enum severity s = SEVERITY_CRITICAL; s <= SEVERITY_WARNING; s++)
+		if (sums[s] != w->model.counted[s])
+			broke(w, "%llu errors of severity %s are counted, not %llu",
+			    (unsigned long long)sums[s], severity_name(s),
+			    (unsigned long long)w->model.counted[s]);
 }
 
 void errors_check(struct world *w)

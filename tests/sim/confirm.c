@@ -249,6 +249,8 @@ static void send_part(struct world *w, struct actor *a, const struct part *t)
 		broke(w, "a confirmation of batch %d meets error %d, not %d", t->parcel, fault.code,
 		    code);
 	}
+	if (!taken)
+		errors_refuse(w, fault.code);
 	frame_unref(f);
 	check_touched(w);
 }

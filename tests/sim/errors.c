@@ -125,7 +125,7 @@ void errors_hear(struct world *w, int module, int party, const struct message_er
 	struct heard h = heard_of(w, module, party, e);
 
 	h.action = action;
-	w->model.errors_counted++;
+	w->model.counted[h.severity]++;
 	add(w, module, &h);
 }
 
@@ -141,7 +141,7 @@ void errors_hear_none(struct world *w, int module, int party)
 		.is_made = true,
 	};
 
-	w->model.errors_counted++;
+	w->model.counted[h.severity]++;
 	add(w, module, &h);
 }
 
@@ -161,7 +161,7 @@ void errors_hear_answer(struct world *w, int module, int party, int parcel,
 		struct heard h = heard_of(w, module, party, &a->errors[n]);
 
 		about(w, &h, parcel);
-		w->model.errors_counted++;
+		w->model.counted[h.severity]++;
 		add(w, module, &h);
 	}
 }
@@ -187,7 +187,7 @@ void errors_make(struct world *w, int parcel, enum error_code code)
 	struct heard h = own(code);
 
 	about(w, &h, parcel);
-	w->model.errors_counted++;
+	w->model.counted[h.severity]++;
 	add(w, BROKER, &h);
 }
 
@@ -200,6 +200,19 @@ void errors_refuse_answer(struct world *w, int module, int party, const struct m
 	h.batch_id = m->ack.batch_id;
 	cut(h.correlation, RECORD_CORRELATION_MAX, m->header.correlation_id);
 	add(w, module, &h);
+}
+
+/* Counted beside what is kept; INT_BATCH_004 is no warning where the batch is refused. */
+void errors_refuse(struct world *w, enum error_code code)
+{
+	w->model.counted[code == INT_BATCH_004 ? SEVERITY_ERROR : error_code_info(code)->severity]++;
+	core_note_refusal(w->core, code);
+}
+
+void errors_warn(struct world *w, enum error_code code)
+{
+	w->model.counted[error_code_info(code)->severity]++;
+	core_note_error(w->core, code);
 }
 
 /* --- what it is asked for --------------------------------------------------------------------- */
@@ -249,6 +262,7 @@ void errors_recover(struct world *w)
 	struct model *m = &w->model;
 
 	memset(m->windows, 0, sizeof m->windows);
-	m->errors_tried = m->errors_found = m->errors_lost = m->errors_counted = 0;
+	m->errors_tried = m->errors_found = m->errors_lost = 0;
+	memset(m->counted, 0, sizeof m->counted);
 	m->recent_count = 0;
 }

@@ -16,6 +16,9 @@ void errors_hear_answer(struct world *w, int module, int party, int parcel,
 /* The broker makes one itself: about a batch; as it refuses an answer (INT_DELIVERY_005). */
 void errors_make(struct world *w, int parcel, enum error_code code);
 void errors_refuse_answer(struct world *w, int module, int party, const struct message *m);
+/* A message is refused, or taken with a warning: the broker is told of it, as by a session. */
+void errors_refuse(struct world *w, enum error_code code);
+void errors_warn(struct world *w, enum error_code code);
 /* May it pass on another notification of the module in this second? Counts it. */
 bool errors_may_be_told(struct world *w, int module);
 void errors_recover(struct world *w);

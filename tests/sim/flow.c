@@ -136,6 +136,8 @@ bool target_pause(struct world *w)
 	if (core_target_pressure(w->core, a->connection->instance, &b, &f) != mine ||
 	    (f.code == INT_ROUTE_001) == mine)
 		broke(w, "the back-pressure of party %d is %s", a->party, mine ? "refused" : "taken");
+	if (!mine)
+		errors_refuse(w, f.code);
 	if (mine)
 		health_pressed(a->connection, b.current_queue_depth);
 	if (mine && all)

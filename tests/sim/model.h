@@ -207,7 +207,8 @@ struct model {
 	int alert_count;
 	struct told_window windows[MODULES_MAX + 1];	/* not durable; the last is the broker's */
 	struct second minute[60];	/* not durable */
-	uint64_t errors_tried, errors_found, errors_lost, errors_counted;	/* since the start */
+	uint64_t errors_tried, errors_found, errors_lost;	/* since the start */
+	uint64_t counted[SEVERITY_WARNING + 1];	/* likewise: errors and refusals, by severity */
 };
 
 #endif

@@ -124,10 +124,10 @@ bool source_offer(struct world *w, struct connection *c, int parcel, enum flaw f
 	f = message_batch(w, parcel, flaw);
 	offer(w, c, parcel, flaw, f, &v);
 	frame_unref(f);
-	if (v.status == ACK_REJECTED && !v.duplicate) {	/* as who answers it does */
-		core_note_refusal(w->core, v.code);
-		w->model.errors_counted++;
-	}
+	if (v.status == ACK_REJECTED && !v.duplicate)
+		errors_refuse(w, v.code);
+	if (v.warned)
+		errors_warn(w, INT_BATCH_004);
 	trace(w, "party %d sends batch %d, flaw %d: %s, duplicate=%d, error %d", c->party, parcel,
 	    flaw, ack_status_name(v.status), v.duplicate, v.code);
 	check_touched(w);

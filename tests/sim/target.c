@@ -36,10 +36,8 @@ static void answer(struct world *w, struct actor *a, const struct reply *r)
 	oracle_answer(w, a->module, a->party, r, &m.ack, &j);
 	if (j.code == INT_DELIVERY_005)
 		errors_refuse_answer(w, a->module, a->party, &m);
-	if (j.code != INT_NONE) {	/* as who refuses it does */
-		core_note_refusal(w->core, j.code);
-		w->model.errors_counted++;
-	}
+	if (j.code != INT_NONE)
+		errors_refuse(w, j.code);
 	trace(w, "party %d answers batch %d, lease %llu: %s %llu + %llu; error %d, echo=%d",
 	    a->party, r->parcel, (unsigned long long)r->lease, ack_status_name(r->status),
 	    (unsigned long long)r->accepted, (unsigned long long)r->rejected, j.code, j.echo);

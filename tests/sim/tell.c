@@ -252,8 +252,7 @@ static void tell(struct world *w, struct actor *a, const struct tale *t)
 		if (fault.code != INT_STORE_001 || !w->plan.troubles[TROUBLE_FULL_STORE])
 			broke(w, "an error notification meets error %d", fault.code);
 		w->model = before;	/* what it asks for is done all the same */
-		core_note_refusal(w->core, fault.code);
-		w->model.errors_counted++;
+		errors_refuse(w, fault.code);
 	}
 	frame_unref(f);
 	check_touched(w);

@@ -317,6 +317,16 @@ static void note_payload(struct world *w)
 #define ROWS_BYTES 4000
 #define RESTLESS_MAX 64
 
+/* Those that wait: as they are to be delivered they are buried. */
+static unsigned count_damaged(const struct world *w)
+{
+	unsigned count = 0;
+
+	for (int p = 0; p < w->parcel_count; p++)
+		count += w->parcels[p].corrupt && is_in_custody(&w->model.fates[p]);
+	return count;
+}
+
 static void close_turn(struct world *w)
 {
 	int heard = w->model.heard_top;
@@ -328,7 +338,7 @@ static void close_turn(struct world *w)
 	party_expire(w);
 	late = confirming_expire(w);
 	breaker_expire(w);
-	late += (unsigned)(w->model.heard_top - heard);
+	late += (unsigned)(w->model.heard_top - heard) + count_damaged(w);
 	w->was_over_budget |= store_history_bytes(w->store) + (1 + late) * ROWS_BYTES >
 	    w->plan.core.history_size;
 	successor_expect(w);

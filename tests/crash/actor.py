@@ -25,7 +25,7 @@ SILENCE_SECONDS = PATIENCE_SECONDS / 16     # who has heard nothing for so long 
 WORK, SETTLE, LEAVE, GO = range(4)
 
 FULL = ("INT_ROUTE_002", "INT_STORE_001")
-EXPECTED = ("GOODBYE", "BACKPRESSURE", "CIRCUIT_STATE_CHANGE", "HEALTH_CHECK_REQUEST")
+EXPECTED = ("GOODBYE", "BACKPRESSURE", "HEALTH_CHECK_REQUEST")
 
 
 class Died(Exception):
@@ -208,8 +208,14 @@ class Actor:
             self.hear_delivery(message)
         elif message.type == "DELIVERY_CONFIRMATION":
             self.hear_confirmation(message)
+        elif message.type == "ERROR_NOTIFICATION" and "notice" in message:
+            self.log.add("warned", notice=message["notice"],
+                         errors=[error["error_id"] for error in message["errors"]])
         elif message.type == "ERROR_NOTIFICATION":
             self.hear_error(message)
+        elif message.type == "CIRCUIT_STATE_CHANGE":
+            self.log.add("circuit", circuit_id=message["circuit_id"],
+                         before=message["previous_state"], after=message["new_state"])
         elif message.type not in EXPECTED:
             self.log.add("confused", message=summary(message))
 

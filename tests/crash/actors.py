@@ -7,6 +7,7 @@ rejected until their attempts are used up.
 
 import hashlib
 import os
+import time
 import zlib
 
 from actor import LEAVE, WORK, Actor, Sent, messages
@@ -151,6 +152,7 @@ class Target(Actor):
         self.held = {}              # lease -> Held, not worked on
         self.finishing = {}         # lease -> Held, PROCESSED was said or is to be
         self.asked = {}             # message_id of a PROCESSED -> lease
+        self.outages = zlib.crc32(self.module.encode())
 
     def has_work(self):
         return super().has_work() or bool(self.held or self.finishing)
@@ -179,6 +181,8 @@ class Target(Actor):
                      attempt=message.attempt, module=self.module, route=delivery["route"],
                      digest=hashlib.sha256(body).hexdigest(), records=messages.record_ids(message))
         self.may_die()
+        if self.phase() == WORK and self.chance.random() < 0.03:
+            self.complain(message)
         rejection = self.choose_rejection(message)
         if rejection:
             self.log.add("rejected", batch_id=message.batch_id, permanent=rejection == "PERMANENT")
@@ -188,9 +192,23 @@ class Target(Actor):
         else:
             self.take(Held(message, *self.choose_records(message)))
 
+    def complain(self, message):
+        """An error of the batch, which its source has to hear, and which decides nothing."""
+        error = messages.error(self.module, severity="WARNING",
+                               context={"batch_id": message.batch_id})
+        self.log.add("complained", batch_id=message.batch_id, error_id=error["error_id"])
+        self.client.send(messages.error_notification(self.module, [error]))
+
+    def has_outage(self):
+        """Now and then nothing works in the whole module, for half a second: circuits open."""
+        half_seconds = int(2 * time.monotonic())
+        return self.phase() == WORK and zlib.crc32(b"%d" % half_seconds, self.outages) % 12 == 0
+
     def choose_rejection(self, message):
         if self.phase() == LEAVE:
             return None
+        if self.has_outage():
+            return "TRANSIENT"
         is_stubborn = zlib.crc32(message.batch_id.encode()) % 100 == 0
         if is_stubborn and message.attempt <= MAX_RETRIES + 1:
             return "TRANSIENT"

@@ -110,6 +110,13 @@ def judge(logs, listing):
         Verdict("unheard", "confirmed records of which the source never heard", unheard(h)),
         Verdict("still awaited", "confirmed in full, and still listed as awaited",
                 still_awaited(h)),
+        Verdict("unwarned", "errors told and durable, of which the batch's source never heard",
+                unwarned(h)),
+        Verdict("made up", "errors that a source heard, and nobody has told",
+                {e for event in h.events["warned"] for e in event["errors"]} -
+                {event["error_id"] for event in h.events["complained"]}),
+        Verdict("out of step", "circuits told to have been in another state than was told before",
+                out_of_step(h)),
         Verdict("slow stop", "stops that took longer than allowed", slow_stop(h)),
         Verdict("confused", "messages that nobody may expect",
                 [event["message"] for event in h.events["confused"]]),
@@ -282,6 +289,44 @@ def unheard(h):
 def still_awaited(h):
     awaited = {e["batch_id"] for e in h.listing.awaited}
     return h.ids("confirmed") & awaited
+
+
+def unwarned(h):
+    heard = {error for event in h.events["warned"] for error in event["errors"]}
+    for events in h.logs.values():
+        for event in durable_complaints(events):
+            if event["batch_id"] in h.sent and event["error_id"] not in heard:
+                yield event["error_id"]
+
+
+def out_of_step(h):
+    """With a new connection all are CLOSED, until another state is told."""
+    for name, events in h.logs.items():
+        states = {}
+        for event in events:
+            if event["event"] == "connected":
+                states.clear()
+            elif event["event"] == "circuit":
+                if event["before"] != states.get(event["circuit_id"], "CLOSED"):
+                    yield "%s %s" % (name, event["circuit_id"])
+                states[event["circuit_id"]] = event["after"]
+
+
+def durable_complaints(events):
+    """Nothing answers to a complaint: but it is durable when something is that was said after it,
+    on the same connection."""
+    told, told_before = [], {}      # complaints; how many before this lease was spoken of
+    for event in events:
+        if event["event"] == "connected":
+            told, told_before = [], {}
+        elif event["event"] == "complained":
+            told.append(event)
+        elif event["event"] in ("asked", "sent"):
+            for answer in event.get("inputs", [event]):
+                if answer.get("lease"):
+                    told_before[answer["lease"]] = len(told)
+        elif event["event"] == "ended":
+            yield from told[:told_before.get(event["lease"], 0)]
 
 
 # --- what targets get -----------------------------------------------------------------------------

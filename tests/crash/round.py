@@ -24,7 +24,8 @@ from referee import Referee
 ROUTE = """route "%%s" { retry_delay_ms = 20 max_retries = %d backoff_multiplier = 1.0
     confirm_timeout_ms = 3600000 }
 """ % actors.MAX_RETRIES
-SETTINGS = ADMIN + ROUTE % "alpha-beta" + ROUTE % "beta-gamma"
+CIRCUITS = "circuit_failure_threshold = 3\ncircuit_reset_timeout_ms = 100\n"
+SETTINGS = CIRCUITS + ADMIN + ROUTE % "alpha-beta" + ROUTE % "beta-gamma"
 CAST = (("source-1", actors.Source), ("source-2", actors.Source), ("echo", actors.Echo),
         ("stage-1", actors.Stage), ("stage-2", actors.Stage), ("sink-1", actors.Sink),
         ("sink-2", actors.Sink), ("person", Person))
@@ -37,6 +38,9 @@ COUNTED = (("connected", "connections made by the modules"),
            ("rejected", "deliveries rejected"),
            ("effect", "effects at the sinks"),
            ("confirmed", "batches confirmed in full"),
+           ("circuit", "changes of circuits that modules heard"),
+           ("complained", "errors told by targets"),
+           ("warned", "messages with errors that sources heard"),
            ("redriven", "dead letters redriven"),
            ("purged", "dead letters purged"),
            ("died", "modules lost with what they held"),

@@ -9,7 +9,8 @@ import oracle
 
 def story():
     """Batches a and b become output o, which the sink applies; c is dead; the rejected record of d
-    is letter r; w is wrong. All is told, all is counted."""
+    is letter r; w is wrong. All is told, all is counted. The stage has told error e of d, and f,
+    which nothing that is durable follows."""
     return {
         "source": [
             {"event": "connected", "at": 0, "seen": 0},
@@ -19,7 +20,7 @@ def story():
             {"event": "refused", "at": 2, "batch_id": "w", "message_id": "w",
              "code": "INT_BATCH_001"},
             outcome("a", 6, 1), outcome("b", 6, 2), outcome("b", 6, 2),
-            outcome("c", 6, 3, "REJECTED"), outcome("d", 6, 4),
+            outcome("c", 6, 3, "REJECTED"), outcome("d", 6, 4), warned("e", 6, 5),
         ],
         "echo": [
             {"event": "connected", "at": 0, "seen": 0},
@@ -35,12 +36,14 @@ def story():
             delivered("c", 3, 4),
             {"event": "rejected", "at": 3, "batch_id": "c", "permanent": True},
             delivered("d", 3, 5, records=["d-0", "d-1"]),
+            complained("d", 4, "e"),
             asked("d", 4, 5, rejected=["d-0"]),
             ended("d", 5, 5),
             sent("z", 4, inputs=[answer("b", 1)]),
             {"event": "refused", "at": 4, "batch_id": "z", "message_id": "z",
              "code": "INT_BATCH_005"},
             sent("o", 4, inputs=[answer("a", 3), answer("b", 2)]),
+            complained("a", 5, "f"),
             acked("o", 5), ended("a", 5, 3), ended("b", 5, 2),
             outcome("o", 7, 5),
             {"event": "confirmation", "at": 8, "batch_id": "o", "notice": 6, "records": ["o-0"]},
@@ -96,6 +99,14 @@ def asked(batch_id, at, lease, rejected=(), named=True):
 
 def ended(batch_id, at, lease):
     return {"event": "ended", "at": at, "batch_id": batch_id, "lease": lease}
+
+
+def complained(batch_id, at, error_id):
+    return {"event": "complained", "at": at, "batch_id": batch_id, "error_id": error_id}
+
+
+def warned(error_id, at, notice):
+    return {"event": "warned", "at": at, "notice": notice, "errors": [error_id]}
 
 
 def count(route, received, processed, dead, derived):
@@ -274,6 +285,32 @@ class Told(Oracle):
     def test_told_again_after_it_was_seen(self):
         self.add("source", {"event": "connected", "at": 8, "seen": 4}, outcome("b", 9, 2))
         self.assert_found(told_again=["source 2"])
+
+    def test_an_error_of_which_the_source_never_heard(self):
+        self.take("source", "warned")
+        self.assert_found(unwarned=["e"])
+
+    def test_an_error_that_is_gone_with_its_connection(self):
+        self.add("stage", complained("a", 9, "g"), {"event": "connected", "at": 9, "seen": 0},
+                 asked("b", 9, 2), ended("b", 9, 2))
+        self.assert_found()
+
+    def test_an_error_that_nobody_has_told(self):
+        self.add("source", warned("x", 9, 6))
+        self.assert_found(made_up=["x"])
+
+    def test_an_error_told_again_after_it_was_seen(self):
+        self.add("source", {"event": "connected", "at": 8, "seen": 5}, warned("e", 9, 5))
+        self.assert_found(told_again=["source 5"])
+
+    def test_a_circuit_whose_change_was_left_out(self):
+        opened, tried, closed = ({"event": "circuit", "at": 9, "circuit_id": "x", "before": before,
+                                  "after": after} for before, after in (
+            ("CLOSED", "OPEN"), ("OPEN", "HALF_OPEN"), ("HALF_OPEN", "CLOSED")))
+        self.add("sink", opened, tried, closed, opened)
+        self.assert_found()
+        self.add("sink", closed)
+        self.assert_found(out_of_step=["sink x"])
 
     def test_a_batch_wrongly_refused(self):
         self.add("source", {"event": "refused", "at": 2, "batch_id": "a", "message_id": "a",

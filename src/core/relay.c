@@ -210,18 +210,28 @@ static void halt_route(struct core *c, struct route *r, const char *who, const c
 	    log_quote(reason, strlen(reason)));
 }
 
+/* Seed 000: what affects the whole pipeline halts all its flow. */
+static bool is_of_pipeline(const struct message_error_notification *n)
+{
+	for (size_t k = 0; k < n->error_count; k++)
+		if (n->errors[k].scope == SCOPE_PIPELINE)
+			return true;
+	return false;
+}
+
 /* Durable, until a person says that it may go on, and why (core_pause()). */
 static void halt(struct core *c, const struct instance *i,
     const struct message_error_notification *n)
 {
+	const bool all = is_of_pipeline(n);
 	char who[ACTION_WHO_MAX + 1], reason[ACTION_TEXT_MAX + 1], name[INSTANCE_NAME_MAX];
-	struct route *r;
 
 	core_instance_name(c, i->record.number, name, sizeof name);
 	snprintf(who, sizeof who, "module %.50s", name);
 	describe(n, reason, sizeof reason);
-	TAILQ_FOREACH(r, &i->module->targeted, of_target)
-		halt_route(c, r, who, reason);
+	for (size_t k = 0; k < c->settings.route_count; k++)
+		if (all || c->routes[k].target == i->module)
+			halt_route(c, &c->routes[k], who, reason);
 }
 
 static void act(struct core *c, struct instance *i, const struct message_error_notification *n)

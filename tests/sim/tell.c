@@ -175,10 +175,15 @@ static void expect_notices(struct world *w, const struct actor *a, int parcel,
 
 /* --- what comes of it ------------------------------------------------------------------------ */
 
-static void halt(struct world *w, int module)
+/* An error of the whole pipeline among them halts every route. */
+static void halt(struct world *w, int module, const struct message_error_notification *n)
 {
+	bool all = false;
+
+	for (size_t e = 0; e < n->error_count; e++)
+		all |= n->errors[e].scope == SCOPE_PIPELINE;
 	for (size_t r = 0; r < w->plan.core.route_count; r++)
-		if (module_of(w, w->plan.routes[r].target) == module)
+		if (all || module_of(w, w->plan.routes[r].target) == module)
 			w->model.paused[r] = w->model.halted[r] = true;
 }
 
@@ -212,10 +217,13 @@ static void expect_throttle(struct world *w, const struct actor *a, bool on)
 	}
 }
 
-static void expect_action(struct world *w, const struct actor *a, enum action_required action)
+static void expect_action(struct world *w, const struct actor *a,
+    const struct message_error_notification *n)
 {
+	const enum action_required action = n->action_required;
+
 	if (action == ACTION_HALT)
-		halt(w, a->module);
+		halt(w, a->module, n);
 	if (action == ACTION_THROTTLE || action == ACTION_NONE)
 		expect_throttle(w, a, action == ACTION_THROTTLE);
 }
@@ -245,7 +253,7 @@ static void tell(struct world *w, struct actor *a, const struct tale *t)
 	breaker_heard(w, a->module, m.error_notification.errors, t->count);
 	core_errors_heard(w->core, a->connection->instance, m.error_notification.errors, t->count);
 	if (t->count > 0 || t->action != ACTION_NONE || !t->has_seen)
-		expect_action(w, a, t->action);
+		expect_action(w, a, &m.error_notification);
 	before = w->model;
 	expect(w, a, t->parcel, &m.error_notification, f);
 	if (!core_error_notification(w->core, a->connection->instance, &m, f, &fault)) {

@@ -151,6 +151,17 @@ class Acted(Flow):
         last = self.ctl.ask("journal", "--limit", 1)["journal"][0]
         self.assertIn("the fire is out", last["text"])
 
+    def test_halt_for_the_whole_pipeline_stops_every_route(self):
+        beta, gamma = self.beta(), self.module(self.broker, "GAMMA")
+        gamma.notify(self.error(code="FLOOD", scope="PIPELINE"), action="HALT")
+        beta.notified("FLOOD")
+        batch = self.alpha.hand_over()
+        beta.expect_none("BATCH_TRANSFER", 0.2)
+        self.assert_state(batch, "READY", "ROUTE_HALTED")
+        for route in ("alpha-beta", "beta-gamma"):
+            self.ctl.ask("resume", route, "--reason", "dry again")
+        beta.finish(beta.delivery(batch))
+
     def test_halt_outranks_a_pause_by_a_person(self):
         self.ctl.ask("pause", "alpha-beta")
         beta = self.beta()

@@ -171,6 +171,7 @@ class TheBrokerAsks(Health):
         health = self.wait_for(self.alpha, "BETA", "UNHEALTHY")
         self.assertEqual([c["component_name"] for c in health["checks"]], ["still"])
         self.assertEqual(self.alpha.ask_health()["pipeline"]["overall_status"], "UNHEALTHY")
+        self.broker.wait_for_log('does not answer health checks.*instance="still"')
         beta.barrier()  # it has only been silent
         self.assertEqual(self.module_health("BETA", self.alpha)["status"], "DEGRADED")
         beta.answer_check(beta.check())

@@ -44,6 +44,7 @@ struct store {
 	uint64_t size;
 	size_t page_size;
 	int lock_fd;
+	bool changed;			/* the turn has something to commit */
 	int failure;			/* the turn's first failure, 0 none */
 	bool intake_full;		/* a change of this intake found no room */
 	struct alias_buffer {		/* what this turn has taken: alias.c */

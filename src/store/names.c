@@ -98,6 +98,7 @@ static uint32_t name_number(struct store *s, char kind, const char *name)
 		return key_get32(v.mv_data);	/* names_check() has seen them all */
 	struct key number = key_number((uint32_t)++s->meta.last_number);
 	v = (MDB_val){ seal(&key, number.b, number.n, sealed), sealed };
+	s->changed = true;
 	rc = mdb_put(txn, s->tables[TABLE_NAME], &key, &v, 0);
 	if (rc != 0)
 		store_failed(s, rc, "put name");

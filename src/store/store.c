@@ -125,12 +125,15 @@ bool store_has_failed(const struct store *s)
 	return s->failure != 0;
 }
 
-/* What is in custody and meta are of the latest commit, always: see meta_check_commit(). */
+/*
+ * What is in custody and meta are of the latest commit, always: see meta_check_commit(). A turn that
+ * has only looked has none: LMDB writes nothing.
+ */
 int store_commit(struct store *s)
 {
 	if (s->failure == 0)
 		alias_flush(s);
-	return store_end_turn(s, s->turn || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0);
+	return store_end_turn(s, s->changed || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0);
 }
 
 int store_end_turn(struct store *s, bool changed)
@@ -145,6 +148,7 @@ int store_end_turn(struct store *s, bool changed)
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
+	s->changed = false;
 	tables_forget(s);
 	FAILPOINT("commit.after");
 	if (rc != 0) {

@@ -104,6 +104,7 @@ static int put(struct store *s, enum table t, const struct key *k, MDB_val *valu
 	tree_key(t, k, &key);
 	s->operations++;
 	s->pages_used += value->mv_size / s->page_size + PAGES_PER_CHANGE;
+	s->changed = true;
 	MDB_cursor *c = cursor_of(s, t, false);
 	int rc = c ? mdb_cursor_put(c, &key.val, value, flags)
 		   : mdb_put(txn, s->tables[t], &key.val, value, flags);
@@ -137,6 +138,7 @@ void table_del(struct store *s, enum table t, const struct key *k)
 	tree_key(t, k, &key);
 	s->operations++;
 	s->pages_used += PAGES_PER_CHANGE;
+	s->changed = true;
 	MDB_cursor *c = cursor_of(s, t, false);
 	int rc = c ? mdb_cursor_get(c, &key.val, NULL, MDB_SET)
 		   : mdb_del(txn, s->tables[t], &key.val, NULL);
@@ -158,6 +160,7 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
 	s->pages_used += PAGES_PER_CHANGE;
 	int rc = mdb_cursor_get(c, tree_key(t, k, &key), &v, MDB_SET);
 	bool same = rc == 0 && v.mv_size == n && memcmp(v.mv_data, p, n) == 0;
+	s->changed |= same;
 	if (same)
 		rc = mdb_cursor_del(c, 0);
 	if (rc != 0 && rc != MDB_NOTFOUND)
@@ -186,6 +189,7 @@ uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, un
 			rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);
 	}
 	s->operations += count + 1;
+	s->changed |= count > 0;
 	s->pages_used += PAGES_PER_CHANGE + count / 8;	/* neighbours share their pages */
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		store_failed(s, rc, "delete");

@@ -85,6 +85,12 @@ void send_notification(struct session *s, const struct message *m, const struct 
 	heard.refused = true;
 }
 
+void core_note_error(struct core *c, enum error_code code)
+{
+	(void)c;
+	must(code == INT_PROTOCOL_002);
+}
+
 void session_goodbye(struct session *s, enum goodbye_reason reason, enum leave_how how,
     uint32_t reconnect_delay_ms, const char *why)
 {

@@ -192,9 +192,9 @@ void summary_check(struct world *w, int parcel, uint64_t lease)
 		    any ? "with" : "without", k.count);
 	if (said.len > BYTES_MAX)
 		broke(w, "a summary has %zu bytes", said.len);
-	r.at = buf_bytes(&said);
-	r.end = r.at + said.len;
 	if (any) {
+		r.at = buf_bytes(&said);
+		r.end = r.at + said.len;
 		if (read_map(&r) != 3)
 			broke(w, "a summary says more than it should");
 		expect_key(&r, "upstream_errors");
@@ -206,7 +206,7 @@ void summary_check(struct world *w, int parcel, uint64_t lease)
 		expect_key(&r, "affected_record_ids");
 		check_ids(&r, &k, parcel);
 	}
-	if (r.at != r.end)
+	if (r.at != r.end || (!any && said.len > 0))
 		broke(w, "a summary goes on behind its end");
 	buf_finish(&said);
 }

@@ -105,9 +105,23 @@ static void refuses_a_store_that_misses_a_table(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(mdb_drop(store_writer(f->store), f->store->tables[TABLE_ENDED], 1), 0);
+	store_nudge(f->store);
 	assert_int_equal(store_commit(f->store), 0);
 	store_close(f->store);
 	assert_refused(f, "the store's table ended cannot be opened");
+}
+
+/* A look at how much room there is begins a write transaction, and writes nothing. */
+static void a_turn_that_has_only_looked_is_no_commit(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	MDB_envinfo before, after;
+
+	assert_int_equal(mdb_env_info(s->env, &before), 0);
+	assert_true(store_free_bytes(s) > 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(mdb_env_info(s->env, &after), 0);
+	assert_int_equal(after.me_last_txnid, before.me_last_txnid);
 }
 
 /* LMDB would go back to the commit before, and what was taken since would be gone. */
@@ -245,6 +259,7 @@ int main(void)
 		STORE_TEST(refuses_damaged_names),
 		STORE_TEST(has_its_whole_size_as_soon_as_it_has_its_name),
 		STORE_TEST(refuses_a_store_that_misses_a_table),
+		STORE_TEST(a_turn_that_has_only_looked_is_no_commit),
 		STORE_TEST(refuses_commits_that_do_not_follow_each_other),
 		STORE_TEST(another_s_payload_is_damage),
 		STORE_TEST(another_s_record_is_damage),

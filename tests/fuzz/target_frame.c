@@ -85,7 +85,8 @@ void send_notification(struct session *s, const struct message *m, const struct 
 	heard.refused = true;
 }
 
-void core_note_error(struct core *c, enum error_code code)
+void __wrap_core_note_refusal(struct core *c, enum error_code code);
+void __wrap_core_note_refusal(struct core *c, enum error_code code)
 {
 	(void)c;
 	must(code == INT_PROTOCOL_002);

@@ -26,9 +26,12 @@ SANITIZER_REPORT = re.compile(
 
 
 def free_port():
-    """A port that nobody uses, below those that connections get, so that it stays free."""
+    """A port that nobody uses, below those that connections get, so that it stays free.
+
+    Tests run side by side: processes whose numbers follow each other draw from different ports.
+    """
     while True:
-        port = random.SystemRandom().randrange(12000, 32000)
+        port = random.SystemRandom().randrange(12000, 32000, 8) + os.getpid() % 8
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

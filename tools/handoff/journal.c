@@ -143,6 +143,7 @@ static bool read_line(void *context, char *line)
 		is_known = strlen(rest) < sizeof(j->run);
 		snprintf(j->run, sizeof(j->run), "%s", rest);
 	} else if ((rest = behind(line, "instance")) != NULL) {
+		free(j->instance);
 		j->instance = strdup(rest);
 		is_known = j->instance != NULL;
 	} else if ((rest = behind(line, "batch")) != NULL) {
@@ -170,6 +171,7 @@ static bool begin(struct journal *j, const char *instance, int *status)
 		*status = STATUS_USAGE;
 		return false;
 	}
+	free(j->instance);		/* of a journal that was begun and says no run */
 	j->instance = strdup(instance != NULL ? instance : made);
 	if (j->instance == NULL) {
 		complain("out of memory");

@@ -410,7 +410,7 @@ int server_run(const struct config *config)
 	if (rc == 0) {
 		lock_in(&s);
 		say_ready(&s);
-		if (!serve(&s) || !stop(&s)) {
+		if (!serve(&s) || !stop(&s) || store_checkpoint(s.turn.store) != 0) {
 			log_error("store failed", "path=%s", config->store_path);
 			rc = EX_IOERR;
 		} else {

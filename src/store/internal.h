@@ -5,16 +5,8 @@
 #include <lmdb.h>
 
 #include "store/key.h"
+#include "store/redo.h"
 #include "store/store.h"
-
-enum table {
-	TABLE_META, TABLE_NAME, TABLE_ROUTE, TABLE_INSTANCE, TABLE_SEQUENCE, TABLE_PAYLOAD,
-	TABLE_QUEUE, TABLE_DUE, TABLE_SERIES, TABLE_DEAD, TABLE_ENDED, TABLE_IDENTITY,
-	TABLE_IDENTITY_ENDED, TABLE_NOTICE,
-	TABLE_JOURNAL, TABLE_CONFIRM, TABLE_CONFIRM_DUE, TABLE_CONFIRM_RECORD, TABLE_ALIAS, TABLE_ALIAS_NEW,
-	TABLE_ALIAS_FILTER, TABLE_ERROR, TABLE_ERROR_BY, TABLE_ALERT, TABLE_ACTION, TABLE_CONTROL,
-	TABLE_CIRCUIT, TABLE_COUNT,
-};
 
 /* A row of alias_filter fills two pages, without their head. */
 #define ALIAS_FILTER_BYTES (8192 - 16)
@@ -26,12 +18,13 @@ struct meta {
 	uint64_t history_bytes;		/* without aliases */
 	uint64_t alias_bytes;
 	uint64_t commit;		/* LMDB's number of the transaction that saved it */
+	uint64_t redo_key, redo_bytes;	/* of the redo log, for good */
 	struct store_boot boot;
 };
 
 struct store {
 	MDB_env *env;
-	MDB_txn *turn;			/* the turn's write transaction, NULL between turns */
+	MDB_txn *turn;			/* all since the checkpoint; NULL when that is nothing */
 	MDB_txn *intake;		/* its child, NULL outside an intake */
 	MDB_txn *reader;		/* made once, renewed for what follows a commit */
 	bool reading;			/* reader is active */
@@ -45,6 +38,7 @@ struct store {
 	size_t page_size;
 	int lock_fd;
 	bool changed;			/* the turn has something to commit */
+	struct redo redo;
 	int failure;			/* the turn's first failure, 0 none */
 	bool intake_full;		/* a change of this intake found no room */
 	struct alias_buffer {		/* what this turn has taken: alias.c */
@@ -66,9 +60,10 @@ struct store {
 		uint64_t count, alerts;
 		uint32_t *records;	/* rows of record errors, by hash of their correlation_id */
 	} errors;
-	uint64_t pages_free;		/* usable in this turn, when it began */
+	uint64_t pages_free;		/* usable until the checkpoint, when `turn` began */
 	uint64_t pages_never_used;	/* of them, those behind all that was ever written */
-	uint64_t pages_used;		/* what the turn has needed of them at most */
+	uint64_t pages_used;		/* what was needed of them since then, at most */
+	uint64_t pages_carried;		/* of them, by turns that the redo log has */
 	uint64_t pages_before_intake;	/* to go back to, as meta */
 	uint64_t commits;
 	uint64_t operations;
@@ -76,7 +71,7 @@ struct store {
 	uint8_t scratch[ENDED_RECORD_MAX];
 };
 
-/* The transaction that changes go to: the intake's, or the turn's (begun when there is none). */
+/* The transaction that changes go to: the intake's, or `turn` (begun when there is none). */
 MDB_txn *store_writer(struct store *s);
 /* The one to read with: the turn's when it is open, else a snapshot of the latest commit. */
 MDB_txn *store_reader(struct store *s);
@@ -220,10 +215,8 @@ int store_refuse(int err, char *why, size_t size, const char *fmt, ...);
 int store_file_open(struct store *s, const struct store_options *o, char *why,
     size_t size) MUST_CHECK;
 void store_file_close(struct store *s);
-int store_meta_load(struct store *s, char *why, size_t size) MUST_CHECK;
+int store_meta_load(struct store *s, const char *dir, char *why, size_t size) MUST_CHECK;
 void store_meta_save(struct store *s);
-/* Commits, with the meta record when something else was changed. 0, ERR_IO. */
-int store_end_turn(struct store *s, bool changed) MUST_CHECK;
 /*
  * Counts the pages that the next write transaction may use: never used ones, and those freed two commits ago
  * or earlier. Reads, so it comes before that transaction is begun.

@@ -33,7 +33,7 @@ uint64_t store_clock_ms(const struct store *s)
 /* Saved with a turn that commits for another reason: the clock alone is no reason to. */
 void store_set_clock_ms(struct store *s, uint64_t now_ms)
 {
-	if (s->turn)
+	if (s->changed)
 		s->meta.clock_ms = now_ms;
 }
 
@@ -99,6 +99,7 @@ static uint32_t name_number(struct store *s, char kind, const char *name)
 	struct key number = key_number((uint32_t)++s->meta.last_number);
 	v = (MDB_val){ seal(&key, number.b, number.n, sealed), sealed };
 	s->changed = true;
+	redo_put(s, TABLE_NAME, &key, &v);
 	rc = mdb_put(txn, s->tables[TABLE_NAME], &key, &v, 0);
 	if (rc != 0)
 		store_failed(s, rc, "put name");

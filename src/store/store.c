@@ -14,15 +14,19 @@
 #define INTAKE_SPARE_PAGES 256
 /* The reserve for ends: a sixteenth of the store. */
 #define RESERVE_SHARE 16
+/* Pages that turns have taken, about, for each page that the redo log has of them. */
+#define LOGGED_PAGES 2
+/* Changes to rows that follow no order: a page each is in memory until the checkpoint, at worst. */
+#define SCATTERED_MAX 4096
 
 int store_open(const struct store_options *o, struct store **out, char *why, size_t size)
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
-	s->lock_fd = -1;
+	s->lock_fd = s->redo.fd = -1;
 	int rc = store_file_open(s, o, why, size);
 	if (rc == 0)
-		rc = store_meta_load(s, why, size);
+		rc = store_meta_load(s, o->path, why, size);
 	if (rc == 0 && !names_check(s)) {
 		rc = ERR_CORRUPT;
 		snprintf(why, size, "the names of routes and modules in %s are damaged: restore a "
@@ -50,6 +54,7 @@ void store_close(struct store *s)
 		mdb_txn_abort(s->turn);
 	if (s->reader)
 		mdb_txn_abort(s->reader);
+	redo_close(&s->redo);
 	store_file_close(s);
 	free(s->aliases.bytes);
 	free(s->errors.records);
@@ -117,7 +122,7 @@ void store_read_end(struct store *s)
 
 bool store_is_in_turn(const struct store *s)
 {
-	return s->turn || s->reading;
+	return s->changed || s->intake || s->reading;
 }
 
 bool store_has_failed(const struct store *s)
@@ -126,38 +131,63 @@ bool store_has_failed(const struct store *s)
 }
 
 /*
- * What is in custody and meta are of the latest commit, always: see meta_check_commit(). A turn that
- * has only looked has none: LMDB writes nothing.
+ * A full log; or few pages: what was freed is wanted, and can be used only behind two checkpoints.
+ * A quarter of what is free is more than the reserve for ends as long as a quarter of all is free.
+ */
+static bool wants_checkpoint(const struct store *s)
+{
+	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX ||
+	    s->pages_free < s->size / s->page_size / 4 || s->pages_used > s->pages_free / 4;
+}
+
+static int checkpoint(struct store *s)
+{
+	FAILPOINT("commit.before");
+	int rc = mdb_txn_commit(s->turn);
+	s->turn = NULL;			/* consumed, also when it failed */
+	tables_forget(s);
+	FAILPOINT("commit.after");
+	if (rc == 0)
+		redo_restart(&s->redo);
+	return rc;
+}
+
+/*
+ * Meta is of the latest turn, always: see meta_check_commit(). A turn that has only looked has
+ * nothing to make durable.
  */
 int store_commit(struct store *s)
 {
 	if (s->failure == 0)
 		alias_flush(s);
-	return store_end_turn(s, s->changed || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0);
-}
-
-int store_end_turn(struct store *s, bool changed)
-{
+	bool changed = s->changed || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0;
 	if (s->failure == 0 && changed)
 		store_meta_save(s);
 	store_read_end(s);
 	if (s->failure != 0)
 		return ERR_IO;
-	if (!s->turn)
+	if (!changed)
 		return 0;
-	FAILPOINT("commit.before");
-	int rc = mdb_txn_commit(s->turn);
-	s->turn = NULL;			/* consumed, also when it failed */
-	s->changed = false;
-	tables_forget(s);
-	FAILPOINT("commit.after");
+	int rc = wants_checkpoint(s) ? checkpoint(s) : redo_write(s);
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
 		return ERR_IO;
 	}
+	s->changed = false;
 	s->saved = s->meta;
+	s->pages_carried = s->turn ? s->pages_used : 0;
 	s->commits++;
 	return 0;
+}
+
+int store_checkpoint(struct store *s)
+{
+	int rc = s->turn ? checkpoint(s) : 0;
+
+	if (rc == 0)
+		return 0;
+	store_failed(s, rc, "checkpoint");
+	return ERR_IO;
 }
 
 void store_nudge(struct store *s)
@@ -194,6 +224,7 @@ void store_intake_begin(struct store *s, size_t n)
 	s->before_intake = s->meta;
 	s->pages_before_intake = s->pages_used;
 	s->intake_full = false;
+	redo_intake_begin(s);
 	tables_leave(s);
 	int rc = turn ? mdb_txn_begin(s->env, turn, 0, &s->intake) : MDB_BAD_TXN;
 	if (rc != 0) {
@@ -206,6 +237,7 @@ void store_intake_begin(struct store *s, size_t n)
 static void forget_intake(struct store *s)
 {
 	alias_intake_abort(s);
+	redo_intake_abort(s);
 	s->meta = s->before_intake;
 	s->pages_used = s->pages_before_intake;
 }
@@ -216,6 +248,7 @@ static int end_child(struct store *s)
 		store_intake_abort(s);
 		return ERR_FULL;
 	}
+	redo_settle(s);
 	int rc = mdb_txn_commit(s->intake);
 	s->intake = NULL;
 	tables_forget(s);
@@ -261,9 +294,10 @@ uint64_t store_size_bytes(const struct store *s)
 
 uint64_t store_free_bytes(struct store *s)
 {
-	if (!store_writer(s) || s->pages_used > s->pages_free)
+	if (!store_writer(s))
 		return 0;
-	return (s->pages_free - s->pages_used) * s->page_size;
+	uint64_t used = s->pages_used - s->pages_carried + LOGGED_PAGES * s->redo.at / s->page_size;
+	return used < s->pages_free ? (s->pages_free - used) * s->page_size : 0;
 }
 
 bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)

@@ -69,7 +69,12 @@ void store_close(struct store *s);
  * Makes the turn's changes durable. Nothing to commit is a success. ERR_IO: exit, nothing is sure.
  */
 int store_commit(struct store *s) MUST_CHECK;
-/* Some transaction, write or read, is open: never when the process sleeps. */
+/*
+ * Between turns: moves what the redo log holds into the store's file, which then is whole by itself.
+ * An orderly stop ends with it; store_commit() does it when it has to. ERR_IO: the log has it still.
+ */
+int store_checkpoint(struct store *s) MUST_CHECK;
+/* A turn has begun and not ended, or reads: never when the process sleeps. */
 bool store_is_in_turn(const struct store *s);
 /* Ends the reading that deliveries did after the commit. */
 void store_read_end(struct store *s);

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "store/internal.h"
 
-#define STORE_FORMAT 4
+#define STORE_FORMAT 5
 #define STORE_MAGIC "handoff\n"
 
 /* The tree that a table stands in. */
@@ -47,7 +47,7 @@ static const char *const table_names[TABLE_COUNT] = {
 /*
  *	magic(8) format(4) broker_id(16) numbers(8 each) crc(4)
  */
-#define META_NUMBERS 11
+#define META_NUMBERS 13
 _Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of numbers");
 #define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
 
@@ -89,10 +89,8 @@ void store_meta_save(struct store *s)
  * LMDB keeps where the tree of custody begins. Who is led to the page where it began a commit ago
  * finds it as it was then, whole: what was taken in since would be missed by nobody.
  */
-static int meta_check_commit(struct store *s, char *why, size_t size)
+static int meta_check_commit(struct store *s, uint64_t latest, char *why, size_t size)
 {
-	size_t latest = mdb_txn_id(s->turn) - 1;
-
 	return s->meta.commit == latest ? 0
 	    : store_refuse(ERR_CORRUPT, why, size,
 		  "the store is damaged: what is in custody is of commit %llu, the latest is %llu; "
@@ -100,7 +98,8 @@ static int meta_check_commit(struct store *s, char *why, size_t size)
 		  (unsigned long long)s->meta.commit, (unsigned long long)latest);
 }
 
-static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, size_t size)
+static int meta_read(struct store *s, const uint8_t *b, size_t n, uint64_t latest, char *why,
+    size_t size)
 {
 	uint64_t numbers[META_NUMBERS];
 
@@ -120,13 +119,15 @@ static int meta_read(struct store *s, const uint8_t *b, size_t n, char *why, siz
 		numbers[i] = get_le(b + 28 + 8 * i, 8);
 	memcpy(&s->meta, numbers, sizeof numbers);
 	s->saved = s->meta;
-	return meta_check_commit(s, why, size);
+	return meta_check_commit(s, latest, why, size);
 }
 
 static void meta_make(struct store *s)
 {
 	uint8_t random[16];
 
+	rng_system(&s->meta.redo_key, sizeof s->meta.redo_key);
+	s->meta.redo_bytes = redo_size(s->size);
 	rng_system(random, sizeof random);
 	uuid_make(&s->broker_id, 0, random);
 	memcpy(s->broker_id.b, random,
@@ -179,8 +180,9 @@ static int tables_open(struct store *s, MDB_txn *txn, bool make, char *why, size
 		if (rc == 0)
 			meta_make(s);
 	} else {		/* one that is not found is no store, in meta_read()'s words */
-		rc = meta_find(s, txn, &v) ? meta_read(s, v.mv_data, v.mv_size, why, size)
-					   : meta_read(s, NULL, 0, why, size);
+		if (!meta_find(s, txn, &v))
+			v = (MDB_val){ 0, NULL };
+		rc = meta_read(s, v.mv_data, v.mv_size, mdb_txn_id(txn) - 1, why, size);
 	}
 	for (enum table t = 0; rc == 0 && t < TABLE_COUNT; t++)
 		if (t != TABLE_META)
@@ -188,18 +190,45 @@ static int tables_open(struct store *s, MDB_txn *txn, bool make, char *why, size
 	return rc;
 }
 
-int store_meta_load(struct store *s, char *why, size_t size)
+/* What the redo log has is in the turn now: as its latest turn left meta. */
+static int meta_again(struct store *s, char *why, size_t size)
 {
-	MDB_txn *txn = store_writer(s);
-	bool make = txn && is_new(txn);
-	int rc = txn ? tables_open(s, txn, make, why, size) : 0;
+	MDB_val v = { 0, NULL };
 
-	if (rc != 0)
-		return rc;
+	if (!table_get(s, TABLE_META, &meta_key, &v))
+		v = (MDB_val){ 0, NULL };
+	return meta_read(s, v.mv_data, v.mv_size, mdb_txn_id(s->turn), why, size);
+}
+
+static int first_commit(struct store *s, char *why, size_t size)
+{
 	FAILPOINT("create.format");
-	if (store_end_turn(s, make) != 0)
+	int rc = store_checkpoint(s);
+	FAILPOINT("create.done");
+	if (rc != 0 || !store_writer(s))
 		return store_refuse(ERR_IO, why, size, "the store's first commit failed: %s",
 		    mdb_strerror(s->failure));
-	FAILPOINT("create.done");
 	return 0;
+}
+
+int store_meta_load(struct store *s, const char *dir, char *why, size_t size)
+{
+	MDB_txn *txn = store_writer(s);
+	bool make = txn && is_new(txn), any = false;
+	char log[4096];
+	int rc = txn ? tables_open(s, txn, make, why, size) : 0;
+
+	if (rc == 0 && make)
+		rc = first_commit(s, why, size);
+	if (rc != 0)
+		return rc;
+	snprintf(log, sizeof log, "%s/custody.redo", dir);
+	rc = redo_open(s, log, &any, why, size);
+	if (rc == 0 && any)
+		rc = meta_again(s, why, size);
+	if (rc == 0 && store_checkpoint(s) != 0)
+		rc = store_refuse(ERR_IO, why, size, "what %s holds cannot be committed: %s", log,
+		    mdb_strerror(s->failure));
+	s->changed = false;
+	return rc;
 }

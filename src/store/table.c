@@ -75,6 +75,12 @@ static bool own_key(enum table t, MDB_val *found)
 	return true;
 }
 
+/* A key that own_key() has found, as the tree has it. */
+static MDB_val tree_val(enum table t, const MDB_val *own)
+{
+	return prefixes[t] ? (MDB_val){ own->mv_size + 1, (uint8_t *)own->mv_data - 1 } : *own;
+}
+
 /* --- cursors --------------------------------------------------------------------------------- */
 
 /* A turn's first operation on a table goes without: most of a lone batch's turn is that. */
@@ -105,6 +111,7 @@ static int put(struct store *s, enum table t, const struct key *k, MDB_val *valu
 	s->operations++;
 	s->pages_used += value->mv_size / s->page_size + PAGES_PER_CHANGE;
 	s->changed = true;
+	redo_put(s, t, &key.val, value);
 	MDB_cursor *c = cursor_of(s, t, false);
 	int rc = c ? mdb_cursor_put(c, &key.val, value, flags)
 		   : mdb_put(txn, s->tables[t], &key.val, value, flags);
@@ -125,7 +132,10 @@ uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_
 {
 	MDB_val value = { n, NULL };
 
-	return put(s, t, k, &value, MDB_RESERVE | flags) == 0 ? value.mv_data : NULL;
+	if (put(s, t, k, &value, MDB_RESERVE | flags) != 0)
+		return NULL;
+	redo_row_reserved(s, value.mv_data);
+	return value.mv_data;
 }
 
 void table_del(struct store *s, enum table t, const struct key *k)
@@ -139,6 +149,7 @@ void table_del(struct store *s, enum table t, const struct key *k)
 	s->operations++;
 	s->pages_used += PAGES_PER_CHANGE;
 	s->changed = true;
+	redo_del(s, t, &key.val);
 	MDB_cursor *c = cursor_of(s, t, false);
 	int rc = c ? mdb_cursor_get(c, &key.val, NULL, MDB_SET)
 		   : mdb_del(txn, s->tables[t], &key.val, NULL);
@@ -161,8 +172,10 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
 	int rc = mdb_cursor_get(c, tree_key(t, k, &key), &v, MDB_SET);
 	bool same = rc == 0 && v.mv_size == n && memcmp(v.mv_data, p, n) == 0;
 	s->changed |= same;
-	if (same)
+	if (same) {
+		redo_del(s, t, &key.val);
 		rc = mdb_cursor_del(c, 0);
+	}
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		store_failed(s, rc, "delete");
 	return same;
@@ -182,8 +195,10 @@ uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, un
 	int rc = mdb_cursor_get(c, &found, &v, MDB_SET_RANGE);
 	while (rc == 0 && count < most && own_key(t, &found) && found.mv_size >= k->n &&
 	    memcmp(found.mv_data, k->b, k->n) == 0) {
+		MDB_val whole = tree_val(t, &found);
 		cost += row_cost(found.mv_size, v.mv_size);
 		count++;
+		redo_del(s, t, &whole);
 		rc = mdb_cursor_del(c, 0);
 		if (rc == 0)
 			rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);

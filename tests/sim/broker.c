@@ -15,7 +15,7 @@
 /*
  * A preallocated store takes longer to make than a seed to run. So it is made once a process, its
  * first pages (all that it uses) are remembered, and put back for each seed; LMDB looks at no page
- * behind the last one that it has used.
+ * behind the last one that it has used. An empty redo log is as a new one.
  */
 #define PRISTINE_BYTES (256 * 1024)
 
@@ -61,6 +61,9 @@ void broker_prepare(const char *dir)
 		pristine(path, bytes, false);
 	}
 	pristine(path, bytes, true);
+	snprintf(path, sizeof path, "%s/custody.redo", dir);
+	if (truncate(path, 0) != 0)
+		abort();
 }
 
 /* --- bit rot --------------------------------------------------------------------------------- */

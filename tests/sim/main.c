@@ -260,7 +260,7 @@ static const char *made_dir(const char *where)
 
 static void remove_dir(const struct options *o)
 {
-	static const char *const files[] = { "custody.mdb", "custody.mdb-lock", "lock" };
+	static const char *const files[] = { "custody.mdb", "custody.mdb-lock", "custody.redo", "lock" };
 	char path[320];
 
 	for (unsigned job = 0; job < o->jobs; job++) {

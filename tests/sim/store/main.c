@@ -121,12 +121,15 @@ static void make_new(struct run *r)
 	if (n != sizeof pristine)
 		differ(r, "the file of the store cannot be put back");
 	close(fd);
+	snprintf(path, sizeof path, "%s/custody.redo", r->dir);
+	if (truncate(path, 0) != 0)
+		differ(r, "the redo log cannot be emptied");
 	made = true;
 }
 
 static void remove_files(const char *dir)
 {
-	static const char *const names[] = { "custody.mdb", "custody.mdb-lock", "lock" };
+	static const char *const names[] = { "custody.mdb", "custody.mdb-lock", "custody.redo", "lock" };
 	char path[512];
 
 	for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {

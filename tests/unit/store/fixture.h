@@ -48,7 +48,7 @@ static inline int fixture_setup(void **state)
 
 static inline int fixture_teardown(void **state)
 {
-	static const char *const files[] = { "custody.mdb", "custody.mdb-lock", "lock" };
+	static const char *const files[] = { "custody.mdb", "custody.mdb-lock", "custody.redo", "lock" };
 	struct fixture *f = *state;
 	char path[128];
 

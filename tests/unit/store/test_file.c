@@ -81,6 +81,7 @@ static void refuses_damaged_names(void **state)
 	assert_int_equal(mdb_put(store_writer(f->store), f->store->tables[TABLE_NAME], &key, &v, 0),
 	    0);
 	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(store_checkpoint(f->store), 0);
 	store_close(f->store);
 	assert_refused(f, "names of routes and modules");
 }
@@ -107,6 +108,7 @@ static void refuses_a_store_that_misses_a_table(void **state)
 	assert_int_equal(mdb_drop(store_writer(f->store), f->store->tables[TABLE_ENDED], 1), 0);
 	store_nudge(f->store);
 	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(store_checkpoint(f->store), 0);
 	store_close(f->store);
 	assert_refused(f, "the store's table ended cannot be opened");
 }

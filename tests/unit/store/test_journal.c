@@ -247,7 +247,7 @@ static void an_older_format_is_refused_in_words(void **state)
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_VERSION);
-	assert_non_null(strstr(why, "the store has format 3, this broker knows format 4"));
+	assert_non_null(strstr(why, "the store has format 3, this broker knows format 5"));
 }
 
 /* LMDB led to where the tree of custody began a commit ago: it is whole, and not all there is. */

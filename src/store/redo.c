@@ -1,0 +1,145 @@
+/* redo.c - the redo log, written: a turn's changes gathered, and put behind the turns before it */
+#include "store/redo.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/failpoint.h"
+#include "store/internal.h"
+#include "store/redo_row.h"
+
+/* --- gathering ------------------------------------------------------------------------------- */
+
+void redo_settle(struct store *s)
+{
+	struct redo *r = &s->redo;
+
+	if (r->open.row)
+		memcpy(r->bytes + r->open.at, r->open.row, r->open.n);
+	r->open.row = NULL;
+}
+
+/* Keys that follow no order, in trees of any size: a page each at worst, which stays in memory. */
+static bool is_scattered(enum table t)
+{
+	return t == TABLE_IDENTITY_ENDED || t == TABLE_ERROR_BY || t == TABLE_CONFIRM_RECORD;
+}
+
+/* The change's head and key; returns where its value goes, NULL when the turn is too long. */
+static uint8_t *add(struct store *s, enum redo_kind kind, enum table t, const MDB_val *key,
+    size_t value)
+{
+	struct redo *r = &s->redo;
+
+	redo_settle(s);
+	r->scattered += is_scattered(t);
+	size_t n = REDO_CHANGE_BYTES + key->mv_size + value;
+	if (r->too_long || r->n + n > r->most) {
+		r->too_long = true;
+		return NULL;
+	}
+	uint8_t *p = r->bytes + r->n;
+	struct redo_change c = { kind, t, (uint16_t)key->mv_size, (uint32_t)value };
+	redo_change_encode(&c, p);
+	memcpy(p + REDO_CHANGE_BYTES, key->mv_data, key->mv_size);
+	r->n += n;
+	return p + REDO_CHANGE_BYTES + key->mv_size;
+}
+
+void redo_put(struct store *s, enum table t, const MDB_val *key, const MDB_val *value)
+{
+	struct redo *r = &s->redo;
+	uint8_t *p = add(s, REDO_PUT, t, key, value->mv_size);
+
+	if (p && value->mv_data)
+		memcpy(p, value->mv_data, value->mv_size);
+	r->open.at = p ? (size_t)(p - r->bytes) : 0;
+	r->open.n = value->mv_size;
+}
+
+void redo_row_reserved(struct store *s, const uint8_t *row)
+{
+	s->redo.open.row = s->redo.open.at > 0 ? row : NULL;
+}
+
+void redo_del(struct store *s, enum table t, const MDB_val *key)
+{
+	add(s, REDO_DEL, t, key, 0);
+}
+
+void redo_intake_begin(struct store *s)
+{
+	redo_settle(s);
+	s->redo.before_intake = s->redo.n;
+}
+
+void redo_intake_abort(struct store *s)
+{
+	s->redo.open.row = NULL;
+	s->redo.n = s->redo.before_intake;
+}
+
+static void begin_turn(struct redo *r)
+{
+	r->n = REDO_TURN_BYTES;
+	r->too_long = false;
+	r->open.row = NULL;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static uint64_t whole_pages(uint64_t n)
+{
+	return (n + REDO_PAGE - 1) / REDO_PAGE * REDO_PAGE;
+}
+
+bool redo_has_room(const struct redo *r)
+{
+	return !r->too_long && whole_pages(r->n) <= r->size - r->at;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
+{
+	while (n > 0) {
+		ssize_t written = pwrite(fd, p, n, (off_t)at);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? errno : EIO;
+		p += written;
+		n -= (size_t)written;
+		at += (uint64_t)written;
+	}
+	return 0;
+}
+
+int redo_write(struct store *s)
+{
+	struct redo *r = &s->redo;
+	size_t n = (size_t)whole_pages(r->n);
+
+	redo_settle(s);
+	struct redo_turn t = { s->meta.redo_key, mdb_txn_id(s->turn), r->number,
+		(uint32_t)(r->n - REDO_TURN_BYTES) };
+	redo_turn_encode(&t, r->bytes);
+	memset(r->bytes + r->n, 0, n - r->n);
+	FAILPOINT("redo.before");
+	int rc = write_all(r->fd, r->bytes, n, r->at);
+	FAILPOINT("redo.after");
+	if (rc != 0)
+		return rc;
+	r->at += n;
+	r->number++;
+	begin_turn(r);
+	return 0;
+}
+
+void redo_restart(struct redo *r)
+{
+	r->at = 0;
+	r->number = 0;
+	r->scattered = 0;
+	begin_turn(r);
+}

@@ -154,6 +154,16 @@ void admin_reap(struct admin *a)
 	reap(a, false);
 }
 
+bool admin_has_answers(const struct admin *a)
+{
+	const struct admin_client *c;
+
+	LIST_FOREACH(c, &a->clients, entry)
+		if (!c->dead && (c->out.len > 0 || c->closing))
+			return true;
+	return false;
+}
+
 bool admin_have_pending(const struct admin *a)
 {
 	const struct admin_client *c;

@@ -59,6 +59,8 @@ void admin_receive(struct admin *a);
 void admin_expire(struct admin *a);
 void admin_settle(struct admin *a);
 void admin_reap(struct admin *a);
+/* Something is to be told that admin_settle() would send. */
+bool admin_has_answers(const struct admin *a);
 /* A command goes on, or a request waits, that no descriptor will tell of: do not sleep. */
 bool admin_have_pending(const struct admin *a);
 /* When admin_expire() has something to do: custody clock, UINT64_MAX never. */

@@ -169,6 +169,16 @@ void http_reap(struct http *h)
 	reap(h, false);
 }
 
+bool http_has_answers(const struct http *h)
+{
+	const struct http_connection *c;
+
+	LIST_FOREACH(c, &h->connections, entry)
+		if (!c->dead && c->out.len > 0)
+			return true;
+	return false;
+}
+
 bool http_have_pending(const struct http *h)
 {
 	struct http_connection *c;

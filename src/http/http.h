@@ -76,6 +76,8 @@ void http_receive(struct http *h);
 void http_expire(struct http *h);
 void http_settle(struct http *h);
 void http_reap(struct http *h);
+/* A page, or a part of one, is to be sent by http_settle(). */
+bool http_has_answers(const struct http *h);
 /* A request waits that no descriptor will tell of: do not sleep. */
 bool http_have_pending(const struct http *h);
 /* When http_expire() has something to do: custody clock, UINT64_MAX never. */

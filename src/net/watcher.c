@@ -76,6 +76,41 @@ void watcher_update(struct watcher *w, unsigned wants)
 	ev_io_start(w->loop, &w->io);
 }
 
+struct waker {
+	ev_async async;
+	struct ev_loop *loop;
+};
+
+static void on_wake(struct ev_loop *loop, ev_async *async, int events)
+{
+	(void)loop;
+	(void)async;
+	(void)events;
+}
+
+struct waker *waker_create(struct ev_loop *loop)
+{
+	struct waker *w = xcalloc(1, sizeof(*w));
+
+	w->loop = loop;
+	ev_async_init(&w->async, on_wake);
+	ev_async_start(loop, &w->async);
+	return w;
+}
+
+void waker_destroy(struct waker *w)
+{
+	if (w == NULL)
+		return;
+	ev_async_stop(w->loop, &w->async);
+	free(w);
+}
+
+void waker_wake(struct waker *w)
+{
+	ev_async_send(w->loop, &w->async);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct timeout *t = timer->data;

@@ -27,6 +27,16 @@ void watcher_destroy(struct watcher *w);
 /* What to wait for from now on; 0 waits for nothing. Costs nothing when it is no change. */
 void watcher_update(struct watcher *w, unsigned wants);
 
+/*
+ * Ends the loop's sleep from another thread: waker_wake() is the only function here that one may
+ * call. What was waited for, the loop finds out itself.
+ */
+struct waker;
+
+struct waker *waker_create(struct ev_loop *loop);
+void waker_destroy(struct waker *w);
+void waker_wake(struct waker *w);
+
 /* Calls once, a number of milliseconds after it was started. */
 struct timeout;
 

@@ -61,12 +61,14 @@ static int64_t slowest_us(struct slowest *s, int64_t now_ms)
 	return s->now_us > s->before_us ? s->now_us : s->before_us;
 }
 
-void own_health_note(struct own_health *h, int64_t commit_us, int64_t turn_us)
+void own_health_note_commit(struct own_health *h, int64_t us)
 {
-	int64_t now_ms = clock_monotonic_ms();
+	note_slow(&h->commit, clock_monotonic_ms(), us);
+}
 
-	note_slow(&h->commit, now_ms, commit_us);
-	note_slow(&h->turn, now_ms, turn_us);
+void own_health_note_turn(struct own_health *h, int64_t us)
+{
+	note_slow(&h->turn, clock_monotonic_ms(), us);
 }
 
 /* --- telling --------------------------------------------------------------------------------- */

@@ -24,8 +24,9 @@ struct own_health {
 
 /* Reads how long the certificates that were loaded are good; they are known to be readable. */
 void own_health_init(struct own_health *h, const struct config *c);
-/* A commit took so long; and a turn beside its commit. */
-void own_health_note(struct own_health *h, int64_t commit_us, int64_t turn_us);
+/* A commit took so long, whoever waited for it; and a turn beside its commit. */
+void own_health_note_commit(struct own_health *h, int64_t us);
+void own_health_note_turn(struct own_health *h, int64_t us);
 /* Tells the core, at most once a second. */
 void own_health_tell(struct own_health *h, struct core *core);
 

@@ -272,6 +272,9 @@ static void enter_seccomp(struct sandbox *out)
 
 	if (rc == 0)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	/* Of the threads that there are, too. */
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A tree instead of a list: some calls are compared instead of all. */
 	if (rc == 0)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -294,21 +297,29 @@ static void put_words(struct sandbox *out)
 		snprintf(out->words, sizeof(out->words), "%s", out->seccomp ? "seccomp" : "none");
 }
 
-void sandbox_enter(const struct sandbox_paths *paths, struct sandbox *out)
+static void enter_files(const struct sandbox_paths *paths, struct sandbox *out)
 {
-	*out = (struct sandbox){ .words = "none" };
 	if (SANITIZED) {
 		miss(out, "all: this is a build with sanitizers");
 		return;
 	}
 	drop_capabilities();
 	/* Both demand it; nothing is executed any more, with other rights or without. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		miss(out, "all: %s", strerror(errno));
-		return;
-	}
-	enter_landlock(paths, out);
-	enter_seccomp(out);
+	else
+		enter_landlock(paths, out);
+}
+
+void sandbox_enter(const struct sandbox_paths *paths, void (*start_threads)(void *arg), void *arg,
+    struct sandbox *out)
+{
+	*out = (struct sandbox){ .words = "none" };
+	enter_files(paths, out);
+	if (start_threads != NULL)
+		start_threads(arg);
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && !SANITIZED)
+		enter_seccomp(out);
 	if (*out->missing != '\0')
 		out->missing[strlen(out->missing) - strlen("; ")] = '\0';
 	put_words(out);

@@ -14,6 +14,8 @@
  *	              operator's socket, nothing else; TCP: neither bind nor connect
  *	seccomp       the system calls of a broker that serves; any other kills the process (SIGSYS)
  *
+ * Threads have the first two from who starts them, so they are started then, and the third is of all.
+ *
  * There is no way back. What this kernel does not know is left out and told. Descriptors that are
  * open stay what they are: the store is written through its own.
  */
@@ -30,7 +32,11 @@ struct sandbox {
 	char missing[192];		/* what is not in force and why; "" when all is */
 };
 
-/* Once in a process's life. Never fails: what was reached is in *out. */
-void sandbox_enter(const struct sandbox_paths *paths, struct sandbox *out);
+/*
+ * Once in a process's life. Never fails: what was reached is in *out. `start_threads` is called when
+ * threads may be started, in any case; NULL: there are none.
+ */
+void sandbox_enter(const struct sandbox_paths *paths, void (*start_threads)(void *arg), void *arg,
+    struct sandbox *out);
 
 #endif

@@ -272,6 +272,21 @@ static int open_door(struct server *s)
 /* --- locked in -------------------------------------------------------------------------------- */
 
 /* All is open that a broker needs: whatever peers send from now on causes no more than that. */
+static void on_written(void *arg)
+{
+	struct turn *t = arg;
+
+	waker_wake(t->waker);
+}
+
+static void start_threads(void *arg)
+{
+	struct turn *t = arg;
+
+	if (!store_flush_aside(t->store, on_written, t))
+		log_warning("no thread for the redo log", "effect=\"turns wait for the disk\"");
+}
+
 static void lock_in(struct server *s)
 {
 	const struct config *c = s->config;
@@ -285,9 +300,10 @@ static void lock_in(struct server *s)
 		snprintf(s->sandbox.words, sizeof(s->sandbox.words), "off");
 		log_warning("sandbox off", "reason=\"sandbox = false in the configuration: who "
 			    "takes over this process can do all that its user can\"");
+		start_threads(&s->turn);
 		return;
 	}
-	sandbox_enter(&paths, &s->sandbox);
+	sandbox_enter(&paths, start_threads, &s->turn, &s->sandbox);
 	log_info("sandboxed", "seccomp=%s landlock=%d", s->sandbox.seccomp ? "on" : "off",
 	    s->sandbox.landlock);
 	if (*s->sandbox.missing != '\0')
@@ -358,6 +374,7 @@ static int start(struct server *s)
 		return EX_OSERR;
 	(void)notify_open();		/* without a listener there is no less of a broker */
 	s->turn.timeout = timeout_create(s->turn.loop, on_timeout, NULL);
+	s->turn.waker = waker_create(s->turn.loop);
 	signals_open(&s->signals, s->turn.loop);
 	s->tls = load_tls(s->config);
 	if (!s->tls)
@@ -381,6 +398,7 @@ static void finish(struct server *s)
 	store_close(s->turn.store);
 	tls_destroy(s->tls);
 	timeout_destroy(s->turn.timeout);
+	waker_destroy(s->turn.waker);
 	settings_destroy(s->settings);
 	limits_finish(&s->limits);
 	notify_close();

@@ -62,24 +62,70 @@ static void read_clock(struct turn *t)
 	clock_read(&t->clock);
 }
 
-/* False when the commit failed. *changed: there was something to commit. */
+static void note_commit(struct turn *t, int64_t took_us)
+{
+	own_health_note_commit(&t->own_health, took_us);
+	histogram_add(&t->measures.commit, (uint64_t)took_us);
+	log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
+	    (long long)took_us);
+}
+
+/* Whether what another thread writes is durable by now. False when that failed. */
+static bool hear(struct turn *t)
+{
+	if (store_commit_end(t->store) != 0)
+		return false;
+	if (t->written.turn && store_durable_turn(t->store) >= t->written.turn) {
+		note_commit(t, clock_monotonic_us() - t->written.since_us);
+		t->written.turn = 0;
+	}
+	return true;
+}
+
+/* What operators and lookers are told is of this turn: they wait for it. */
+static bool somebody_waits(const struct turn *t)
+{
+	return (t->admin && admin_has_answers(t->admin)) || (t->http && http_has_answers(t->http));
+}
+
+/*
+ * False when the commit failed. *changed: there was something to commit. A turn with much to write
+ * is not waited for: it is written while the next one goes on.
+ */
 static bool commit(struct turn *t, bool *changed)
 {
-	uint64_t commits = store_commits(t->store);
-	int64_t began_us = clock_monotonic_us(), took_us;
+	uint64_t commits = store_commits(t->store), turn = store_turn(t->store);
+	int64_t began_us = clock_monotonic_us(), ended_us;
 
-	if (store_commit(t->store) != 0)
+	if (somebody_waits(t) ? store_commit(t->store) != 0 : store_commit_begin(t->store) != 0)
 		return false;
-	took_us = clock_monotonic_us() - began_us;
-	own_health_note(&t->own_health, took_us, began_us - t->awake_ms * 1000);
+	ended_us = clock_monotonic_us();
+	own_health_note_turn(&t->own_health, began_us - t->awake_ms * 1000);
+	if (!hear(t))
+		return false;
 	*changed = store_commits(t->store) != commits;
 	if (!*changed)
 		return true;
-	histogram_add(&t->measures.commit, (uint64_t)took_us);
 	histogram_add(&t->measures.changes, core_turn_changes(t->core));
-	log_debug("committed", "changes=%u took=%lldus", core_turn_changes(t->core),
-	    (long long)took_us);
+	if (store_durable_turn(t->store) >= turn) {
+		note_commit(t, ended_us - began_us);
+	} else {
+		t->written.turn = turn;
+		t->written.since_us = ended_us;
+	}
 	return true;
+}
+
+/* What is durable leaves. */
+static void settle(struct turn *t)
+{
+	sessions_settle(t->sessions);
+	FAILPOINT("settle.middle");
+	if (t->admin)
+		admin_settle(t->admin);
+	if (t->http)
+		http_settle(t->http);
+	store_read_end(t->store);
 }
 
 static bool turn_end(struct turn *t, bool *changed)
@@ -88,13 +134,7 @@ static bool turn_end(struct turn *t, bool *changed)
 		return false;
 	read_clock(t);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
-	sessions_settle(t->sessions);
-	FAILPOINT("settle.middle");
-	if (t->admin)
-		admin_settle(t->admin);
-	if (t->http)
-		http_settle(t->http);
-	store_read_end(t->store);
+	settle(t);
 	sessions_reap(t->sessions);
 	if (t->admin)
 		admin_reap(t->admin);
@@ -164,6 +204,10 @@ bool turn_run(struct turn *t)
 	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)) ||
 	    (t->http && http_have_pending(t->http)));
 	began_us = clock_monotonic_us();
+	if (!hear(t))
+		return false;
+	sessions_settle(t->sessions);	/* what is durable now does not wait for this turn */
+	store_read_end(t->store);
 	turn_take(t);
 	if (!turn_end(t, &changed))
 		return false;

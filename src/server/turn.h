@@ -22,10 +22,15 @@ struct turn {
 	struct admin *admin;		/* NULL: no operator's socket */
 	struct http *http;		/* NULL: nobody may look by HTTP */
 	struct turn_measures measures;
+	struct waker *waker;		/* what another thread wrote is durable */
 	struct timeout *timeout;	/* wakes the loop; the turn does the rest */
 	struct custody_clock clock;
 	int64_t awake_ms;		/* clock_monotonic_ms(): until then all time is accounted */
 	struct own_health own_health;
+	struct {			/* a turn that is being written while the next goes on */
+		uint64_t turn;		/* 0: none */
+		int64_t since_us;
+	} written;
 	bool more;			/* the latest turn left work: do not sleep */
 	bool lines_held_back;		/* of the log: to be told of when their second is over */
 };

@@ -36,6 +36,7 @@ enum session_state {
 struct output {
 	TAILQ_ENTRY(output) next;
 	bool is_delivery;
+	uint64_t turn;			/* that it is of: it goes when that is durable */
 	struct buf bytes; /* frames; of a delivery the part in front of the source's bytes */
 	struct buf tail;		/* of a delivery, the part behind them */
 	struct delivery delivery;	/* with a reference of its frame, or none */
@@ -76,11 +77,12 @@ struct session {
 	bool shut;			/* our sending half is closed */
 	bool broken;			/* nothing can be sent: it ends in the next turn */
 
-	bool is_ready, is_dirty;	/* in all.ready, all.dirty */
+	bool is_ready, is_dirty, is_held;	/* in all.ready, all.dirty, all.held */
 	uint64_t ready_since, dirty_since;	/* the pass (all.pass) that put it there */
 	TAILQ_ENTRY(session) entry;	/* all.sessions */
 	TAILQ_ENTRY(session) ready;
 	TAILQ_ENTRY(session) dirty;
+	TAILQ_ENTRY(session) held;
 };
 TAILQ_HEAD(session_list, session);
 
@@ -98,6 +100,8 @@ struct sessions {
 	struct session_list sessions;
 	struct session_list ready;	/* have sent something, or hold bytes inside TLS */
 	struct session_list dirty;	/* have output, or are to be looked at after the commit */
+	struct session_list held;	/* owed something that is not durable yet */
+	uint64_t durable;		/* the turn that is, as far as they were told */
 	struct session_list dead;	/* by entry */
 	size_t count;
 	size_t dead_count;
@@ -148,6 +152,8 @@ void output_pump(struct session *s);
 void output_drop_deliveries(struct session *s);
 void output_finish(struct session *s);
 bool output_is_empty(const struct session *s);
+/* What is next may not leave yet: its turn is not durable. */
+bool output_is_held(const struct session *s);
 
 /* --- handle.c and handle_*.c ------------------------------------------------------------------ */
 void session_handle(struct session *s, struct frame *frame);

@@ -28,6 +28,7 @@ static struct output *add_output(struct session *s, bool is_delivery)
 	struct output *o = xcalloc(1, sizeof *o);
 
 	o->is_delivery = is_delivery;
+	o->turn = store_turn(s->all->store);
 	if (output_is_empty(s)) {	/* from now on it can be slow */
 		s->progress_ms = s->all->now_ms;
 		s->is_sampled = false;
@@ -54,6 +55,13 @@ bool output_is_empty(const struct session *s)
 	return TAILQ_EMPTY(&s->out);
 }
 
+bool output_is_held(const struct session *s)
+{
+	const struct output *first = TAILQ_FIRST(&s->out);
+
+	return first && first->turn > store_durable_turn(s->all->store);
+}
+
 /* The next answer would make it grow. */
 static bool is_full(const struct buf *piece)
 {
@@ -64,7 +72,7 @@ struct buf *output_frames(struct session *s)
 {
 	struct output *last = TAILQ_LAST(&s->out, output_queue);
 
-	if (!last || last->is_delivery || last->begun) {
+	if (!last || last->is_delivery || last->begun || last->turn != store_turn(s->all->store)) {
 		last = add_output(s, false);
 	} else if (is_full(&last->bytes)) {
 		last = add_output(s, false);
@@ -263,7 +271,7 @@ static bool fill_stream(struct session *s)
 	struct output *o;
 	bool failed = false;
 
-	while (!failed && room(s) > 0 && (o = TAILQ_FIRST(&s->out))) {
+	while (!failed && room(s) > 0 && (o = TAILQ_FIRST(&s->out)) && !output_is_held(s)) {
 		bool done = o->is_delivery ? send_delivery(s, o, &failed)
 		                           : send_frames(s, o, &failed);
 		if (!done)
@@ -307,7 +315,8 @@ void output_pump(struct session *s)
 	do {
 		queued = stream_unsent(s->stream);
 		rc = fill_stream(s) ? stream_flush(s->stream) : ERR_IO;
-	} while (rc == 0 && !output_is_empty(s) && stream_unsent(s->stream) < queued + 1);
+	} while (rc == 0 && !output_is_empty(s) && !output_is_held(s) &&
+	    stream_unsent(s->stream) < queued + 1);
 	note_progress(s);
 	if (rc != 0 && rc != ERR_AGAIN) {
 		s->broken = true; /* what that means for its batches is the next turn's to decide */

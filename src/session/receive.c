@@ -183,7 +183,8 @@ size_t session_receive(struct session *s, size_t budget)
 		session_close(s, LEAVE_LOST, *why || !s->broken_why ? why : s->broken_why);
 		return 0;
 	}
-	while (n > 0 && taken < budget && s->state != SESSION_DEAD) {
+	while (n > 0 && taken < budget && s->state != SESSION_DEAD &&
+	    !store_turn_is_ripe(s->all->store)) {
 		n = s->state == SESSION_CLOSING ? discard(s) : receive_step(s);
 		taken += n;
 	}

@@ -112,7 +112,9 @@ static void die(struct session *s)
 		TAILQ_REMOVE(&ss->ready, s, ready);
 	if (s->is_dirty)
 		TAILQ_REMOVE(&ss->dirty, s, dirty);
-	s->is_ready = s->is_dirty = false;
+	if (s->is_held)
+		TAILQ_REMOVE(&ss->held, s, held);
+	s->is_ready = s->is_dirty = s->is_held = false;
 	enter(s, SESSION_DEAD);
 	TAILQ_REMOVE(&ss->sessions, s, entry);
 	TAILQ_INSERT_TAIL(&ss->dead, s, entry);

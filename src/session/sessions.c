@@ -25,6 +25,7 @@ struct sessions *sessions_create(struct ev_loop *loop, struct core *core, struct
 	TAILQ_INIT(&ss->sessions);
 	TAILQ_INIT(&ss->ready);
 	TAILQ_INIT(&ss->dirty);
+	TAILQ_INIT(&ss->held);
 	TAILQ_INIT(&ss->dead);
 	return ss;
 }
@@ -152,14 +153,15 @@ void sessions_receive(struct sessions *ss)
 
 	ss->pass++;
 	while (left > 0 && !store_turn_has_used(ss->store, STORE_INTAKE_PERCENT) &&
-	    (s = next_ready(ss))) {
+	    !store_turn_is_ripe(ss->store) && (s = next_ready(ss))) {
 		size_t budget = left < PEER_BYTES_PER_TURN ? left : PEER_BYTES_PER_TURN;
 		size_t taken = session_receive(s, budget);
 
 		rekey_if_due(s);
 		left -= taken < left ? taken : left;
 		session_make_dirty(s);
-		if (!s->starved && (taken >= budget || stream_has_pending(s->stream)))
+		if (!s->starved && (taken >= budget || stream_has_pending(s->stream) ||
+		    store_turn_is_ripe(ss->store)))
 			session_make_ready(s);
 	}
 }
@@ -174,7 +176,7 @@ static bool is_slow(struct session *s, uint64_t *due_ms)
 	uint32_t timeout_ms = s->all->settings.write_timeout_ms;
 
 	*due_ms = UINT64_MAX;
-	if (output_is_empty(s) && stream_unsent(s->stream) == 0)
+	if ((output_is_empty(s) || output_is_held(s)) && stream_unsent(s->stream) == 0)
 		return false;
 	if (!s->is_sampled && s->progress_ms + timeout_ms / 2 <= s->all->now_ms) {
 		s->is_sampled = true;
@@ -241,12 +243,36 @@ static void settle_one(struct session *s)
 	is_slow(s, &slow_ms);
 	if (slow_ms < s->all->next_deadline_ms)
 		s->all->next_deadline_ms = slow_ms;
+	if (output_is_held(s) && !s->is_held) {
+		s->is_held = true;
+		TAILQ_INSERT_TAIL(&s->all->held, s, held);
+	}
+}
+
+/* What was held back may have become durable. */
+static void let_go(struct sessions *ss)
+{
+	struct session *s;
+
+	if (ss->durable == store_durable_turn(ss->store))
+		return;
+	ss->durable = store_durable_turn(ss->store);
+	while ((s = TAILQ_FIRST(&ss->held))) {
+		TAILQ_REMOVE(&ss->held, s, held);
+		s->is_held = false;
+		if (stream_unsent(s->stream) == 0) {	/* from now on it can be slow */
+			s->progress_ms = ss->now_ms;
+			s->is_sampled = false;
+		}
+		session_make_dirty(s);
+	}
 }
 
 void sessions_settle(struct sessions *ss)
 {
 	struct session *s;
 
+	let_go(ss);
 	ss->pass++;
 	while ((s = TAILQ_FIRST(&ss->dirty)) && s->dirty_since < ss->pass) {
 		TAILQ_REMOVE(&ss->dirty, s, dirty);

@@ -39,6 +39,10 @@ struct store {
 	int lock_fd;
 	bool changed;			/* the turn has something to commit */
 	struct redo redo;
+	struct flusher *flusher;	/* NULL: all is written by the turn itself */
+	bool is_writing;		/* the flusher does, or its word was not heard yet */
+	uint64_t turn_number;		/* of the turn that goes on */
+	uint64_t durable, durable_next;	/* the latest durable one; and behind what is written */
 	int failure;			/* the turn's first failure, 0 none */
 	bool intake_full;		/* a change of this intake found no room */
 	struct alias_buffer {		/* what this turn has taken: alias.c */
@@ -65,6 +69,9 @@ struct store {
 	uint64_t pages_used;		/* what was needed of them since then, at most */
 	uint64_t pages_carried;		/* of them, by turns that the redo log has */
 	uint64_t pages_before_intake;	/* to go back to, as meta */
+	uint64_t pages_reserved;	/* the most that an intake had to leave, since the checkpoint */
+	uint64_t bytes_freed;		/* of payloads, since the checkpoint */
+	unsigned checkpoints_due;	/* so many turns, until what was freed can be used */
 	uint64_t commits;
 	uint64_t operations;
 	uint64_t payload_copies;

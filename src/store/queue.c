@@ -197,6 +197,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 	struct key k = key_id(from->id);
 
 	leave_queue(s, from);
+	s->bytes_freed += from->payload_bytes;
 	table_del(s, TABLE_PAYLOAD, &k);
 	FAILPOINT("end.middle");
 	ended_put(s, e);

@@ -1,9 +1,7 @@
 /* redo.c - the redo log, written: a turn's changes gathered, and put behind the turns before it */
 #include "store/redo.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/failpoint.h"
 #include "store/internal.h"
@@ -99,23 +97,8 @@ bool redo_has_room(const struct redo *r)
 	return !r->too_long && whole_pages(r->n) <= r->size - r->at;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-	while (n > 0) {
-		ssize_t written = pwrite(fd, p, n, (off_t)at);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return written < 0 ? errno : EIO;
-		p += written;
-		n -= (size_t)written;
-		at += (uint64_t)written;
-	}
-	return 0;
-}
-
-int redo_write(struct store *s)
+/* Makes it whole; returns how many bytes are to be written. */
+static size_t seal(struct store *s)
 {
 	struct redo *r = &s->redo;
 	size_t n = (size_t)whole_pages(r->n);
@@ -125,15 +108,39 @@ int redo_write(struct store *s)
 		(uint32_t)(r->n - REDO_TURN_BYTES) };
 	redo_turn_encode(&t, r->bytes);
 	memset(r->bytes + r->n, 0, n - r->n);
-	FAILPOINT("redo.before");
-	int rc = write_all(r->fd, r->bytes, n, r->at);
-	FAILPOINT("redo.after");
-	if (rc != 0)
-		return rc;
+	return n;
+}
+
+static void go_on(struct redo *r, size_t n)
+{
 	r->at += n;
 	r->number++;
 	begin_turn(r);
-	return 0;
+}
+
+int redo_write(struct store *s)
+{
+	struct redo *r = &s->redo;
+	size_t n = seal(s);
+
+	FAILPOINT("redo.before");
+	int rc = flush_now(r->fd, r->bytes, n, r->at);
+	FAILPOINT("redo.after");
+	go_on(r, n);
+	return rc;
+}
+
+void redo_submit(struct store *s, struct flusher *f)
+{
+	struct redo *r = &s->redo;
+	size_t n = seal(s);
+	uint8_t *bytes = r->bytes;
+
+	FAILPOINT("redo.before");
+	flusher_submit(f, r->fd, bytes, n, r->at);
+	r->bytes = r->under_way;
+	r->under_way = bytes;
+	go_on(r, n);
 }
 
 void redo_restart(struct redo *r)

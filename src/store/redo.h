@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/flusher.h"
 #include "store/tables.h"
 
 /*
@@ -37,6 +38,7 @@ struct redo {
 	uint64_t at;			/* where the next turn goes */
 	uint32_t number;		/* its number */
 	uint8_t *bytes;			/* this turn as it will be written */
+	uint8_t *under_way;		/* the turn before, while a flusher writes it */
 	size_t n, most;			/* used, and the ceiling */
 	size_t before_intake;		/* n, to go back to */
 	bool too_long;			/* this turn is: a checkpoint has to end it */
@@ -75,6 +77,8 @@ void redo_intake_abort(struct store *s);
 bool redo_has_room(const struct redo *r);
 /* Writes it, durably. 0, or an errno. */
 int redo_write(struct store *s) MUST_CHECK;
+/* Has it written by the flusher, which has nothing else to do. */
+void redo_submit(struct store *s, struct flusher *f);
 /* A checkpoint has made all durable: begins anew. */
 void redo_restart(struct redo *r);
 

@@ -206,6 +206,7 @@ int redo_open(struct store *s, const char *file, bool *any, char *why, size_t si
 		rc = follow(s, file, any, why, size);
 	r->most = (size_t)r->size / TURNS_LEAST;
 	r->bytes = xcalloc(1, r->most);
+	r->under_way = xcalloc(1, r->most);
 	redo_restart(r);
 	return rc;
 }
@@ -216,5 +217,6 @@ void redo_close(struct redo *r)
 		close(r->fd);
 	r->fd = -1;
 	free(r->bytes);
-	r->bytes = NULL;
+	free(r->under_way);
+	r->bytes = r->under_way = NULL;
 }

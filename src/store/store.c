@@ -18,12 +18,16 @@
 #define LOGGED_PAGES 2
 /* Changes to rows that follow no order: a page each is in memory until the checkpoint, at worst. */
 #define SCATTERED_MAX 4096
+/* What is worth another thread's time, and ours to hear of it. */
+#define FLUSHER_BYTES (16 * 1024)
+#define RIPE_BYTES (64 * 1024)
 
 int store_open(const struct store_options *o, struct store **out, char *why, size_t size)
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
 	s->lock_fd = s->redo.fd = -1;
+	s->turn_number = 1;
 	int rc = store_file_open(s, o, why, size);
 	if (rc == 0)
 		rc = store_meta_load(s, o->path, why, size);
@@ -54,6 +58,7 @@ void store_close(struct store *s)
 		mdb_txn_abort(s->turn);
 	if (s->reader)
 		mdb_txn_abort(s->reader);
+	flusher_destroy(s->flusher);
 	redo_close(&s->redo);
 	store_file_close(s);
 	free(s->aliases.bytes);
@@ -130,18 +135,36 @@ bool store_has_failed(const struct store *s)
 	return s->failure != 0;
 }
 
+static bool has_freed_much(const struct store *s)
+{
+	return s->bytes_freed / s->page_size > s->pages_free / 8;
+}
+
+/* pages_used is what may have been used: a checkpoint counts, before that refuses what would fit. */
+static bool has_used_much(const struct store *s)
+{
+	uint64_t reserve = s->pages_reserved > store_reserve_bytes(s) / s->page_size
+	    ? s->pages_reserved : store_reserve_bytes(s) / s->page_size;
+
+	return s->pages_free < reserve || s->pages_used > (s->pages_free - reserve) / 4;
+}
+
 /*
- * A full log; or few pages: what was freed is wanted, and can be used only behind two checkpoints.
- * A quarter of what is free is more than the reserve for ends as long as a quarter of all is free.
+ * A full log; or few pages. What was freed can be used behind two checkpoints: when it is much
+ * beside what is free, the first comes now, and the second with the next turn.
  */
 static bool wants_checkpoint(const struct store *s)
 {
-	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX ||
-	    s->pages_free < s->size / s->page_size / 4 || s->pages_used > s->pages_free / 4;
+	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX || has_used_much(s) ||
+	    has_freed_much(s) || s->checkpoints_due > 0;
 }
 
 static int checkpoint(struct store *s)
 {
+	if (has_freed_much(s))
+		s->checkpoints_due = 2;
+	s->checkpoints_due -= s->checkpoints_due > 0;
+	s->bytes_freed = s->pages_reserved = 0;
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
@@ -152,11 +175,40 @@ static int checkpoint(struct store *s)
 	return rc;
 }
 
+/* What the flusher writes is durable now. */
+static int hear_flusher(struct store *s)
+{
+	if (!s->is_writing)
+		return 0;
+	int rc = flusher_wait(s->flusher);
+	s->is_writing = false;
+	FAILPOINT("redo.heard");
+	if (rc == 0)
+		s->durable = s->durable_next;
+	return rc;
+}
+
+/* Ends the turn; `may_go_on`: what is much may be written while the next turn goes on. */
+static int make_durable(struct store *s, bool may_go_on)
+{
+	int rc = hear_flusher(s);
+
+	if (rc == 0 && wants_checkpoint(s)) {
+		rc = checkpoint(s);
+	} else if (rc == 0 && may_go_on && s->flusher && s->redo.n >= FLUSHER_BYTES) {
+		redo_submit(s, s->flusher);
+		s->is_writing = true;
+	} else if (rc == 0) {
+		rc = redo_write(s);
+	}
+	return rc;
+}
+
 /*
  * Meta is of the latest turn, always: see meta_check_commit(). A turn that has only looked has
  * nothing to make durable.
  */
-int store_commit(struct store *s)
+static int end_turn(struct store *s, bool may_go_on)
 {
 	if (s->failure == 0)
 		alias_flush(s);
@@ -166,13 +218,14 @@ int store_commit(struct store *s)
 	store_read_end(s);
 	if (s->failure != 0)
 		return ERR_IO;
-	if (!changed)
-		return 0;
-	int rc = wants_checkpoint(s) ? checkpoint(s) : redo_write(s);
+	int rc = changed ? make_durable(s, may_go_on) : may_go_on ? 0 : hear_flusher(s);
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
 		return ERR_IO;
 	}
+	*(s->is_writing ? &s->durable_next : &s->durable) = s->turn_number++;
+	if (!changed)
+		return 0;
 	s->changed = false;
 	s->saved = s->meta;
 	s->pages_carried = s->turn ? s->pages_used : 0;
@@ -180,10 +233,55 @@ int store_commit(struct store *s)
 	return 0;
 }
 
+int store_commit(struct store *s)
+{
+	return end_turn(s, false);
+}
+
+int store_commit_begin(struct store *s)
+{
+	return end_turn(s, true);
+}
+
+bool store_turn_is_ripe(const struct store *s)
+{
+	return s->flusher && s->redo.n >= RIPE_BYTES &&
+	    (!s->is_writing || flusher_is_done(s->flusher));
+}
+
+int store_commit_end(struct store *s)
+{
+	if (!s->is_writing || !flusher_is_done(s->flusher))
+		return 0;
+	int rc = hear_flusher(s);
+	if (rc == 0)
+		return 0;
+	store_failed(s, rc, "write");
+	return ERR_IO;
+}
+
+uint64_t store_turn(const struct store *s)
+{
+	return s->turn_number;
+}
+
+uint64_t store_durable_turn(const struct store *s)
+{
+	return s->durable;
+}
+
+bool store_flush_aside(struct store *s, void (*done)(void *arg), void *arg)
+{
+	s->flusher = flusher_create(done, arg);
+	return s->flusher;
+}
+
 int store_checkpoint(struct store *s)
 {
-	int rc = s->turn ? checkpoint(s) : 0;
+	int rc = hear_flusher(s);
 
+	if (rc == 0 && s->turn)
+		rc = checkpoint(s);
 	if (rc == 0)
 		return 0;
 	store_failed(s, rc, "checkpoint");
@@ -192,6 +290,7 @@ int store_checkpoint(struct store *s)
 
 void store_nudge(struct store *s)
 {
+	s->checkpoints_due = 2;
 	store_meta_save(s);
 }
 
@@ -304,9 +403,11 @@ bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 {
 	if (!store_writer(s))
 		return false;
-	uint64_t need = s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE +
-	    (reserve + store_reserve_bytes(s)) / s->page_size;
-	return need <= s->pages_free;
+	uint64_t reserved = (reserve + store_reserve_bytes(s)) / s->page_size;
+	if (reserved > s->pages_reserved)
+		s->pages_reserved = reserved;
+	return s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE + reserved <=
+	    s->pages_free;
 }
 
 bool store_is_tight(struct store *s)

@@ -70,6 +70,26 @@ void store_close(struct store *s);
  */
 int store_commit(struct store *s) MUST_CHECK;
 /*
+ * The same, but a busy turn may be being written by another thread still: the next turn can go on
+ * meanwhile. What it took in is durable when store_durable_turn() says so; turns count from 1.
+ */
+int store_commit_begin(struct store *s) MUST_CHECK;
+/* Hears how that went, when it is over. 0, or ERR_IO as store_commit(). */
+int store_commit_end(struct store *s) MUST_CHECK;
+/*
+ * The turn holds enough for that thread, which has nothing to do: end it, and take the rest into the
+ * next one, while this one is written.
+ */
+bool store_turn_is_ripe(const struct store *s);
+/* The turn that goes on, and the latest that is durable with all before it. */
+uint64_t store_turn(const struct store *s);
+uint64_t store_durable_turn(const struct store *s);
+/*
+ * Starts that thread; `done` is called by it when something has been written. False: the system has
+ * none, and turns wait for the disk themselves.
+ */
+bool store_flush_aside(struct store *s, void (*done)(void *arg), void *arg);
+/*
  * Between turns: moves what the redo log holds into the store's file, which then is whole by itself.
  * An orderly stop ends with it; store_commit() does it when it has to. ERR_IO: the log has it still.
  */

@@ -87,7 +87,7 @@ class Unbalanced(Audit):
     def test_a_record_that_cannot_be_read(self):
         correlation = "follows " + messages.new_id()
         self.alpha.hand_over(correlation_id=correlation)
-        self.broker.kill()
+        self.broker.stop()
         damage(self.broker, correlation.encode())
         self.broker.start()
         answer, routes = self.audit(status=1)
@@ -105,7 +105,7 @@ class Unbalanced(Audit):
         beta = self.beta(1)
         beta.reject(beta.delivery(batch), "PERMANENT")
         self.audit()
-        self.broker.kill()
+        self.broker.stop()
         damage(self.broker, mark.encode())
         self.broker.start()
         _, routes = self.audit(status=1)

@@ -624,7 +624,7 @@ class Damage(Case):
         correlation = "follows " + messages.new_id()
         damaged = alpha.hand_over(correlation_id=correlation)
         beta.delivery(damaged)
-        broker.kill()
+        broker.stop()
         self.assert_goes_on_without(broker, alpha, correlation.encode(), damaged)
 
     def test_a_damaged_record_that_waited_stops_nobody(self):
@@ -633,5 +633,5 @@ class Damage(Case):
         correlation = "follows " + messages.new_id()
         damaged = alpha.hand_over(correlation_id=correlation)
         beta.reject(beta.delivery(damaged), "TRANSIENT")
-        broker.kill()
+        broker.stop()
         self.assert_goes_on_without(broker, alpha, correlation.encode(), damaged)

@@ -270,7 +270,7 @@ class Dead(LookCase):
     def test_its_record_is_damaged(self):
         correlation = "follows " + messages.new_id()
         batch = self.alpha.hand_over(correlation_id=correlation)
-        self.broker.kill()
+        self.broker.stop()
         damage(self.broker, correlation.encode())
         self.broker.start()
         story = self.ctl.ask("explain", batch["metadata"]["batch_id"])

@@ -58,7 +58,7 @@ static void enter(struct sandbox *out)
 	const char *readable[] = { key_path, NULL };
 	const struct sandbox_paths paths = { readable, 2, socket_path };
 
-	sandbox_enter(&paths, out);
+	sandbox_enter(&paths, NULL, NULL, out);
 }
 
 /* Runs `what` in a sandboxed child: its wait status. It returns 0, or the line that was wrong. */

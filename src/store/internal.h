@@ -222,6 +222,8 @@ int store_refuse(int err, char *why, size_t size, const char *fmt, ...);
 int store_file_open(struct store *s, const struct store_options *o, char *why,
     size_t size) MUST_CHECK;
 void store_file_close(struct store *s);
+/* A name is durable when the directory that it is in has been synced. 0, or -1 with errno. */
+int store_sync_parent(const char *path) MUST_CHECK;
 int store_meta_load(struct store *s, const char *dir, char *why, size_t size) MUST_CHECK;
 void store_meta_save(struct store *s);
 /*

@@ -174,18 +174,40 @@ static int follow(struct store *s, const char *file, bool *any, char *why, size_
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* An empty one was emptied by a person: there is nothing to be done again. */
+/* So is one that a start was filling when it was cut, or the disk was full. */
+static bool has_only_zeros(int fd, size_t n)
+{
+	uint8_t part[REDO_PAGE];
+
+	for (size_t at = 0; at < n; at += sizeof part) {
+		ssize_t got = pread(fd, part, sizeof part, (off_t)at);
+
+		if (got <= 0)
+			return false;
+		for (ssize_t i = 0; i < got; i++)
+			if (part[i] != 0)
+				return false;
+	}
+	return true;
+}
+
+/*
+ * An empty one was emptied, or put there, by a person: there is nothing to be done again. Its name
+ * may not be durable yet, and what is written to it must not vanish with that.
+ */
 static int check_length(struct redo *r, const char *file, char *why, size_t size)
 {
 	struct stat st;
 
-	if (fstat(r->fd, &st) != 0 || st.st_size == (off_t)r->size)
+	if (fstat(r->fd, &st) != 0 || (uint64_t)st.st_size == r->size)
 		return 0;
-	if (st.st_size > 0)
+	if ((uint64_t)st.st_size > r->size || !has_only_zeros(r->fd, (size_t)st.st_size))
 		return store_refuse(ERR_CORRUPT, why, size,
-		    "%s is cut short: %lld bytes of %llu; restore it from a backup", file,
-		    (long long)st.st_size, (unsigned long long)r->size);
+		    "%s has %lld bytes and not %llu: it was cut, or is another store's; restore it "
+		    "from a backup", file, (long long)st.st_size, (unsigned long long)r->size);
 	int rc = fill(r->fd, r->size);
+	if (rc == 0 && store_sync_parent(file) != 0)
+		rc = errno;
 	return rc == 0 ? 0
 	    : store_refuse(ERR_IO, why, size, "%s cannot be made %llu bytes large: %s", file,
 		  (unsigned long long)r->size, strerror(rc));
@@ -204,7 +226,7 @@ int redo_open(struct store *s, const char *file, bool *any, char *why, size_t si
 	int rc = check_length(r, file, why, size);
 	if (rc == 0)
 		rc = follow(s, file, any, why, size);
-	r->most = (size_t)r->size / TURNS_LEAST;
+	r->most = (size_t)r->size / TURNS_LEAST / REDO_PAGE * REDO_PAGE;	/* written in pages */
 	r->bytes = xcalloc(1, r->most);
 	r->under_way = xcalloc(1, r->most);
 	redo_restart(r);

@@ -168,6 +168,7 @@ static int checkpoint(struct store *s)
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */
+	s->pages_carried = 0;
 	tables_forget(s);
 	FAILPOINT("commit.after");
 	if (rc == 0)
@@ -218,7 +219,8 @@ static int end_turn(struct store *s, bool may_go_on)
 	store_read_end(s);
 	if (s->failure != 0)
 		return ERR_IO;
-	int rc = changed ? make_durable(s, may_go_on) : may_go_on ? 0 : hear_flusher(s);
+	bool ends = changed || (s->checkpoints_due > 0 && s->pages_carried > 0);
+	int rc = ends ? make_durable(s, may_go_on) : may_go_on ? 0 : hear_flusher(s);
 	if (rc != 0) {
 		store_failed(s, rc, "commit");
 		return ERR_IO;
@@ -278,7 +280,7 @@ bool store_flush_aside(struct store *s, void (*done)(void *arg), void *arg)
 
 int store_checkpoint(struct store *s)
 {
-	int rc = hear_flusher(s);
+	int rc = s->failure != 0 ? s->failure : hear_flusher(s);
 
 	if (rc == 0 && s->turn)
 		rc = checkpoint(s);
@@ -406,8 +408,11 @@ bool store_has_room(struct store *s, uint64_t n, uint64_t reserve)
 	uint64_t reserved = (reserve + store_reserve_bytes(s)) / s->page_size;
 	if (reserved > s->pages_reserved)
 		s->pages_reserved = reserved;
-	return s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE + reserved <=
+	bool fits = s->pages_used + payload_pages(s, n) + 4 * PAGES_PER_CHANGE + reserved <=
 	    s->pages_free;
+	if (!fits && s->pages_carried > 0 && s->checkpoints_due == 0)
+		s->checkpoints_due = 1;	/* it may be for what earlier turns may have used */
+	return fits;
 }
 
 bool store_is_tight(struct store *s)

@@ -139,8 +139,10 @@ uint64_t store_reserve_bytes(const struct store *s);
 uint64_t store_size_bytes(const struct store *s);
 /* Not in use, the reserve among it; about, and begins the turn's transaction. */
 uint64_t store_free_bytes(struct store *s);
-/* Makes the turn commit something small, so that pages freed before become usable (reliability.md
- * M4). */
+/*
+ * Makes the turn end with a checkpoint, whatever it has changed: pages freed before become usable
+ * (reliability.md M4).
+ */
 void store_nudge(struct store *s);
 
 /* --- meta ----------------------------------------------------------------------------------- */

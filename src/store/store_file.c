@@ -67,8 +67,7 @@ static int sync_directory(const char *path, int (*sync)(int fd))
 	return rc;
 }
 
-/* A name is durable when the directory that it is in has been synced. */
-static int sync_parent(const char *path)
+int store_sync_parent(const char *path)
 {
 	char parent[4096];
 
@@ -84,7 +83,7 @@ static int directory_make(const char *dir)
 {
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return -1;
-	if (sync_parent(dir) == 0)
+	if (store_sync_parent(dir) == 0)
 		return 0;
 	return errno == EACCES ? sync_directory(dir, syncfs) : -1;
 }
@@ -231,7 +230,7 @@ static int make(struct store *s, const char *file, char *why, size_t size)
 		rc = preallocate(fresh, s->size, why, size);
 	if (rc == 0)
 		rc = make_redo(s, file, why, size);
-	if (rc == 0 && (rename(fresh, file) != 0 || sync_parent(file) != 0))
+	if (rc == 0 && (rename(fresh, file) != 0 || store_sync_parent(file) != 0))
 		rc = store_refuse(ERR_IO, why, size, "%s cannot be made: %s", file,
 		    strerror(errno));
 	if (rc != 0)

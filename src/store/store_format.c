@@ -230,5 +230,6 @@ int store_meta_load(struct store *s, const char *dir, char *why, size_t size)
 		rc = store_refuse(ERR_IO, why, size, "what %s holds cannot be committed: %s", log,
 		    mdb_strerror(s->failure));
 	s->changed = false;
+	s->saved = s->meta;
 	return rc;
 }

@@ -1,0 +1,172 @@
+/* test_checkpoint.c - when a turn ends with a commit of LMDB, and what that leaves */
+#include "redo_fixture.h"
+
+/* --- checkpoints ----------------------------------------------------------------------------- */
+
+/* What is copied then needs no log. */
+static void a_checkpoint_leaves_the_store_s_file_whole_alone(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t before = digest_of(f->store);
+
+	for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+		add_batch(f->store);
+		end_turn_in_log(f->store);
+		uint32_t with = digest_of(f->store);
+		if (checkpoint)
+			assert_int_equal(store_checkpoint(f->store), 0);
+		stop(f);
+		cut(f, 0);
+		fixture_open(f);
+		assert_int_equal(digest_of(f->store), checkpoint ? with : before);
+	}
+}
+
+static void a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->store;
+	size_t most = log_length(f) / 4;
+
+	add_large(s, most - REDO_PAGE);
+	end_turn_in_log(s);
+	add_large(s, most);
+	assert_true(ends_with_a_checkpoint(s));
+	assert_int_equal(s->redo.at, 0);
+	add_batch(s);
+	end_turn_in_log(s);
+	uint32_t digest = digest_of(s);
+	start_again(f);
+	assert_int_equal(digest_of(f->store), digest);
+}
+
+/* Its quarter is no whole page: the longest turn ends at the last that is. */
+static void the_longest_turn_ends_with_a_page(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options o = { .path = f->dir, .size = 100 * 1000 * 1000 };
+	char path[128], why[256];
+
+	stop(f);
+	snprintf(path, sizeof path, "%s/custody.mdb", f->dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_open(&o, &f->store, why, sizeof why), 0);
+	size_t quarter = log_length(f) / 4;
+	assert_int_not_equal(quarter % REDO_PAGE, 0);
+	add_large(f->store, quarter - 700);
+	assert_true(ends_with_a_checkpoint(f->store));
+}
+
+static void a_full_log_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->store;
+	size_t before = commits_of_lmdb(s);
+	int turns = 0;
+
+	for (; commits_of_lmdb(s) == before && turns < 100; turns++) {
+		s->pages_used = 0;	/* as in a store to which they are nothing */
+		add_large(s, 60000);
+		end_turn(s);
+	}
+	assert_int_equal(turns, log_length(f) / (15 * REDO_PAGE) + 1);
+	assert_int_equal(s->redo.at, 0);
+	add_batch(s);
+	end_turn_in_log(s);
+	uint32_t digest = digest_of(s);
+	start_again(f);
+	assert_int_equal(digest_of(f->store), digest);
+}
+
+/* What is freed would be usable two checkpoints later. */
+static void a_store_that_is_nearly_full_checkpoints_each_turn(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+
+	for (int n = 0; n < 49; n++) {
+		add_large(s, 1 << 20);
+		end_turn(s);
+	}
+	add_batch(s);
+	assert_true(ends_with_a_checkpoint(s));
+	add_batch(s);
+	assert_true(ends_with_a_checkpoint(s));
+}
+
+/* Each may have a page of its own in memory. */
+static void many_rows_in_no_order_end_with_a_checkpoint(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t rows = 0;
+
+	for (bool ended = false; !ended; rows += 64) {
+		assert_true(rows <= 4096);
+		for (uint64_t n = rows; n < rows + 64; n++) {
+			struct uuid id = id_of(n);
+			struct key k = key_identity(ROUTE, &id);
+			table_put(s, TABLE_IDENTITY_ENDED, &k, "row", 3);
+		}
+		s->pages_used = 0;	/* as in a store to which they are nothing */
+		ended = ends_with_a_checkpoint(s);
+	}
+	assert_int_equal(rows, 4096 + 64);
+}
+
+/* --- room that is there behind a checkpoint -------------------------------------------------- */
+
+static void what_finds_no_room_is_ended_with_a_checkpoint(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	uint64_t most = store_size_bytes(s);
+
+	for (int n = 0; n < 20; n++) {
+		add_batch(s);
+		end_turn_in_log(s);
+	}
+	assert_false(store_has_room(s, most, 0));	/* whatever there is: it counts anew */
+	assert_true(ends_with_a_checkpoint(s));
+	assert_int_equal(store_commit(s), 0);
+	while (store_has_room(s, most, 0))
+		most += 1 << 20;
+	assert_false(ends_with_a_checkpoint(s));	/* nothing is to be gained */
+	store_nudge(s);
+	assert_true(ends_with_a_checkpoint(s));
+}
+
+/* --- a disk that refuses --------------------------------------------------------------------- */
+
+static void a_log_that_cannot_be_written_fails_the_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->store;
+
+	add_batch(s);
+	end_turn_in_log(s);
+	uint32_t digest = digest_of(s);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	assert_true(full >= 0);
+	assert_true(dup2(full, s->redo.fd) >= 0);
+	close(full);
+	add_batch(s);
+	assert_int_equal(store_commit(s), ERR_IO);
+	assert_int_equal(store_commit(s), ERR_IO);
+	assert_int_equal(store_checkpoint(s), ERR_IO);	/* it would make durable what has failed */
+	start_again(f);
+	assert_int_equal(digest_of(f->store), digest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(a_checkpoint_leaves_the_store_s_file_whole_alone),
+		STORE_TEST(a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint),
+		STORE_TEST(the_longest_turn_ends_with_a_page),
+		STORE_TEST(a_full_log_begins_anew),
+		STORE_TEST(a_store_that_is_nearly_full_checkpoints_each_turn),
+		STORE_TEST(many_rows_in_no_order_end_with_a_checkpoint),
+		STORE_TEST(what_finds_no_room_is_ended_with_a_checkpoint),
+		STORE_TEST(a_log_that_cannot_be_written_fails_the_commit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -123,6 +123,7 @@ static void a_turn_that_has_only_looked_is_no_commit(void **state)
 	assert_true(store_free_bytes(s) > 0);
 	assert_int_equal(store_commit(s), 0);
 	assert_int_equal(mdb_env_info(s->env, &after), 0);
+	assert_int_equal(store_commits(s), 0);
 	assert_int_equal(after.me_last_txnid, before.me_last_txnid);
 }
 

@@ -36,6 +36,7 @@ static void what_the_log_has_is_done_again(void **state)
 	assert_payload(f->store, a.id, a.id);
 	assert_int_equal(count_lines(f->store, a.id), 0);
 	assert_int_equal(store_route_number(f->store, "a route"), number);
+	assert_true(store_next_id(f->store) > b.id);
 	start_again(f);		/* the start before has left all in the store's file */
 	assert_int_equal(digest_of(f->store), digest);
 }
@@ -66,7 +67,10 @@ static void an_intake_that_is_given_up_leaves_nothing(void **state)
 
 	memcpy(row, "row", 3);		/* and is still to be taken over as the intake begins */
 	store_intake_begin(s, STORE_INTAKE_CHILD);
+	store_intake_abort(s);
+	store_intake_begin(s, STORE_INTAKE_CHILD);
 	store_batch_insert(s, &gone, (const uint8_t *)"given up", 8);
+	store_notice_add(s, SOURCE, true, (const uint8_t *)"given up", 8);
 	store_intake_abort(s);
 	struct batch b = add_batch(s);
 	end_turn_in_log(s);
@@ -291,6 +295,10 @@ static void a_turn_that_is_damaged_before_a_whole_one_is_refused(void **state)
 		put_back(&log_is);
 		assert_refused(f, words[n % 2]);
 	}
+	memcpy(log_is.bytes, log_was.bytes, REDO_PAGE);		/* a write that went to another place */
+	memcpy(log_is.bytes + REDO_PAGE, log_was.bytes + 2 * REDO_PAGE, REDO_PAGE);
+	put_back(&log_is);
+	assert_refused(f, words[1]);
 	put_back(&log_was);
 	fixture_open(f);
 	assert_int_equal(digest_of(f->store), digest);
@@ -378,6 +386,12 @@ static void a_log_that_was_emptied_is_made_again(void **state)
 		assert_int_equal(digest_of(f->store), digest);
 		assert_int_equal(log_length(f), length);
 	}
+	stop(f);
+	cut(f, 0);
+	cut(f, 2 * length);
+	assert_refused(f, "another store's");
+	cut(f, 0);
+	fixture_open(f);
 	add_batch(f->store);
 	end_turn_in_log(f->store);
 	digest = digest_of(f->store);

@@ -39,7 +39,7 @@ $(BUILD)/fuzz-pipeline: $(call objects,$(filter-out %/main.c %/report.c,$(SIM)))
 
 $(BUILD)/fuzz-frame: private LDFLAGS += -Wl,--wrap=core_note_refusal
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: private LDFLAGS += -Wl,--wrap=getrandom,--wrap=time
-$(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin
+$(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin,--wrap=redo_size
 $(BUILD)/obj/tests/fuzz/target_lines.o: private EXTRA := -I.
 $(BUILD)/obj/tests/fuzz/target_pipeline.o: private EXTRA := -I.
 

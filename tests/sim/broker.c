@@ -13,9 +13,9 @@
 /* --- a store quickly ------------------------------------------------------------------------- */
 
 /*
- * A preallocated store takes longer to make than a seed to run. So it is made once a process, its
- * first pages (all that it uses) are remembered, and put back for each seed; LMDB looks at no page
- * behind the last one that it has used. An empty redo log is as a new one.
+ * A preallocated store takes longer to make than a seed to run. So it is made once a process (with
+ * either log), its first pages (all that it uses) are remembered, and put back for each seed; LMDB
+ * looks at no page behind the last one that it has used. An empty redo log is as a new one.
  */
 #define PRISTINE_BYTES (256 * 1024)
 
@@ -48,19 +48,21 @@ static void pristine(const char *path, uint8_t *bytes, bool put)
 	close(fd);
 }
 
-void broker_prepare(const char *dir)
+void broker_prepare(const char *dir, bool small_log)
 {
-	static uint8_t *bytes;
+	static uint8_t *made[2];
+	uint8_t **bytes = &made[small_log];
 	char path[512];
 
 	store_path(dir, path);
-	if (!bytes) {
-		unlink(path);		/* of a process before this one */
+	if (!*bytes) {
+		unlink(path);		/* of a process before this one, or with another log */
+		disk_small_log(small_log);
 		store_close(broker_open_store(dir));
-		bytes = xmalloc(PRISTINE_BYTES);
-		pristine(path, bytes, false);
+		*bytes = xmalloc(PRISTINE_BYTES);
+		pristine(path, *bytes, false);
 	}
-	pristine(path, bytes, true);
+	pristine(path, *bytes, true);
 	snprintf(path, sizeof path, "%s/custody.redo", dir);
 	if (truncate(path, 0) != 0)
 		abort();
@@ -170,10 +172,28 @@ static void try_second(struct world *w)
 		broke(w, "two brokers serve one store");
 }
 
+/* What the log has is committed at once; where that fails, the log has it still. */
+static void try_start(struct world *w)
+{
+	struct store_options o = { .path = w->path, .size = STORE_BYTES };
+	char why[256] = "";
+	struct store *s = NULL;
+
+	disk_arm((enum disk_fault)between(w, DISK_SYNC, DISK_CHECKPOINT_LAST));
+	int rc = store_open(&o, &s, why, sizeof why);
+	bool failed = disk_disarm();
+	if (rc != (failed ? ERR_IO : 0) || failed == !*why)
+		broke(w, "a start whose disk fails ends with error %d: %s", rc, why);
+	trace(w, "a start%s", failed ? ", whose disk fails" : "");
+	store_close(s);
+}
+
 void broker_start(struct world *w)
 {
 	char why[256];
 
+	if (has_trouble(w, TROUBLE_DISK) && chance(w, 4))
+		try_start(w);
 	w->store = broker_open_store(w->path);
 	if (w->now_ms < store_clock_ms(w->store) || chance(w, 2))
 		w->now_ms = store_clock_ms(w->store) + between(w, 0, 500);
@@ -243,12 +263,25 @@ static bool commit_fails(struct world *w, enum disk_fault fault)
 	rc = store_commit(w->store);
 	if (!disk_disarm())
 		return false;
-	if (rc != ERR_IO || !store_has_failed(w->store) || store_commit(w->store) != ERR_IO)
+	if (rc != ERR_IO || !store_has_failed(w->store) || store_commit(w->store) != ERR_IO ||
+	    store_checkpoint(w->store) != ERR_IO)
 		broke(w, "a commit that the disk refuses (%d) is no failure", fault);
 	checkup_end(w, "store");
-	if (fault == DISK_META_KEPT)	/* though it has failed, it is there */
+	if (disk_has_kept(fault))
 		w->committed = w->model;
 	return true;
+}
+
+/* Whether it fails or not, all is there: in the store's file, or in the log. */
+static void checkpoint(struct world *w)
+{
+	bool sound = !has_trouble(w, TROUBLE_DISK) || !chance(w, 4);
+
+	disk_arm(sound ? DISK_SOUND
+	    : (enum disk_fault)between(w, DISK_SYNC, DISK_CHECKPOINT_LAST));
+	int rc = store_checkpoint(w->store);
+	if (rc != (disk_disarm() ? ERR_IO : 0))
+		broke(w, "a checkpoint ends with error %d", rc);
 }
 
 /* False: the process has died of it, and started again. */
@@ -260,7 +293,7 @@ static bool commit(struct world *w)
 		broke(w, "a change fails");
 	if (sound && store_commit(w->store) != 0)
 		broke(w, "the commit fails");
-	if (!sound && commit_fails(w, (enum disk_fault)between(w, DISK_SYNC, DISK_META_KEPT))) {
+	if (!sound && commit_fails(w, (enum disk_fault)between(w, DISK_SYNC, DISK_FAULT_COUNT - 1))) {
 		broker_crash(w, "as the disk refuses the commit");
 		return false;
 	}
@@ -288,6 +321,7 @@ void broker_restart(struct world *w)
 	core_check(w->core);
 	if (!commit(w))
 		return;
+	checkpoint(w);
 	broker_stop(w);
 	broker_start(w);
 }

@@ -6,12 +6,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "base/digest.h"
+#include "disk.h"
+#include "store/redo_row.h"
 
 /*
  * The linker takes these definitions before those of the C library and of LMDB, which are called
- * below them. LMDB commits with data writes, one fdatasync() and one write of a meta page, on a
- * descriptor that is O_DSYNC; where that write fails it puts the old page back.
+ * below them. LMDB commits with data writes, one fdatasync() and one write of a part of a meta page,
+ * on a descriptor that is O_DSYNC; where that write fails it puts the old page back, on another. The
+ * log's writes are of whole pages, on a descriptor that is O_DSYNC, too.
  */
 static enum disk_fault armed;
 static bool hit;
@@ -35,9 +38,9 @@ void disk_lack_piece(bool lack)
 	no_piece = lack;
 }
 
-static bool is_meta(int fd)
+bool disk_has_kept(enum disk_fault fault)
 {
-	return fcntl(fd, F_GETFL) & O_DSYNC;
+	return fault == DISK_META_KEPT || fault == DISK_LOG_KEPT;
 }
 
 static int fail(int error)
@@ -54,18 +57,42 @@ int fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
+static ssize_t write_now(int fd, const void *p, size_t n, off_t at)
+{
+	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+static ssize_t write_meta(int fd, const void *p, size_t n, off_t at)
+{
+	if (armed == DISK_META)
+		return fail(EIO);
+	ssize_t written = write_now(fd, p, n, at);
+	return armed == DISK_META_KEPT ? fail(EIO) : written;
+}
+
+/* Some of a turn: cut in what it has to say, not in the zeros behind that. */
+static ssize_t write_turn(int fd, const uint8_t *p, size_t n, off_t at)
+{
+	uint64_t changes;
+
+	redo_take(p + REDO_TURN_BYTES - 8, 4, &changes);
+	size_t half = (REDO_TURN_BYTES + (size_t)changes) / 2;
+	if (armed == DISK_LOG_TORN)
+		write_now(fd, p, half, at);
+	if (armed == DISK_LOG_HEADLESS)
+		write_now(fd, p + half, n - half, at + (off_t)half);
+	if (armed == DISK_LOG_KEPT)
+		write_now(fd, p, n, at);
+	return armed >= DISK_LOG ? fail(EIO) : write_now(fd, p, n, at);
+}
+
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	bool meta = is_meta(fd);
-
-	if (armed == DISK_WRITE && !meta)
-		return fail(ENOSPC);
-	if (armed == DISK_META && meta)
-		return fail(EIO);
+	if (fcntl(fd, F_GETFL) & O_DSYNC)
+		return n % REDO_PAGE == 0 ? write_turn(fd, p, n, at) : write_meta(fd, p, n, at);
 	if (armed == DISK_META_KEPT && hit)	/* the old page is not put back */
 		return fail(EIO);
-	ssize_t written = syscall(SYS_pwrite64, fd, p, n, at);
-	return armed == DISK_META_KEPT && meta ? fail(EIO) : written;
+	return armed == DISK_WRITE ? fail(ENOSPC) : write_now(fd, p, n, at);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
@@ -109,4 +136,21 @@ int __wrap_mdb_put(MDB_txn *txn, MDB_dbi table, MDB_val *k, MDB_val *v, unsigned
 int __wrap_mdb_cursor_put(MDB_cursor *c, MDB_val *k, MDB_val *v, unsigned flags)
 {
 	return lacks_piece(mdb_cursor_txn(c)) ? MDB_MAP_FULL : __real_mdb_cursor_put(c, k, v, flags);
+}
+
+/* --- a log that is soon full --------------------------------------------------------------------- */
+
+static bool small_log;
+
+uint64_t __real_redo_size(uint64_t store_bytes);
+uint64_t __wrap_redo_size(uint64_t store_bytes);
+
+void disk_small_log(bool small)
+{
+	small_log = small;
+}
+
+uint64_t __wrap_redo_size(uint64_t store_bytes)
+{
+	return small_log ? SMALL_LOG_BYTES : __real_redo_size(store_bytes);
 }

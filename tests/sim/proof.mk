@@ -13,13 +13,14 @@ SIM_STEPS ?= 1000000
 SIM_JOBS  ?= $(shell nproc)
 SIM_BUILD ?= $(BUILD)/coverage
 
-STORE_MODEL := $(wildcard tests/sim/store/*.c)
+STORE_MODEL := $(wildcard tests/sim/store/*.c) tests/sim/disk.c
 
 $(BUILD)/store-model: $(call objects,$(STORE_MODEL)) $(BUILD)/rooms.a
 	$(call say,LINK) $(LINK) -pie -o $@ $^ $(LIBS)
 
 # disk.c stands between the store and LMDB.
-$(BUILD)/sim: private LDFLAGS += -Wl,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin
+$(BUILD)/sim $(BUILD)/store-model: private LDFLAGS += \
+	-Wl,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin,--wrap=redo_size
 
 ifdef COUNT_BRANCHES
 $(call objects,$(CORE) $(STORE)): private EXTRA := -fvisibility=hidden -O0 --coverage

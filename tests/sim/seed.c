@@ -295,7 +295,7 @@ void seed_run(struct world *w, uint64_t seed, const char *dir, bool with_trace)
 	w->reader = decoder_create(DECODE_AT_CLIENT);
 	w->now_ms = SEED_BEGINS_MS;
 	connection_world(w);
-	broker_prepare(dir);
+	broker_prepare(dir, chance(w, 2));
 	broker_start(w);
 	for (int n = 0; n < w->actor_count; n++)
 		if (!chance(w, 4))

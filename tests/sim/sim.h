@@ -15,6 +15,7 @@
 #include "wire/frame.h"
 #include "wire/module_error.h"
 
+#include "disk.h"
 #include "model.h"
 
 /* --- plan.c: what a seed decides beforehand -------------------------------------------------- */
@@ -275,8 +276,8 @@ void storm_run(struct world *w, const char *dir);
 
 /* --- broker.c -------------------------------------------------------------------------------- */
 
-/* A store like a newly made one, quickly. */
-void broker_prepare(const char *dir);
+/* A store like a newly made one, quickly; with a log that is soon full, or with the usual one. */
+void broker_prepare(const char *dir, bool small_log);
 void broker_start(struct world *w);
 /* The broker lets go of its peers, commits, exits, and starts again. */
 void broker_restart(struct world *w);
@@ -290,16 +291,6 @@ void broker_turn(struct world *w);
 
 /* The directory's store as it is. */
 struct store *broker_open_store(const char *dir);
-
-/* --- disk.c: calls that fail under the store -------------------------------------------------- */
-
-enum disk_fault { DISK_SOUND, DISK_SYNC, DISK_WRITE, DISK_META, DISK_META_KEPT };
-/* From now on calls of that kind fail; DISK_META_KEPT: the commit fails, and is there. */
-void disk_arm(enum disk_fault fault);
-/* True: some call has failed. */
-bool disk_disarm(void);
-/* The next change in an intake finds no piece of room for it. */
-void disk_lack_piece(bool lack);
 
 /* --- connection.c ---------------------------------------------------------------------------- */
 

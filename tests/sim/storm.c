@@ -409,7 +409,7 @@ static void begin(struct world *w, const char *dir)
 	w->plan.core.circuit_failure_threshold = 1000000;
 	w->plan.core.circuit_count = 0;
 	w->now_ms = w->peer_ms = SEED_BEGINS_MS;
-	broker_prepare(dir);
+	broker_prepare(dir, false);
 }
 
 void storm_run(struct world *w, const char *dir)

@@ -36,15 +36,27 @@ static const struct {
 
 /* --- telling --------------------------------------------------------------------------------- */
 
+static int story = STDERR_FILENO;
+
+/* The store's log tells of disks that were made to fail: to nobody, but in a story. */
+static void silence_log(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	story = dup(STDERR_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
 void differ(const struct run *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "\nepisode %llu, step %u: ", (unsigned long long)r->seed, r->step);
+	dprintf(story, "\nepisode %llu, step %u: ", (unsigned long long)r->seed, r->step);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vdprintf(story, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nreplay it with: store-model --seed %llu --trace\n",
+	dprintf(story, "\nreplay it with: store-model --seed %llu --trace\n",
 	    (unsigned long long)r->seed);
 	printf("%llu passed, 1 failed\n", (unsigned long long)(r->seed > 0 ? r->seed - 1 : 0));
 	exit(1);
@@ -103,28 +115,34 @@ void run_open(struct run *r)
 		differ(r, "%s", why);
 }
 
-/* A new store takes long to make: its first pages, all that it uses, are put back instead. */
+/*
+ * A new store takes long to make: its first pages, all that it uses, are put back instead. Half of
+ * the stores have a log that is soon full.
+ */
 static void make_new(struct run *r)
 {
-	static uint8_t pristine[PRISTINE_BYTES];
-	static bool made;
+	static uint8_t pristine[2][PRISTINE_BYTES];
+	static bool was_made[2];
+	bool small = chance(r, 2), made = was_made[small];
 	char path[512];
 
 	snprintf(path, sizeof path, "%s/custody.mdb", r->dir);
 	if (!made) {
+		unlink(path);
+		disk_small_log(small);
 		run_open(r);
 		store_close(r->store);
 	}
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	ssize_t n = made ? pwrite(fd, pristine, sizeof pristine, 0)
-	                 : pread(fd, pristine, sizeof pristine, 0);
-	if (n != sizeof pristine)
+	ssize_t n = made ? pwrite(fd, pristine[small], PRISTINE_BYTES, 0)
+	                 : pread(fd, pristine[small], PRISTINE_BYTES, 0);
+	if (n != PRISTINE_BYTES)
 		differ(r, "the file of the store cannot be put back");
 	close(fd);
 	snprintf(path, sizeof path, "%s/custody.redo", r->dir);
 	if (truncate(path, 0) != 0)
 		differ(r, "the redo log cannot be emptied");
-	made = true;
+	was_made[small] = true;
 }
 
 static void remove_files(const char *dir)
@@ -250,6 +268,8 @@ int main(int argc, char **argv)
 		usage();
 	log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	digest_init();
+	if (!with_trace)
+		silence_log();
 	const char *made = mkdtemp(dir) ? dir : mkdtemp(tmp);
 	if (!made)
 		return 1;

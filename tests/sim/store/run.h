@@ -2,6 +2,7 @@
 #ifndef HANDOFF_SIM_STORE_RUN_H
 #define HANDOFF_SIM_STORE_RUN_H
 
+#include "../disk.h"
 #include "base/rng.h"
 #include "model.h"
 #include "wire/message.h"

@@ -389,14 +389,49 @@ bool step_boot(struct run *r)
 
 /* --- the turn -------------------------------------------------------------------------------- */
 
+/* It ends the process; the next finds the turn, or does not. */
+static void fail_commit(struct run *r, enum disk_fault fault)
+{
+	trace(r, "the disk refuses it (%d)", fault);
+	if (!store_has_failed(r->store) || store_commit(r->store) != ERR_IO ||
+	    store_checkpoint(r->store) != ERR_IO)
+		differ(r, "a commit that the disk refuses is no failure");
+	if (disk_has_kept(fault))
+		model_commit(&r->model);
+	step_crash(r);
+	list_all(r);
+}
+
+static void checkpoint(struct run *r)
+{
+	trace(r, "checkpoint");
+	if (store_checkpoint(r->store) != 0)
+		differ(r, "the checkpoint fails");
+}
+
+/* The clock goes with a turn that has changed something; a nudge has, and is a checkpoint. */
 void step_commit(struct run *r)
 {
+	enum disk_fault fault = chance(r, 40)
+	    ? (enum disk_fault)between(r, DISK_SYNC, DISK_FAULT_COUNT - 1) : DISK_SOUND;
+
 	trace(r, "commit");
-	store_nudge(r->store);	/* a turn is open: the clock goes with it */
+	store_read_end(r->store);
+	if (!store_is_in_turn(r->store) || chance(r, 10))
+		store_nudge(r->store);
 	store_set_clock_ms(r->store, r->now_ms);
 	r->model.now.clock_ms = r->now_ms;
-	if (store_commit(r->store) != 0)
-		differ(r, "the commit fails");
+	disk_arm(fault);
+	int rc = store_commit(r->store);
+	bool failed = disk_disarm();
+	if (rc != (failed ? ERR_IO : 0))
+		differ(r, "the commit ends with error %d", rc);
+	if (failed) {
+		fail_commit(r, fault);
+		return;
+	}
+	if (chance(r, 30))
+		checkpoint(r);
 	store_read_end(r->store);
 	if (store_is_in_turn(r->store))
 		differ(r, "a transaction is open after the commit");

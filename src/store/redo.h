@@ -19,7 +19,7 @@
  * durable in the store's file, and the log begins anew. A start finds the state of the latest
  * checkpoint and does again what the log has behind it.
  *
- *	turn:	magic(8) key(8) commit(8) number(4) bytes(4) crc(4), changes; up to a whole page
+ *	turn:	magic(8) key(8) commit(8) number(4) bytes(4) sum(8), changes; up to a whole page
  *	change:	kind(1) table(1) key bytes(2) value bytes(4) key value
  *
  * `commit` is the number that LMDB's open transaction will have: the turns of a commit that has come

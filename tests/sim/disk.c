@@ -75,7 +75,7 @@ static ssize_t write_turn(int fd, const uint8_t *p, size_t n, off_t at)
 {
 	uint64_t changes;
 
-	redo_take(p + REDO_TURN_BYTES - 8, 4, &changes);
+	redo_take(p + REDO_TURN_BYTES - 12, 4, &changes);
 	size_t half = (REDO_TURN_BYTES + (size_t)changes) / 2;
 	if (armed == DISK_LOG_TORN)
 		write_now(fd, p, half, at);

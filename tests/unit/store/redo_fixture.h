@@ -11,9 +11,9 @@
 /* --- what a store holds, and its files ------------------------------------------------------- */
 
 /* All rows of all tables: two stores of one digest hold the same. */
-static inline uint32_t digest_of(struct store *s)
+static inline uint64_t digest_of(struct store *s)
 {
-	uint32_t crc = 0;
+	uint64_t sum = 0;
 
 	for (enum table t = 0; t < TABLE_COUNT; t++) {
 		struct key k = { .n = 0 };
@@ -22,13 +22,13 @@ static inline uint32_t digest_of(struct store *s)
 
 		assert_true(table_walk_begin(s, t, &k, &w));
 		while (table_walk_next(&w, &key, &v)) {
-			crc = crc32c(crc, key.mv_data, key.mv_size);
-			crc = crc32c(crc, v.mv_data, v.mv_size);
+			sum = redo_sum_bytes(sum, key.mv_data, key.mv_size);
+			sum = redo_sum_bytes(sum, v.mv_data, v.mv_size);
 		}
 		table_walk_end(&w);
 	}
 	store_read_end(s);
-	return crc;
+	return sum;
 }
 
 /* A copy of a file of the store, or of its beginning. */

@@ -7,12 +7,12 @@
 static void a_checkpoint_leaves_the_store_s_file_whole_alone(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t before = digest_of(f->store);
+	uint64_t before = digest_of(f->store);
 
 	for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
 		add_batch(f->store);
 		end_turn_in_log(f->store);
-		uint32_t with = digest_of(f->store);
+		uint64_t with = digest_of(f->store);
 		if (checkpoint)
 			assert_int_equal(store_checkpoint(f->store), 0);
 		stop(f);
@@ -35,7 +35,7 @@ static void a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint(void 
 	assert_int_equal(s->redo.at, 0);
 	add_batch(s);
 	end_turn_in_log(s);
-	uint32_t digest = digest_of(s);
+	uint64_t digest = digest_of(s);
 	start_again(f);
 	assert_int_equal(digest_of(f->store), digest);
 }
@@ -73,7 +73,7 @@ static void a_full_log_begins_anew(void **state)
 	assert_int_equal(s->redo.at, 0);
 	add_batch(s);
 	end_turn_in_log(s);
-	uint32_t digest = digest_of(s);
+	uint64_t digest = digest_of(s);
 	start_again(f);
 	assert_int_equal(digest_of(f->store), digest);
 }
@@ -143,7 +143,7 @@ static void a_log_that_cannot_be_written_fails_the_commit(void **state)
 
 	add_batch(s);
 	end_turn_in_log(s);
-	uint32_t digest = digest_of(s);
+	uint64_t digest = digest_of(s);
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
 	assert_true(dup2(full, s->redo.fd) >= 0);

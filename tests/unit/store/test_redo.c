@@ -29,7 +29,7 @@ static void what_the_log_has_is_done_again(void **state)
 	assert_true(table_del_if(s, TABLE_SEQUENCE, &k, "row", 3));
 	assert_false(table_del_if(s, TABLE_SEQUENCE, &other, "others", 6));
 	end_turn_in_log(s);
-	uint32_t digest = digest_of(s);
+	uint64_t digest = digest_of(s);
 
 	start_again(f);
 	assert_int_equal(digest_of(f->store), digest);
@@ -47,7 +47,7 @@ static void a_turn_that_was_not_committed_is_not_done_again(void **state)
 
 	add_batch(f->store);
 	end_turn_in_log(f->store);
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	add_batch(f->store);
 	start_again(f);
 	assert_int_equal(digest_of(f->store), digest);
@@ -74,7 +74,7 @@ static void an_intake_that_is_given_up_leaves_nothing(void **state)
 	store_intake_abort(s);
 	struct batch b = add_batch(s);
 	end_turn_in_log(s);
-	uint32_t digest = digest_of(s);
+	uint64_t digest = digest_of(s);
 
 	take(f, "custody.redo", &log_is);
 	assert_false(has(&log_is, "given up"));
@@ -90,7 +90,7 @@ static void an_intake_that_is_given_up_leaves_nothing(void **state)
 /* A turn of three pages where an earlier commit left others, behind one of a page. */
 struct torn {
 	size_t at, n;			/* the latest turn in the log */
-	uint32_t before, with;		/* digests */
+	uint64_t before, with;		/* digests */
 };
 
 static struct torn tear(struct fixture *f)
@@ -118,7 +118,7 @@ static struct torn tear(struct fixture *f)
 }
 
 /* As if the power had gone, and this is what there is. */
-static void assert_start_finds(struct fixture *f, const struct image *log, uint32_t digest)
+static void assert_start_finds(struct fixture *f, const struct image *log, uint64_t digest)
 {
 	put_back(&store_was);
 	put_back(log);
@@ -163,6 +163,34 @@ static void a_turn_that_is_cut_is_dropped(void **state)
 	fixture_open(f);
 }
 
+/* Its rows are as long as those that it was to overwrite, and their own checksums are right. */
+static void a_turn_that_ends_as_an_older_one_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	static struct image log;
+
+	add_batch(f->store);
+	end_turn_in_log(f->store);
+	size_t n = f->store->redo.at;
+	take(f, "custody.redo", &log_was);
+	assert_int_equal(store_checkpoint(f->store), 0);
+	uint64_t digest = digest_of(f->store);
+	take(f, "custody.mdb", &store_was);
+	add_batch(f->store);
+	end_turn_in_log(f->store);
+	assert_int_equal(f->store->redo.at, n);
+	take(f, "custody.redo", &log_is);
+	stop(f);
+	while (log_is.bytes[n - 1] == log_was.bytes[n - 1])
+		n--;
+	for (size_t written = n - 1; written > 0; written -= written < 8 ? 1 : 8) {
+		log = log_was;
+		memcpy(log.bytes, log_is.bytes, written);
+		assert_start_finds(f, &log, digest);
+	}
+	fixture_open(f);
+}
+
 /* The checkpoint has come, and the log has not begun anew. */
 static void turns_of_an_earlier_commit_are_done_with(void **state)
 {
@@ -178,7 +206,7 @@ static void turns_of_an_earlier_commit_are_done_with(void **state)
 	add_batch(f->store);
 	assert_int_equal(store_commit(f->store), 0);
 	assert_int_equal(store_checkpoint(f->store), 0);
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	stop(f);
 	put_back(&log_was);
 	fixture_open(f);
@@ -204,7 +232,7 @@ static void forge(const struct redo_turn *t, uint8_t page[REDO_PAGE])
  * Takes in a batch whose payload has `page` where its turn's second page begins, and loses that
  * turn's first page. Returns what the store held before it.
  */
-static uint32_t take_in(struct fixture *f, const uint8_t page[REDO_PAGE])
+static uint64_t take_in(struct fixture *f, const uint8_t page[REDO_PAGE])
 {
 	static size_t place;		/* in the payload: found with a first, which tells it */
 	static uint8_t payload[3 * REDO_PAGE];
@@ -212,7 +240,7 @@ static uint32_t take_in(struct fixture *f, const uint8_t page[REDO_PAGE])
 	for (int n = 0; n < 2; n++) {
 		struct batch b = new_batch(f->store);
 		uint8_t *turn = log_is.bytes + f->store->redo.at;
-		uint32_t digest = digest_of(f->store);
+		uint64_t digest = digest_of(f->store);
 
 		memset(payload, 'p', sizeof payload);
 		memcpy(payload + place, page, n == 0 ? 0 : REDO_PAGE);
@@ -242,7 +270,7 @@ static void a_payload_that_looks_like_a_turn_is_none(void **state)
 	struct store *s = f->store;
 	struct redo_turn t = { s->meta.redo_key, mdb_txn_id(store_writer(s)), 7, 0 };
 	uint8_t page[REDO_PAGE];
-	uint32_t digest;
+	uint64_t digest;
 
 	forge(&t, page);
 	take_in(f, page);
@@ -268,7 +296,7 @@ static void a_payload_that_is_a_turn_of_an_earlier_commit_is_none(void **state)
 	take(f, "custody.redo", &log_is);
 	memcpy(page, log_is.bytes, sizeof page);
 	assert_int_equal(store_checkpoint(s), 0);
-	uint32_t digest = take_in(f, page);
+	uint64_t digest = take_in(f, page);
 	fixture_open(f);
 	assert_int_equal(digest_of(f->store), digest);
 }
@@ -286,7 +314,7 @@ static void a_turn_that_is_damaged_before_a_whole_one_is_refused(void **state)
 		add_batch(f->store);
 		end_turn_in_log(f->store);
 	}
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	take(f, "custody.redo", &log_was);
 	stop(f);
 	for (size_t n = 0; n < 2 * sizeof places / sizeof places[0]; n++) {
@@ -309,7 +337,7 @@ static void a_log_of_a_later_commit_is_refused(void **state)
 	struct fixture *f = *state;
 
 	take(f, "custody.mdb", &store_was);
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	add_batch(f->store);
 	end_turn_in_log(f->store);
 	assert_int_equal(store_checkpoint(f->store), 0);
@@ -327,7 +355,7 @@ static void a_log_of_a_later_commit_is_refused(void **state)
 static void another_store_s_log_holds_nothing(void **state)
 {
 	struct fixture *f = *state, *other;
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	void *another = NULL;
 
 	assert_int_equal(fixture_setup(&another), 0);
@@ -352,7 +380,7 @@ static void a_log_that_is_missing_or_cut_is_refused(void **state)
 
 	add_batch(f->store);
 	end_turn_in_log(f->store);
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	size_t length = log_length(f);
 	take(f, "custody.redo", &log_was);
 	stop(f);
@@ -373,7 +401,7 @@ static void a_log_that_is_missing_or_cut_is_refused(void **state)
 static void a_log_that_was_emptied_is_made_again(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t digest = digest_of(f->store);
+	uint64_t digest = digest_of(f->store);
 	size_t length = log_length(f);
 
 	for (size_t left = 0; left <= 10000; left += 10000) {
@@ -407,6 +435,7 @@ int main(void)
 		STORE_TEST(an_intake_that_is_given_up_leaves_nothing),
 		STORE_TEST(a_turn_that_misses_pages_is_dropped),
 		STORE_TEST(a_turn_that_is_cut_is_dropped),
+		STORE_TEST(a_turn_that_ends_as_an_older_one_is_dropped),
 		STORE_TEST(turns_of_an_earlier_commit_are_done_with),
 		STORE_TEST(a_payload_that_looks_like_a_turn_is_none),
 		STORE_TEST(a_payload_that_is_a_turn_of_an_earlier_commit_is_none),

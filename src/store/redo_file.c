@@ -55,6 +55,9 @@ int redo_make(const char *file, uint64_t bytes)
 
 	if (fd >= 0)
 		close(fd);
+	if (rc == 0 && store_sync_parent(file) != 0)
+		rc = errno;
+	FAILPOINT("create.redo");
 	return rc;
 }
 

@@ -201,19 +201,6 @@ static int preallocate(const char *file, uint64_t want, char *why, size_t size)
 	return 0;
 }
 
-/* The log has its name first: a store that is there has one. An older store's is overwritten. */
-static int make_redo(struct store *s, const char *file, char *why, size_t size)
-{
-	char log[4096];
-
-	snprintf(log, sizeof log, "%.*s.redo", (int)(strlen(file) - strlen(".mdb")), file);
-	int rc = redo_make(log, redo_size(s->size));
-	FAILPOINT("create.redo");
-	return rc == 0 ? 0
-	    : store_refuse(ERR_IO, why, size, "%s cannot be made %llu bytes large: %s", log,
-		  (unsigned long long)redo_size(s->size), strerror(rc));
-}
-
 /* An empty store under a name of its own, whole and durable before it gets the file's. */
 static int make(struct store *s, const char *file, char *why, size_t size)
 {
@@ -228,8 +215,6 @@ static int make(struct store *s, const char *file, char *why, size_t size)
 	unlink(lock);
 	if (rc == 0)
 		rc = preallocate(fresh, s->size, why, size);
-	if (rc == 0)
-		rc = make_redo(s, file, why, size);
 	if (rc == 0 && (rename(fresh, file) != 0 || store_sync_parent(file) != 0))
 		rc = store_refuse(ERR_IO, why, size, "%s cannot be made: %s", file,
 		    strerror(errno));

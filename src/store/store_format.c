@@ -200,8 +200,14 @@ static int meta_again(struct store *s, char *why, size_t size)
 	return meta_read(s, v.mv_data, v.mv_size, mdb_txn_id(s->turn), why, size);
 }
 
-static int first_commit(struct store *s, char *why, size_t size)
+/* The log is there first: a store in which anything was ever committed has one. */
+static int first_commit(struct store *s, const char *log, char *why, size_t size)
 {
+	int made = redo_make(log, s->meta.redo_bytes);
+
+	if (made != 0)
+		return store_refuse(ERR_IO, why, size, "%s cannot be made %llu bytes large: %s", log,
+		    (unsigned long long)s->meta.redo_bytes, strerror(made));
 	FAILPOINT("create.format");
 	int rc = store_checkpoint(s);
 	FAILPOINT("create.done");
@@ -218,11 +224,11 @@ int store_meta_load(struct store *s, const char *dir, char *why, size_t size)
 	char log[4096];
 	int rc = txn ? tables_open(s, txn, make, why, size) : 0;
 
+	snprintf(log, sizeof log, "%s/custody.redo", dir);
 	if (rc == 0 && make)
-		rc = first_commit(s, why, size);
+		rc = first_commit(s, log, why, size);
 	if (rc != 0)
 		return rc;
-	snprintf(log, sizeof log, "%s/custody.redo", dir);
 	rc = redo_open(s, log, &any, why, size);
 	if (rc == 0 && any)
 		rc = meta_again(s, why, size);

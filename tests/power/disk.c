@@ -401,7 +401,7 @@ static bool same_names(const struct names *a, const struct names *b)
 static void clear_directory(struct disk *d)
 {
 	static const char *const names[] = { "lock", "custody.mdb", "custody.mdb.new",
-		"custody.mdb-lock", "custody.mdb.new-lock" };
+		"custody.mdb-lock", "custody.mdb.new-lock", "custody.redo" };
 	char path[512];
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -544,11 +544,21 @@ void disk_wrote(struct disk *d, uint32_t inode, uint64_t at, size_t n)
 	}
 }
 
+static const struct file *file_by_name(const struct names *n, const char *name)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (strcmp(n->entries[i].name, name) == 0)
+			return n->entries[i].file;
+	return NULL;
+}
+
 bool disk_has_changed(const struct disk *d, uint64_t at, size_t n)
 {
+	const struct file *log = file_by_name(&d->laid, "custody.redo");
+
 	for (size_t i = 0; i < d->piece_count; i++)
-		if (d->pieces[i].chosen && d->pieces[i].at < at + n &&
-		    at < d->pieces[i].at + d->pieces[i].n)
+		if (d->pieces[i].chosen && (d->pieces[i].file == log ||
+		    (d->pieces[i].at < at + n && at < d->pieces[i].at + d->pieces[i].n)))
 			return true;
 	return false;
 }

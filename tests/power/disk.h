@@ -53,7 +53,10 @@ void disk_restore(struct disk *d);
 
 /* Somebody wrote to a file of an image. */
 void disk_wrote(struct disk *d, uint32_t inode, uint64_t at, size_t n);
-/* Whether this image has some of these bytes of the store's file other than they are kept. */
+/*
+ * Whether this image may have some of these bytes of the store's file other than they are kept:
+ * what the redo log has may have been done again anywhere.
+ */
 bool disk_has_changed(const struct disk *d, uint64_t at, size_t n);
 /* What the image is, for people. */
 const char *disk_story(const struct disk *d);

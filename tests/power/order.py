@@ -1,34 +1,52 @@
 """order.py - nothing leaves before it is durable: reads a trace and counts what left too early.
 
 Two counts. One knows what was promised: of each batch that was answered RECEIVED the first write
-that has its payload is looked up, and the sync and the synced write of LMDB's meta page that follow
-it; the send() that carried RECEIVED has to come after them. The other knows nothing: whenever
-anything leaves, all that was written before has been synced.
+that has its payload is looked up: a synced write of the redo log; or one of LMDB's, and the sync
+and the synced write of its meta page that follow. The send() that carried RECEIVED has to come
+after it. The other knows nothing: whenever anything leaves, all that was written before has been
+synced.
 """
 
 import re
 
-from witness import SEND, SYNC, WRITE, WRITE_SYNCED, read_trace
+from witness import CREATE, SEND, START, SYNC, WRITE, WRITE_SYNCED, read_trace
 
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def durable_from(trace, ids):
-    """For each id the place of the synced meta write that makes its payload durable."""
+    """For each id the place of the synced write that makes its payload durable."""
     durable, written, synced = {}, [], []
     for place, kind, _, _, data in read_trace(trace):
+        found = ids.intersection(UUID.findall(data)) if kind in (WRITE, WRITE_SYNCED) else ()
         if kind == WRITE:
-            for match in UUID.findall(data):
-                if match in ids:
-                    ids.remove(match)
-                    written.append(match.decode())
+            written += found
+            ids -= found
         elif kind == SYNC:
             synced += written
             written = []
         elif kind == WRITE_SYNCED:
-            durable.update((batch_id, place) for batch_id in synced)
+            durable.update((batch_id.decode(), place) for batch_id in (*found, *synced))
+            ids.difference_update(found)
             synced = []
     return durable
+
+
+def turns_logged(trace):
+    """How many turns were written to the redo log, and how many checkpoints came between two."""
+    log, turns, amid, waiting = None, 0, 0, None
+    for _, kind, file, _, data in read_trace(trace):
+        if kind == START:
+            waiting = None              # nothing of this life was logged yet
+        elif kind == CREATE and data == b"custody.redo":
+            log = file
+        elif kind == WRITE_SYNCED and file == log:
+            turns += 1
+            amid += waiting or 0
+            waiting = 0
+        elif kind == WRITE_SYNCED and waiting is not None:
+            waiting += 1
+    return turns, amid
 
 
 def inversions(recording):

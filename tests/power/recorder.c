@@ -11,7 +11,9 @@
  *
  *	nosync		LMDB's flags of these names, unseen by the broker
  *	nometasync
- *	early		a commit is said to be done, and is done as the next transaction begins
+ *	early		a commit is said to be done, and is done as the next transaction begins; the
+ *			same of a write to the redo log, done as the next one comes
+ *	unflushed	the redo log is written without O_DSYNC
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -38,6 +40,7 @@ enum what { NOTHING, STORE_FILE, STORE_DIR, STORE_PARENT, CONNECTION };
 static struct {
 	enum what what;
 	bool synced;		/* each write is durable when it returns */
+	bool redo;		/* it is the redo log */
 	uint32_t inode;
 } known[DESCRIPTORS_MAX];
 
@@ -106,6 +109,11 @@ static const char *name_of(const char *path)
 	return n > 0 && strncmp(path, store, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
 }
 
+static bool is_redo(const char *name)
+{
+	return name && strcmp(name, "custody.redo") == 0;
+}
+
 static uint32_t inode_of(int fd)
 {
 	struct stat st;
@@ -124,6 +132,7 @@ static void learn(int fd, const char *path, int flags, bool fresh)
 	    : strcmp(path, parent) == 0 ? STORE_PARENT
 					 : NOTHING;
 	known[fd].synced = flags & O_DSYNC;
+	known[fd].redo = is_redo(name);
 	known[fd].inode = name ? inode_of(fd) : 0;
 	if (name && fresh)
 		note(TRACE_CREATE, known[fd].inode, 0, name, strlen(name));
@@ -140,6 +149,8 @@ int open(const char *path, int flags, ...)
 		mode = (mode_t)va_arg(ap, int);
 	va_end(ap);
 	bool fresh = flags & O_CREAT && access(path, F_OK) != 0;
+	if (strcmp(plant, "unflushed") == 0 && is_redo(name_of(path)))
+		flags &= ~O_DSYNC;
 	int fd = real(path, flags, mode);
 	learn(fd, path, flags, fresh);
 	return fd;
@@ -147,9 +158,11 @@ int open(const char *path, int flags, ...)
 
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
+static void pay_turn(int fd);
+
 int close(int fd)
 {
-	REAL(close, if (fd >= 0 && fd < DESCRIPTORS_MAX) known[fd].what = NOTHING);
+	REAL(close, pay_turn(fd); if (fd >= 0 && fd < DESCRIPTORS_MAX) known[fd].what = NOTHING);
 
 	return real(fd);
 }
@@ -198,12 +211,45 @@ static void note_write(int fd, uint64_t at, const void *p, ssize_t n)
 		    (size_t)n);
 }
 
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+static ssize_t pwrite_now(int fd, const void *p, size_t n, off_t at)
 {
-	REAL(pwrite, ssize_t done = real(fd, p, n, at));
+	static __typeof__(&pwrite) real;
 
+	if (!real)
+		real = (__typeof__(real))(uintptr_t)dlsym(RTLD_NEXT, "pwrite");
+	ssize_t done = real(fd, p, n, at);
 	note_write(fd, (uint64_t)at, p, done);
 	return done;
+}
+
+/* The latest write to the redo log, said to be done ("early"). */
+static struct {
+	void *bytes;		/* NULL: nothing is owed */
+	size_t n;
+	off_t at;
+} owed_turn;
+
+static void pay_turn(int fd)
+{
+	if (!owed_turn.bytes || !is_file(fd) || !known[fd].redo)
+		return;
+	pwrite_now(fd, owed_turn.bytes, owed_turn.n, owed_turn.at);
+	free(owed_turn.bytes);
+	owed_turn.bytes = NULL;
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (strcmp(plant, "early") != 0 || !is_file(fd) || !known[fd].redo)
+		return pwrite_now(fd, p, n, at);
+	pay_turn(fd);
+	owed_turn.bytes = malloc(n);
+	if (!owed_turn.bytes)
+		return pwrite_now(fd, p, n, at);
+	memcpy(owed_turn.bytes, p, n);
+	owed_turn.n = n;
+	owed_turn.at = at;
+	return (ssize_t)n;
 }
 
 ssize_t pwrite64(int fd, const void *p, size_t n, off_t at) __attribute__((alias("pwrite")));

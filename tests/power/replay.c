@@ -22,14 +22,15 @@
  * Wherever something may be in doubt and becomes certain, or something leaves the process while it
  * is in doubt, images are made of what a power loss would leave (disk.h), N in all, spread evenly.
  * Each is given to a broker's start (judge.h). Exits 1 when one image was a violation; each is told
- * with the words that replay it. --tears cuts synced writes, LMDB's of its meta page, at each byte:
- * that is outside the assumptions, is counted apart and fails nothing.
+ * with the words that replay it. --tears cuts synced writes, LMDB's of its meta page at each byte,
+ * the redo log's at some: that is outside the assumptions, and counted apart, but has to be fine, too.
  *
  * Workers share the places out among them; one that a signal ends is a violation and is replaced.
  */
 #define TOLD_MAX 5		/* violations, in words */
 #define ENOUGH 1000		/* of them: workers are not replaced any more */
 #define TEAR_ONE_IN 8		/* places */
+#define TEARS_MOST 256		/* of one write */
 
 struct options {
 	const char *trace, *stories, *config, *dir;
@@ -237,11 +238,13 @@ static uint64_t nth_choice(const struct disk *d, uint64_t i, uint64_t images)
 
 static void tear(struct worker *w, struct disk *d, uint64_t place)
 {
-	for (size_t n = 1; n < disk_latest(d); n++) {
+	for (size_t n = 1; n < disk_latest(d); n += disk_latest(d) / TEARS_MOST + 1) {
 		disk_image_torn(d, n);
 		capture_writes(on_write, d);
-		if (!is_fine(w, d, place, 0))
+		if (!is_fine(w, d, place, 0)) {
 			__atomic_fetch_add(&w->progress->torn_violations, 1, __ATOMIC_RELAXED);
+			tell(w, "violation, torn", disk_story(d), place, n);
+		}
 		capture_writes(NULL, NULL);
 		disk_restore(d);
 		__atomic_fetch_add(&w->progress->torn, 1, __ATOMIC_RELAXED);
@@ -398,5 +401,5 @@ int main(int argc, char **argv)
 	printf("\n");
 	free(places.list);
 	free(places.most);
-	return p->violations > 0;
+	return p->violations + p->torn_violations > 0;
 }

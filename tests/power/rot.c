@@ -1,5 +1,4 @@
 /* rot.c - bits that change on a disk, and files that are cut: what a broker makes of them */
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +14,21 @@
 #include "capture.h"
 #include "core/inspect.h"
 #include "judge.h"
+#include "spoil.h"
 #include "store/internal.h"
+#include "store/redo_row.h"
 #include "workers.h"
 #include "../quiet_peers.h"
 
 /*
- *	rot --store FILE --stories FILE --config FILE --dir DIR [--flips N | --every-bit] [--cuts N]
+ *	rot --store DIR --stories FILE --config FILE --dir DIR [--flips N | --every-bit] [--cuts N]
  *	    [--seed S] [--jobs J] [--only BIT]
  *
- * FILE is the store of a broker that has ended. Each flip changes one bit of what was ever written
- * to it, drawn from the seed, or each in turn; a broker is started on it, audited, and delivers all
- * that it has. Each cut makes it shorter, half of them within what was written. The last line
- * counts how these ended, see `verdicts`. Exits 1 when one ended as it must not.
+ * The store is one whose broker was killed: its redo log holds turns. Each flip changes one bit of
+ * what was ever written to its file or to the log, drawn from the seed, or each in turn; a broker is
+ * started on it, audited, and delivers all that it has. Each cut makes one of the two shorter, half
+ * of them within what was written. The last line counts how these ended, see `verdicts`. Exits 1
+ * when one ended as it must not.
  */
 #define TOLD_MAX 30		/* of each kind, in words */
 #define ENOUGH 20000		/* deaths */
@@ -38,6 +40,7 @@ enum verdict {
 	REFUSED,		/* not started, in words */
 	REPORTED,		/* by the audit, a checksum, or a letter with INT_STORE_002 */
 	BESIDE,			/* not custody (is_beside()): changed, and nobody says so */
+	LAST,			/* the log's last turn was not whole, and is as if never written */
 	STOPPED,		/* started, and a turn could not be committed */
 	DIED,			/* by a signal */
 	SILENT,			/* something is gone or changed, and nobody says so */
@@ -45,7 +48,7 @@ enum verdict {
 	VERDICT_COUNT,
 };
 static const char *const verdicts[VERDICT_COUNT] = { "harmless", "refused", "reported", "beside",
-	"stopped", "died", "silent", "wrong" };
+	"last turn", "stopped", "died", "silent", "wrong" };
 
 struct options {
 	const char *store, *stories, *config, *dir;
@@ -60,28 +63,17 @@ struct progress {
 	uint64_t current[WORKERS_MAX];
 };
 
-/* A change that a worker makes, and takes back. */
-struct change {
-	bool is_cut;
-	uint64_t at;		/* the bit; the length */
-};
-
-#define TOUCHED_MAX 4096
-
 struct worker {
 	const struct options *o;
 	struct progress *progress;
-	const uint8_t *kept;
-	uint64_t used, size;	/* of the file: up to its last byte that is not 0; whole */
+	struct spoil spoil;
 	unsigned job;
-	int fd;
-	uint8_t *image;
 	struct judge judge;
 	struct peer_ops ops;
 	uint32_t sums[TABLE_COUNT];	/* of the rows of each table as they should be */
+	uint32_t sums_before[TABLE_COUNT];	/* without the log's last turn */
+	uint64_t last_turn, last_turn_end;	/* where that is */
 	bool wrong;		/* something was delivered that was never sent */
-	struct { uint64_t at; size_t n; } touched[TOUCHED_MAX];
-	size_t touched_count;
 };
 
 static struct worker *the_worker;	/* peer_ops has no place for it */
@@ -246,7 +238,15 @@ static enum verdict judge_started(struct worker *w, enum table changed)
 	return HARMLESS;
 }
 
-static enum verdict look(struct worker *w, enum table *changed)
+/* Power that is lost within a turn's write leaves the same, and that turn was never answered for. */
+static bool is_without_last_turn(const struct worker *w, const struct change *c,
+    const uint32_t *sums)
+{
+	return !c->is_cut && c->file == SPOIL_REDO && c->at >= w->last_turn * 8 &&
+	    c->at < w->last_turn_end * 8 && memcmp(sums, w->sums_before, sizeof w->sums) == 0;
+}
+
+static enum verdict look(struct worker *w, const struct change *c, enum table *changed)
 {
 	uint32_t sums[TABLE_COUNT];
 	enum verdict v = REFUSED;
@@ -257,6 +257,8 @@ static enum verdict look(struct worker *w, enum table *changed)
 		*changed = changed_table(w, sums);
 		if (judge_recover(&w->judge, &w->ops))
 			v = judge_started(w, *changed);
+		if (v == SILENT && is_without_last_turn(w, c, sums))
+			v = LAST;
 	}
 	judge_stop(&w->judge);
 	return v;
@@ -264,52 +266,23 @@ static enum verdict look(struct worker *w, enum table *changed)
 
 /* --- what is changed -------------------------------------------------------------------------- */
 
-static void on_write(void *arg, uint32_t inode, uint64_t at, size_t n)
-{
-	struct worker *w = arg;
-	struct stat st;
-
-	if (fstat(w->fd, &st) != 0 || (uint32_t)st.st_ino != inode)
-		return;
-	if (w->touched_count == TOUCHED_MAX)
-		fatalx("a start writes more than rot can take back");
-	w->touched[w->touched_count].at = at;
-	w->touched[w->touched_count++].n = n;
-}
-
-static void restore(struct worker *w, const struct change *c)
-{
-	if (c->is_cut) {
-		if (ftruncate(w->fd, 0) != 0 || ftruncate(w->fd, (off_t)w->size) != 0)
-			fatalx("an image cannot be resized");
-		memcpy(w->image, w->kept, w->used);
-	} else {
-		w->image[c->at / 8] = w->kept[c->at / 8];
-	}
-	for (size_t i = 0; i < w->touched_count; i++)
-		memcpy(w->image + w->touched[i].at, w->kept + w->touched[i].at, w->touched[i].n);
-	w->touched_count = 0;
-}
-
-static void make(struct worker *w, const struct change *c)
-{
-	if (!c->is_cut)
-		w->image[c->at / 8] ^= (uint8_t)(1 << c->at % 8);
-	else if (ftruncate(w->fd, (off_t)c->at) != 0)
-		fatalx("an image cannot be cut");
-}
-
 /* The flips come first, then the cuts. */
 static struct change change_of(const struct worker *w, uint64_t number)
 {
 	struct rng rng;
 
+	if (w->o->one)
+		return spoil_flip(&w->spoil, w->o->only);
 	if (number < w->o->flips && w->o->every_bit)
-		return (struct change){ false, number };
+		return spoil_flip(&w->spoil, number);
 	rng_seed(&rng, w->o->seed ^ number * 0x9e3779b97f4a7c15u);
 	if (number < w->o->flips)
-		return (struct change){ false, rng_below(&rng, w->used * 8) };
-	return (struct change){ true, rng_below(&rng, number % 2 ? w->used : w->size) };
+		return spoil_flip(&w->spoil, rng_below(&rng, spoil_bits(&w->spoil)));
+	enum spoil_file file = number / 2 % 2 ? SPOIL_REDO : SPOIL_STORE;
+	const struct spoiled *f = &w->spoil.files[file];
+	uint64_t length = rng_below(&rng, number % 2 ? f->used : f->size);
+	/* nothing at all left of the log: a person has emptied it */
+	return (struct change){ true, file, file == SPOIL_REDO && length == 0 ? 1 : length };
 }
 
 /* --- a worker --------------------------------------------------------------------------------- */
@@ -317,8 +290,8 @@ static struct change change_of(const struct worker *w, uint64_t number)
 static void tell(struct worker *w, const struct change *c, enum verdict v, const char *words)
 {
 	if (w->o->one || __atomic_fetch_add(&w->progress->told[v], 1, __ATOMIC_RELAXED) < TOLD_MAX)
-		printf("%s %llu: %s: %s\n", c->is_cut ? "cut" : "bit", (unsigned long long)c->at,
-		    verdicts[v], words);
+		printf("%s %s %llu: %s: %s\n", spoil_names[c->file], c->is_cut ? "cut" : "bit",
+		    (unsigned long long)spoil_bit(&w->spoil, c), verdicts[v], words);
 	fflush(stdout);
 }
 
@@ -330,14 +303,16 @@ static bool is_known(const struct change *c)
 {
 	const uint64_t place = 16 + 128;
 
-	return !c->is_cut && (c->at == place * 8 + 1 || c->at == (4096 + place) * 8 + 1);
+	return !c->is_cut && c->file == SPOIL_STORE &&
+	    (c->at == place * 8 + 1 || c->at == (4096 + place) * 8 + 1);
 }
 
-/* Cut behind all that was written, nothing is lost, and a start makes it whole. */
+/* Cut behind all that was written, nothing is lost, and a start makes the store's file whole. */
 static bool is_allowed(const struct worker *w, const struct change *c, enum verdict v)
 {
 	if (c->is_cut)
-		return v == REFUSED || (v == HARMLESS && c->at >= w->used);
+		return v == REFUSED || (v == HARMLESS && c->file == SPOIL_STORE &&
+		    c->at >= w->spoil.files[SPOIL_STORE].used);
 	return v != SILENT && v != WRONG;
 }
 
@@ -347,15 +322,13 @@ static void work_on(struct worker *w, uint64_t number)
 	char words[800];
 	enum table changed;
 
-	if (w->o->one)
-		c = (struct change){ false, w->o->only };
 	w->progress->current[w->job] = number;
 	alarm(LONGEST_SECONDS);
-	capture_writes(on_write, w);
-	make(w, &c);
-	enum verdict v = look(w, &changed);
+	capture_writes(spoil_wrote, &w->spoil);
+	spoil_make(&w->spoil, &c);
+	enum verdict v = look(w, &c, &changed);
 	capture_writes(NULL, NULL);
-	restore(w, &c);
+	spoil_restore(&w->spoil, &c);
 	if (v == SILENT && is_known(&c))
 		v = BESIDE;
 	__atomic_fetch_add(&w->progress->counts[c.is_cut][v], 1, __ATOMIC_RELAXED);
@@ -365,21 +338,52 @@ static void work_on(struct worker *w, uint64_t number)
 	tell(w, &c, v, words);
 }
 
-static void learn_sums(struct worker *w)
+/* The whole one of the highest commit, and of these the latest. */
+static void find_last_turn(struct worker *w, uint64_t key)
 {
-	capture_writes(on_write, w);
+	const struct spoiled *log = &w->spoil.files[SPOIL_REDO];
+	struct redo_turn t, last = { 0 };
+
+	for (uint64_t at = 0; at < log->used; at += REDO_PAGE) {
+		if (!redo_turn_decode(log->kept + at, log->size - at, key, &t) ||
+		    t.commit < last.commit || (t.commit == last.commit && t.number < last.number))
+			continue;
+		last = t;
+		w->last_turn = at;
+		w->last_turn_end = at + REDO_TURN_BYTES + t.bytes;
+	}
+	if (w->last_turn == 0)
+		fatalx("the redo log holds too little");
+}
+
+/* With this bit changed; returns the log's key. */
+static uint64_t sum_with(struct worker *w, const struct change *c, uint32_t sums[TABLE_COUNT])
+{
+	capture_writes(spoil_wrote, &w->spoil);
+	spoil_make(&w->spoil, c);
 	if (!judge_open(&w->judge))
 		fatalx("the store cannot be opened: %s", w->judge.why);
-	sum_tables(&w->judge, w->sums);
+	sum_tables(&w->judge, sums);
+	uint64_t key = w->judge.store->meta.redo_key;
 	judge_stop(&w->judge);
 	capture_writes(NULL, NULL);
-	restore(w, &(struct change){ false, 0 });
+	spoil_restore(&w->spoil, c);
+	return key;
+}
+
+static void learn_sums(struct worker *w)
+{
+	/* a bit that says nothing: the last one of a turn's page */
+	struct change none = { false, SPOIL_REDO, REDO_PAGE * 8 - 1 };
+
+	find_last_turn(w, sum_with(w, &none, w->sums));
+	sum_with(w, &(struct change){ false, SPOIL_REDO, w->last_turn * 8 }, w->sums_before);
 }
 
 static void work(void *arg, unsigned job, bool again)
 {
 	struct worker *w = (struct worker *)arg + job;
-	char dir[300], path[320];
+	char dir[300];
 	uint64_t number;
 
 	(void)again;
@@ -389,12 +393,7 @@ static void work(void *arg, unsigned job, bool again)
 	the_worker = w;
 	snprintf(dir, sizeof dir, "%s/%u", w->o->dir, job);
 	mkdir(dir, 0700);
-	snprintf(path, sizeof path, "%s/custody.mdb", dir);
-	w->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (w->fd < 0 || ftruncate(w->fd, (off_t)w->size) != 0)
-		fatalx("%s cannot be made", path);
-	w->image = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
-	memcpy(w->image, w->kept, w->used);
+	spoil_lay(&w->spoil, dir);
 	judge_init(&w->judge, w->o->config, w->o->stories, dir);
 	w->ops = quiet_peers;
 	w->ops.deliver = on_deliver;
@@ -408,11 +407,10 @@ static void work(void *arg, unsigned job, bool again)
 static bool on_death(void *arg, unsigned job, int status)
 {
 	struct worker *w = (struct worker *)arg + job;
-	struct change c = w->o->one ? (struct change){ false, w->o->only }
-				    : change_of(w, w->progress->current[job]);
 
 	if (w->progress->current[job] == UINT64_MAX)
 		fatalx("a worker ended before it began: %s", workers_death(status));
+	struct change c = change_of(w, w->progress->current[job]);
 	w->progress->counts[c.is_cut][DIED]++;
 	tell(w, &c, DIED, workers_death(status));
 	return w->progress->counts[0][DIED] < ENOUGH;
@@ -459,32 +457,15 @@ static void options_read(struct options *o, int argc, char **argv)
 	}
 	if (!o->store || !o->stories || !o->config || !o->dir || o->jobs < 1 ||
 	    o->jobs > WORKERS_MAX)
-		fatalx("usage: rot --store FILE --stories FILE --config FILE --dir DIR "
+		fatalx("usage: rot --store DIR --stories FILE --config FILE --dir DIR "
 		    "[--flips N | --every-bit] [--cuts N] [--seed S] [--jobs J] [--only BIT]");
-}
-
-static void store_read(struct worker *w, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		fatalx("%s cannot be read", path);
-	w->size = w->used = (uint64_t)st.st_size;
-	w->kept = mmap(NULL, w->size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (w->kept == MAP_FAILED)
-		fatalx("%s cannot be mapped", path);
-	close(fd);
-	while (w->used > 0 && w->kept[w->used - 1] == 0)
-		w->used--;
-	w->used = (w->used + 4095) / 4096 * 4096;
 }
 
 static bool report(const struct progress *p, const struct worker *w)
 {
 	const uint64_t *flips = p->counts[0], *cuts = p->counts[1];
 
-	printf("%llu KiB;", (unsigned long long)w->used / 1024);
+	printf("%llu KiB;", (unsigned long long)spoil_bits(&w->spoil) / 8192);
 	for (int v = 0; v < VERDICT_COUNT; v++)
 		printf(" %s %llu", verdicts[v], (unsigned long long)flips[v]);
 	printf("; cuts:");
@@ -493,7 +474,7 @@ static bool report(const struct progress *p, const struct worker *w)
 	printf("\n");
 	return flips[BESIDE] <= p->next / BESIDE_ONE_IN &&
 	    flips[SILENT] + flips[WRONG] == 0 &&
-	    cuts[REPORTED] + cuts[BESIDE] + cuts[STOPPED] + cuts[DIED] + cuts[SILENT] +
+	    cuts[REPORTED] + cuts[BESIDE] + cuts[LAST] + cuts[STOPPED] + cuts[DIED] + cuts[SILENT] +
 	    cuts[WRONG] == 0;
 }
 
@@ -507,16 +488,16 @@ int main(int argc, char **argv)
 	log_init(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	digest_init();
 	options_read(&o, argc, argv);
-	store_read(&list[0], o.store);
+	spoil_read(&list[0].spoil, o.store);
 	if (o.every_bit)
-		o.flips = list[0].used * 8;
+		o.flips = spoil_bits(&list[0].spoil);
 	if (o.one) {
 		o.flips = 1;
 		o.jobs = 1;
 	}
 	for (unsigned job = 0; job < o.jobs; job++)
-		list[job] = (struct worker){ .o = &o, .progress = p, .kept = list[0].kept,
-			.used = list[0].used, .size = list[0].size, .job = job };
+		list[job] = (struct worker){ .o = &o, .progress = p, .spoil = list[0].spoil,
+			.job = job };
 	workers_run(o.jobs, work, on_death, list);
 	return report(p, &list[0]) ? 0 : 1;
 }

@@ -10,6 +10,8 @@ from witness import Recording, messages
 
 # Retries are not what is looked at; what is rejected here is rejected for good.
 SETTINGS = 'route "alpha-beta" { queue_capacity = 50000 }\n'
+# A turn with such a batch is longer than the redo log takes, a quarter of it: a checkpoint ends it.
+LARGE_BATCH = 300000
 
 
 def first_start(directory, authority, plant=""):
@@ -28,8 +30,9 @@ def first_start(directory, authority, plant=""):
     return r
 
 
-def steady_state(directory, authority, plant="", batches=30):
-    """One batch after the other, from the source to PROCESSED."""
+def steady_state(directory, authority, plant="", batches=100):
+    """One batch after the other, from the source to PROCESSED: the redo log, 256 pages, is full
+    once at least."""
     r = Recording(directory, authority, SETTINGS, plant)
     r.broker.start()
     alpha, beta = r.module("ALPHA"), r.module("BETA")
@@ -37,7 +40,8 @@ def steady_state(directory, authority, plant="", batches=30):
     for batch in waiting:
         beta.delivery(batch)
     for n in range(batches):
-        batch = r.hand_over(alpha, size=(10, 300, 1500, 6000)[n % 4])
+        batch = r.hand_over(alpha, size=LARGE_BATCH if n in (5, 10) else
+                            (10, 300, 1500, 6000)[n % 4])
         r.finish(beta, beta.delivery(batch))
     r.stop()
     return r
@@ -91,9 +95,10 @@ def atomic_stage(directory, authority, plant="", stages=8):
     r = Recording(directory, authority, SETTINGS, plant)
     r.broker.start()
     alpha, beta, gamma = r.module("ALPHA"), r.module("BETA"), r.module("GAMMA")
-    for _ in range(stages):
+    for n in range(stages):
         inputs = [r.hand_over(alpha) for _ in range(3)]
-        output = r.complete(beta, [beta.delivery(batch) for batch in inputs])
+        output = r.complete(beta, [beta.delivery(batch) for batch in inputs],
+                            size=LARGE_BATCH if n % 4 == 3 else 100)
         r.finish(gamma, gamma.delivery(output))
     r.stop()
     return r
@@ -120,14 +125,17 @@ def alpha_seen(client, notice):
 
 
 def killed(directory, authority, plant="", lives=3):
-    """Killed with batches out; the next start takes them back, and is cut as well."""
+    """Killed with batches out; the next start does again what is in the log, takes them back, and
+    is cut as well. In every second life a checkpoint comes before that."""
     r = Recording(directory, authority, SETTINGS, plant)
-    for _ in range(lives):
+    for life in range(lives):
         r.broker.start()
         alpha, beta = r.module("ALPHA"), r.module("BETA")
-        batches = [r.hand_over(alpha) for _ in range(4)]
+        sizes = (100, LARGE_BATCH if life % 2 else 3000, 100, 6000, 100)
+        batches = [r.hand_over(alpha, size=size) for size in sizes]
         for batch in batches:
             beta.delivery(batch)
+        r.finish(beta, beta.delivery(r.hand_over(alpha)))
         r.kill()
     r.broker.start()
     r.stop()
@@ -190,7 +198,7 @@ def one_batch(directory, authority):
 
 
 def a_bit_of_everything(directory, authority):
-    """A small store with batches in every state, for rot."""
+    """A small store with batches in every state, for rot: some since the latest checkpoint."""
     r = Recording(directory, authority, SETTINGS)
     r.broker.start()
     alpha, beta, gamma = r.module("ALPHA"), r.module("BETA", 12), r.module("GAMMA", 2)
@@ -206,8 +214,21 @@ def a_bit_of_everything(directory, authority):
     gamma.confirm(delivery, messages.record_ids(delivery)[:1])
     r.ctl.say("pause", "beta-gamma", "--reason", "for a test")
     r.stop()
+    r.broker.start()
+    alpha, beta = r.module("ALPHA"), r.module("BETA", 30)
+    for n in range(10):
+        r.hand_over(alpha, size=(20, 1500, 9000)[n % 3])
+    for _ in range(3):              # one by one: the circuit is open since those rejections
+        r.finish(beta, beta.delivery())
+    r.reject(beta, beta.delivery())
+    r.complete(beta, [beta.delivery()])
+    beta.delivery()
+    r.hand_over(alpha)
+    r.kill()
     return r
 
 
 ALL = (first_start, steady_state, group_commit, dead_letters, atomic_stage, history, killed,
        nearly_full)
+# Checkpoints that come between two turns that are logged, at least.
+LEAST_CHECKPOINTS = {steady_state: 3, atomic_stage: 1, killed: 1}

@@ -30,7 +30,7 @@ RECORDS_AT_ONCE = 400
 
 # The named points between what is decided, what is durable, and what is told.
 POINTS = {name: points.WORK[name] for name in (
-    "commit.before", "commit.after", "send.after")}
+    "redo.before", "redo.after", "commit.before", "commit.after", "send.after")}
 LONGEST_PEACE_SECONDS = PATIENCE_SECONDS / 4
 
 

@@ -1,7 +1,9 @@
 """points.py - the named points at which the broker can be made to kill itself: base/failpoint.h.
 
 Each with what a death there cuts in two, and the most passages to wait for: the one at which the
-broker dies is drawn below it. A point that is passed once a start, once a stop, has 1.
+broker dies is drawn below it. A point that is passed once a start, once a stop, has 1. Each start ends with
+a checkpoint: the first passage of commit.before and commit.after is that one, and what the redo log
+had is done again then; the later ones come when the log is full.
 """
 
 # While a store is made; some of them also while one is opened.
@@ -9,18 +11,21 @@ CREATE = {
     "create.locked": ("the directory and its lock, and the file", 1),
     "create.opened": ("LMDB's file, and its full length", 1),
     "create.allocated": ("the length, and its sync", 1),
+    "create.redo": ("the store's file, and its redo log", 1),
     "create.format": ("the tables and the format record, and their commit", 1),
     "create.done": ("a store, and its first use", 1),
 }
 START = {
     "create.locked": CREATE["create.locked"],
-    "create.done": CREATE["create.done"],
+    "redo.again": ("the turns in the redo log, done again one by one", 4),
     "recover.before": ("recovery, and its commit", 1),
     "recover.after": ("the commit of recovery, and service", 1),
 }
 WORK = {
-    "commit.before": ("all that a turn has done, and its commit", 40),
-    "commit.after": ("the commit, and the first byte that tells of it", 40),
+    "redo.before": ("all that a turn has done, and its write to the redo log", 40),
+    "redo.after": ("that write, and the first byte that tells of it", 40),
+    "commit.before": ("turns that the redo log has, and their checkpoint", 3),
+    "commit.after": ("the checkpoint, and the redo log that begins anew", 3),
     "intake.before": ("a batch in its child transaction, and that one's end", 40),
     "intake.after": ("a batch taken in, and the commit", 40),
     "insert.middle": ("payload, and queue and identity", 40),

@@ -60,7 +60,8 @@ class Round(Play):
             os.mkdir(self.path(name))
         for module in ("ALPHA", "BETA", "GAMMA"):
             authority.module(module)
-        self.broker = Broker(self.path("broker"), authority, SETTINGS, store_size="256M")
+        # as small as a store may be: its redo log is full after 256 turns
+        self.broker = Broker(self.path("broker"), authority, SETTINGS, store_size="64M")
         phase = multiprocessing.Value("i", actor.WORK)
         scene = actor.Scene(self.broker, authority, self.path("logs"), self.seed, self.deaths,
                             phase)

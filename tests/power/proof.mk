@@ -15,7 +15,7 @@ $(BUILD)/power/recorder.so: tests/power/recorder.c tests/power/trace.h $(BUILD)/
 	$(call say,LINK) $(COMPILE) -shared -o $@ $<
 
 $(BUILD)/power/replay: $(call objects,tests/power/replay.c tests/power/disk.c $(POWER_SHARED))
-$(BUILD)/power/rot: $(call objects,tests/power/rot.c tests/power/spoil.c $(POWER_SHARED))
+$(BUILD)/power/rot: $(call objects,$(addprefix tests/power/,rot.c rows.c spoil.c) $(POWER_SHARED))
 $(BUILD)/power/replay $(BUILD)/power/rot: $(BUILD)/rooms.a
 	@mkdir -p $(@D)
 	$(call say,LINK) $(LINK) -pie -o $@ $(filter %.o,$^) $(BUILD)/rooms.a $(LIBS)

@@ -14,6 +14,7 @@
 #include "capture.h"
 #include "core/inspect.h"
 #include "judge.h"
+#include "rows.h"
 #include "spoil.h"
 #include "store/internal.h"
 #include "store/redo_row.h"
@@ -39,7 +40,7 @@ enum verdict {
 	HARMLESS,		/* nothing that is kept has changed */
 	REFUSED,		/* not started, in words */
 	REPORTED,		/* by the audit, a checksum, or a letter with INT_STORE_002 */
-	BESIDE,			/* not custody (is_beside()): changed, and nobody says so */
+	BESIDE,			/* not custody (is_beside()), or a row more: and nobody says so */
 	LAST,			/* the log's last turn was not whole, and is as if never written */
 	STOPPED,		/* started, and a turn could not be committed */
 	DIED,			/* by a signal */
@@ -70,8 +71,9 @@ struct worker {
 	unsigned job;
 	struct judge judge;
 	struct peer_ops ops;
-	uint32_t sums[TABLE_COUNT];	/* of the rows of each table as they should be */
-	uint32_t sums_before[TABLE_COUNT];	/* without the log's last turn */
+	struct rows rows;	/* as they should be */
+	struct rows rows_before;	/* without the log's last turn */
+	struct rows found;
 	uint64_t last_turn, last_turn_end;	/* where that is */
 	bool wrong;		/* something was delivered that was never sent */
 };
@@ -108,37 +110,6 @@ static void on_deliver(struct peer *peer, const struct delivery *d)
 }
 
 /* --- what is found ---------------------------------------------------------------------------- */
-
-/* Of all rows of each table, keys and values, as they stand in the store. */
-static void sum_tables(struct judge *j, uint32_t sums[TABLE_COUNT])
-{
-	struct key first = { .n = 0 };
-	struct table_walk walk;
-	MDB_val k, v;
-
-	for (enum table t = 0; t < TABLE_COUNT; t++) {
-		sums[t] = 0;
-		if (!table_walk_begin(j->store, t, &first, &walk))
-			continue;
-		while (table_walk_next(&walk, &k, &v)) {
-			sums[t] = crc32c(sums[t], &k.mv_size, sizeof k.mv_size);
-			sums[t] = crc32c(sums[t], k.mv_data, k.mv_size);
-			sums[t] = crc32c(sums[t], v.mv_data, v.mv_size);
-		}
-		table_walk_end(&walk);
-	}
-	store_read_end(j->store);
-}
-
-/* The first table that has changed; TABLE_COUNT: none. */
-static enum table changed_table(const struct worker *w, const uint32_t sums[TABLE_COUNT])
-{
-	enum table t = 0;
-
-	while (t < TABLE_COUNT && sums[t] == w->sums[t])
-		t++;
-	return t;
-}
 
 /* A letter that says that its bytes are damaged. */
 static bool has_damaged_letter(struct judge *j)
@@ -234,30 +205,30 @@ static enum verdict judge_started(struct worker *w, enum table changed)
 	if (told)
 		return REPORTED;
 	if (!kept || changed != TABLE_COUNT)
-		return kept && is_beside(changed) ? BESIDE : SILENT;
+		return kept && (is_beside(changed) || rows_contain(&w->found, &w->rows)) ? BESIDE
+											 : SILENT;
 	return HARMLESS;
 }
 
 /* Power that is lost within a turn's write leaves the same, and that turn was never answered for. */
-static bool is_without_last_turn(const struct worker *w, const struct change *c,
-    const uint32_t *sums)
+static bool is_without_last_turn(const struct worker *w, const struct change *c)
 {
 	return !c->is_cut && c->file == SPOIL_REDO && c->at >= w->last_turn * 8 &&
-	    c->at < w->last_turn_end * 8 && memcmp(sums, w->sums_before, sizeof w->sums) == 0;
+	    c->at < w->last_turn_end * 8 &&
+	    rows_differ(&w->found, &w->rows_before) == TABLE_COUNT;
 }
 
 static enum verdict look(struct worker *w, const struct change *c, enum table *changed)
 {
-	uint32_t sums[TABLE_COUNT];
 	enum verdict v = REFUSED;
 
 	*changed = TABLE_COUNT;
 	if (judge_open(&w->judge)) {
-		sum_tables(&w->judge, sums);
-		*changed = changed_table(w, sums);
+		rows_read(&w->found, w->judge.store);
+		*changed = rows_differ(&w->rows, &w->found);
 		if (judge_recover(&w->judge, &w->ops))
 			v = judge_started(w, *changed);
-		if (v == SILENT && is_without_last_turn(w, c, sums))
+		if (v == SILENT && is_without_last_turn(w, c))
 			v = LAST;
 	}
 	judge_stop(&w->judge);
@@ -357,13 +328,13 @@ static void find_last_turn(struct worker *w, uint64_t key)
 }
 
 /* With this bit changed; returns the log's key. */
-static uint64_t sum_with(struct worker *w, const struct change *c, uint32_t sums[TABLE_COUNT])
+static uint64_t read_with(struct worker *w, const struct change *c, struct rows *rows)
 {
 	capture_writes(spoil_wrote, &w->spoil);
 	spoil_make(&w->spoil, c);
 	if (!judge_open(&w->judge))
 		fatalx("the store cannot be opened: %s", w->judge.why);
-	sum_tables(&w->judge, sums);
+	rows_read(rows, w->judge.store);
 	uint64_t key = w->judge.store->meta.redo_key;
 	judge_stop(&w->judge);
 	capture_writes(NULL, NULL);
@@ -371,13 +342,13 @@ static uint64_t sum_with(struct worker *w, const struct change *c, uint32_t sums
 	return key;
 }
 
-static void learn_sums(struct worker *w)
+static void learn_rows(struct worker *w)
 {
 	/* a bit that says nothing: the last one of a turn's page */
 	struct change none = { false, SPOIL_REDO, REDO_PAGE * 8 - 1 };
 
-	find_last_turn(w, sum_with(w, &none, w->sums));
-	sum_with(w, &(struct change){ false, SPOIL_REDO, w->last_turn * 8 }, w->sums_before);
+	find_last_turn(w, read_with(w, &none, &w->rows));
+	read_with(w, &(struct change){ false, SPOIL_REDO, w->last_turn * 8 }, &w->rows_before);
 }
 
 static void work(void *arg, unsigned job, bool again)
@@ -397,7 +368,7 @@ static void work(void *arg, unsigned job, bool again)
 	judge_init(&w->judge, w->o->config, w->o->stories, dir);
 	w->ops = quiet_peers;
 	w->ops.deliver = on_deliver;
-	learn_sums(w);
+	learn_rows(w);
 	while ((number = __atomic_fetch_add(&w->progress->next, 1, __ATOMIC_RELAXED)) <
 	    w->o->flips + w->o->cuts)
 		work_on(w, number);

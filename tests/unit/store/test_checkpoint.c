@@ -83,8 +83,8 @@ static void a_store_that_is_nearly_full_checkpoints_each_turn(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->store;
 
-	for (int n = 0; n < 49; n++) {
-		add_large(s, 1 << 20);
+	while (store_has_room(s, 1 << 17, 0)) {
+		add_large(s, 1 << 17);
 		end_turn(s);
 	}
 	add_batch(s);

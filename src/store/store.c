@@ -1,4 +1,4 @@
-/* store.c - the turn's transaction, and the intake inside it */
+/* store.c - the transaction, the intake inside it, and room */
 #include "store/store.h"
 
 #include <stdio.h>
@@ -16,11 +16,6 @@
 #define RESERVE_SHARE 16
 /* Pages that turns have taken, about, for each page that the redo log has of them. */
 #define LOGGED_PAGES 2
-/* Changes to rows that follow no order: a page each is in memory until the checkpoint, at worst. */
-#define SCATTERED_MAX 4096
-/* What is worth another thread's time, and ours to hear of it. */
-#define FLUSHER_BYTES (16 * 1024)
-#define RIPE_BYTES (64 * 1024)
 
 int store_open(const struct store_options *o, struct store **out, char *why, size_t size)
 {
@@ -133,167 +128,6 @@ bool store_is_in_turn(const struct store *s)
 bool store_has_failed(const struct store *s)
 {
 	return s->failure != 0;
-}
-
-static bool has_freed_much(const struct store *s)
-{
-	return s->bytes_freed / s->page_size > s->pages_free / 8;
-}
-
-/* pages_used is what may have been used: a checkpoint counts, before that refuses what would fit. */
-static bool has_used_much(const struct store *s)
-{
-	uint64_t reserve = s->pages_reserved > store_reserve_bytes(s) / s->page_size
-	    ? s->pages_reserved : store_reserve_bytes(s) / s->page_size;
-
-	return s->pages_free < reserve || s->pages_used > (s->pages_free - reserve) / 4;
-}
-
-/*
- * A full log; or few pages. What was freed can be used behind two checkpoints: when it is much
- * beside what is free, the first comes now, and the second with the next turn.
- */
-static bool wants_checkpoint(const struct store *s)
-{
-	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX || has_used_much(s) ||
-	    has_freed_much(s) || s->checkpoints_due > 0;
-}
-
-static int checkpoint(struct store *s)
-{
-	if (has_freed_much(s))
-		s->checkpoints_due = 2;
-	s->checkpoints_due -= s->checkpoints_due > 0;
-	s->bytes_freed = s->pages_reserved = 0;
-	FAILPOINT("commit.before");
-	int rc = mdb_txn_commit(s->turn);
-	s->turn = NULL;			/* consumed, also when it failed */
-	s->pages_carried = 0;
-	tables_forget(s);
-	FAILPOINT("commit.after");
-	if (rc == 0)
-		redo_restart(&s->redo);
-	return rc;
-}
-
-/* What the flusher writes is durable now. */
-static int hear_flusher(struct store *s)
-{
-	if (!s->is_writing)
-		return 0;
-	int rc = flusher_wait(s->flusher);
-	s->is_writing = false;
-	FAILPOINT("redo.heard");
-	if (rc == 0)
-		s->durable = s->durable_next;
-	return rc;
-}
-
-/* Ends the turn; `may_go_on`: what is much may be written while the next turn goes on. */
-static int make_durable(struct store *s, bool may_go_on)
-{
-	int rc = hear_flusher(s);
-
-	if (rc == 0 && wants_checkpoint(s)) {
-		rc = checkpoint(s);
-	} else if (rc == 0 && may_go_on && s->flusher && s->redo.n >= FLUSHER_BYTES) {
-		redo_submit(s, s->flusher);
-		s->is_writing = true;
-	} else if (rc == 0) {
-		rc = redo_write(s);
-	}
-	return rc;
-}
-
-/*
- * Meta is of the latest turn, always: see meta_check_commit(). A turn that has only looked has
- * nothing to make durable.
- */
-static int end_turn(struct store *s, bool may_go_on)
-{
-	if (s->failure == 0)
-		alias_flush(s);
-	bool changed = s->changed || memcmp(&s->meta, &s->saved, sizeof s->meta) != 0;
-	if (s->failure == 0 && changed)
-		store_meta_save(s);
-	store_read_end(s);
-	if (s->failure != 0)
-		return ERR_IO;
-	bool ends = changed || (s->checkpoints_due > 0 && s->pages_carried > 0);
-	int rc = ends ? make_durable(s, may_go_on) : may_go_on ? 0 : hear_flusher(s);
-	if (rc != 0) {
-		store_failed(s, rc, "commit");
-		return ERR_IO;
-	}
-	*(s->is_writing ? &s->durable_next : &s->durable) = s->turn_number++;
-	if (!changed)
-		return 0;
-	s->changed = false;
-	s->saved = s->meta;
-	s->pages_carried = s->turn ? s->pages_used : 0;
-	s->commits++;
-	return 0;
-}
-
-int store_commit(struct store *s)
-{
-	return end_turn(s, false);
-}
-
-int store_commit_begin(struct store *s)
-{
-	return end_turn(s, true);
-}
-
-bool store_turn_is_ripe(const struct store *s)
-{
-	return s->flusher && s->redo.n >= RIPE_BYTES &&
-	    (!s->is_writing || flusher_is_done(s->flusher));
-}
-
-int store_commit_end(struct store *s)
-{
-	if (!s->is_writing || !flusher_is_done(s->flusher))
-		return 0;
-	int rc = hear_flusher(s);
-	if (rc == 0)
-		return 0;
-	store_failed(s, rc, "write");
-	return ERR_IO;
-}
-
-uint64_t store_turn(const struct store *s)
-{
-	return s->turn_number;
-}
-
-uint64_t store_durable_turn(const struct store *s)
-{
-	return s->durable;
-}
-
-bool store_flush_aside(struct store *s, void (*done)(void *arg), void *arg)
-{
-	s->flusher = flusher_create(done, arg);
-	return s->flusher;
-}
-
-int store_checkpoint(struct store *s)
-{
-	int rc = s->failure != 0 ? s->failure : hear_flusher(s);
-
-	if (rc == 0 && s->turn)
-		rc = checkpoint(s);
-	if (rc == 0)
-		return 0;
-	store_failed(s, rc, "checkpoint");
-	return ERR_IO;
-}
-
-void store_nudge(struct store *s)
-{
-	s->checkpoints_due = 2;
-	store_meta_save(s);
 }
 
 static uint64_t payload_pages(const struct store *s, uint64_t n)

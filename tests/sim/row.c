@@ -130,10 +130,13 @@ static bool may_be_pruned(const struct world *w, const struct notice *n)
 
 static bool is_numbered(const struct world *w, int party, uint64_t number)
 {
-	for (int n = 0; n < w->model.notice_top; n++)
-		if (w->model.notices[n].there && w->model.notices[n].party == party &&
-		    w->model.notices[n].number == number)
+	for (int n = 0; n < w->model.notice_top; n++) {
+		const struct notice *o = &w->model.notices[n];
+
+		if (o->there && ((o->party == party && o->number == number) ||
+		    (o->from == party && o->was == number)))	/* the core is about to pass it on */
 			return true;
+	}
 	return false;
 }
 

@@ -24,7 +24,7 @@
 
 static struct plan none = { .kind = -1 };
 volatile struct plan *plan = &none;
-static enum opened { NOT, FILE_OPENED, FILE_DSYNC } opened[DESCRIPTORS];
+static enum opened { NOT, FILE_OPENED, FILE_DSYNC, FILE_REDO } opened[DESCRIPTORS];
 
 __attribute__((constructor))
 static void open_shared(void)
@@ -92,6 +92,13 @@ static size_t part(int64_t error, size_t n)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+static bool is_redo(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && strcmp(name, "/custody.redo") == 0;
+}
+
 int open(const char *path, int flags, ...)
 {
 	va_list args;
@@ -104,7 +111,7 @@ int open(const char *path, int flags, ...)
 	               : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 
 	if (fd >= 0 && fd < DESCRIPTORS)
-		opened[fd] = flags & O_DSYNC ? FILE_DSYNC : FILE_OPENED;
+		opened[fd] = !(flags & O_DSYNC) ? FILE_OPENED : is_redo(path) ? FILE_REDO : FILE_DSYNC;
 	return fd;
 }
 
@@ -136,6 +143,15 @@ ssize_t read(int fd, void *p, size_t n)
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);
 	return syscall(SYS_read, fd, p, part(error, n));
+}
+
+ssize_t pread(int fd, void *p, size_t n, off_t offset)
+{
+	int64_t error = fault(KIND_pread);
+
+	if (part(error, n) == 0 && n > 0)
+		return fail(error);
+	return syscall(SYS_pread64, fd, p, part(error, n), offset);
 }
 
 void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
@@ -196,7 +212,9 @@ static void delay_flush(void)
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 {
-	int64_t error = fault(opened_as(fd) == FILE_DSYNC ? KIND_dsync : KIND_pwrite);
+	enum opened as = opened_as(fd);
+	int64_t error = fault(as == FILE_REDO ? KIND_redo : as == FILE_DSYNC ? KIND_dsync
+									     : KIND_pwrite);
 
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);
@@ -354,4 +372,5 @@ void *mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offs
 int ftruncate64(int fd, off64_t n) SAME_AS("ftruncate");
 int posix_fallocate64(int fd, off64_t from, off64_t n) SAME_AS("posix_fallocate");
 int fcntl64(int fd, int command, ...) SAME_AS("fcntl");
+ssize_t pread64(int fd, void *p, size_t n, off64_t offset) SAME_AS("pread");
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t offset) SAME_AS("pwrite");

@@ -13,12 +13,13 @@
 
 /*
  * The kinds, in the order of plan.calls; plan.py reads their names from here. `read` is one of
- * a file, `dsync` a pwrite to a descriptor with O_DSYNC, `log` a write to standard error, `memory`
- * any allocation, `clock` a reading of the wall clock, `monotonic` one of the other two.
+ * a file, `dsync` a pwrite to a descriptor with O_DSYNC (of the redo log: `redo`), `log` a write to
+ * standard error, `memory` any allocation, `clock` a reading of the wall clock, `monotonic` one of
+ * the other two.
  */
 #define KINDS(X)                                                                                   \
-	X(open) X(fopen) X(read) X(mmap) X(ftruncate) X(posix_fallocate) X(fcntl) X(flock)         \
-	X(pwrite) X(dsync) X(writev) X(write) X(log) X(fsync) X(fdatasync)                         \
+	X(open) X(fopen) X(read) X(pread) X(mmap) X(ftruncate) X(posix_fallocate) X(fcntl) X(flock)         \
+	X(pwrite) X(dsync) X(redo) X(writev) X(write) X(log) X(fsync) X(fdatasync)                         \
 	X(socket) X(accept4) X(recv) X(send) X(epoll_wait) X(epoll_ctl)                            \
 	X(memory) X(getrandom) X(clock) X(monotonic)
 

@@ -9,6 +9,7 @@ ERRORS = {
     "open": ("EMFILE", "EACCES", "ENOMEM", "ENOSPC"),
     "fopen": ("EMFILE", "ENOMEM"),
     "read": ("EIO", "EINTR", "short count", "one byte"),
+    "pread": ("EIO", "EINTR", "short count", "one byte"),
     "mmap": ("ENOMEM", "EACCES"),
     "ftruncate": ("ENOSPC", "EIO"),
     "posix_fallocate": ("ENOSPC", "EDQUOT", "EIO"),
@@ -16,6 +17,7 @@ ERRORS = {
     "flock": ("ENOLCK", "EINTR"),
     "pwrite": ("EIO", "ENOSPC", "EDQUOT", "EINTR", "short count"),
     "dsync": ("EIO", "ENOSPC", "EDQUOT", "EINTR", "short count"),
+    "redo": ("EIO", "ENOSPC", "EDQUOT", "EINTR", "short count"),
     "writev": ("EIO", "ENOSPC", "EDQUOT", "EINTR", "short count"),
     "write": ("EAGAIN", "EINTR"),
     "log": ("ENOSPC", "EIO", "EAGAIN", "EINTR", "short count"),
@@ -32,7 +34,7 @@ ERRORS = {
     "clock": ("frozen", "ahead", "behind"),
     "monotonic": ("ahead",),
 }
-FLUSHES = ("pwrite", "dsync", "writev", "fdatasync", "fsync")
+FLUSHES = ("pwrite", "dsync", "redo", "writev", "fdatasync", "fsync")
 
 
 def modes(kind, error):

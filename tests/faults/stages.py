@@ -1,4 +1,4 @@
-"""stages.py - the life of a broker in four stages; in each, one experiment after the other.
+"""stages.py - the life of a broker in stages; in each, one experiment after the other.
 
 An experiment arms the plan, does what the stage is, and judges how it ended: "went on", or by which
 defined end. It raises Broken where a verdict is not empty. A stage is over at the first N whose
@@ -55,9 +55,9 @@ class Stage:
 class Start(Stage):
     """A start on no store, or on one with work in it: refused in words, or ready."""
 
-    kinds = ("open", "fopen", "read", "mmap", "ftruncate", "posix_fallocate", "fcntl", "flock",
-             "pwrite", "dsync", "writev", "log", "fsync", "fdatasync", "socket", "epoll_ctl",
-             "memory", "getrandom", "clock")
+    kinds = ("open", "fopen", "read", "pread", "mmap", "ftruncate", "posix_fallocate", "fcntl",
+             "flock", "pwrite", "dsync", "redo", "writev", "log", "fsync", "fdatasync", "socket",
+             "epoll_ctl", "memory", "getrandom", "clock")
     begins = AT_ONCE
 
     def begin(self):
@@ -122,7 +122,8 @@ class Start(Stage):
 
 
 class Restart(Start):
-    """The same with a store in which batches wait, one is dead and one has ended.
+    """The same with a store in which batches wait, one is dead and one has ended: its broker was
+    killed, and the redo log has most of it.
 
     From the store's lock on: what comes before has been seen to.
     """
@@ -137,7 +138,7 @@ class Restart(Start):
         script.finish(life, "BETA", batches[0])
         target = life.module("BETA")
         target.reject(target.delivery(batches[1]), "PERMANENT")
-        life.stop()
+        life.kill()
         self.expected = sorted(batch["metadata"]["batch_id"] for batch in batches[1:])
         self.kept = self.store + ".kept"
         os.rename(self.store, self.kept)
@@ -146,8 +147,22 @@ class Restart(Start):
         """A sparse copy: a store is as large as it will ever be, and nearly empty."""
         shutil.rmtree(self.store, ignore_errors=True)
         os.mkdir(self.store, 0o700)
-        for name in ("custody.mdb", "custody.mdb-lock"):
+        for name in ("custody.mdb", "custody.mdb-lock", "custody.redo"):
             copy_sparse(os.path.join(self.kept, name), os.path.join(self.store, name))
+
+
+class Emptied(Restart):
+    """The same of a broker that was stopped, whose redo log a person has emptied."""
+
+    kinds = ("open", "pread", "pwrite", "dsync", "redo", "writev", "fsync", "fdatasync")
+
+    def prepare(self):
+        super().prepare()
+        os.rename(self.kept, self.store)
+        self.life.start()
+        self.life.stop()
+        os.rename(self.store, self.kept)
+        os.truncate(os.path.join(self.kept, "custody.redo"), 0)
 
 
 def copy_sparse(source, target):
@@ -239,8 +254,8 @@ class Handshake(Stage):
 class Work(Stage):
     """The script, on connections that are there."""
 
-    kinds = ("pwrite", "dsync", "writev", "fdatasync", "recv", "send", "epoll_wait", "memory",
-             "log", "clock", "monotonic")
+    kinds = ("pwrite", "dsync", "redo", "writev", "fdatasync", "recv", "send", "epoll_wait",
+             "memory", "log", "clock", "monotonic")
 
     def begin(self):
         """One life without a fault shows what is left of memory at the end of any."""
@@ -321,8 +336,8 @@ class Work(Stage):
 class Stop(Stage):
     """SIGTERM, with modules that leave as they are told and a batch that waits."""
 
-    kinds = ("read", "pwrite", "dsync", "writev", "fdatasync", "recv", "send", "epoll_wait",
-             "epoll_ctl", "memory", "log", "clock", "monotonic")
+    kinds = ("read", "pwrite", "dsync", "redo", "writev", "fdatasync", "recv", "send",
+             "epoll_wait", "epoll_ctl", "memory", "log", "clock", "monotonic")
 
     def begin(self):
         self.life = Life(self.directory, self.authority, self.plan)
@@ -345,4 +360,4 @@ class Stop(Stage):
         self.life.kill()
 
 
-STAGES = {stage.__name__.lower(): stage for stage in (Start, Restart, Handshake, Work, Stop)}
+STAGES = {stage.__name__.lower(): stage for stage in (Start, Restart, Emptied, Handshake, Work, Stop)}

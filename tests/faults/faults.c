@@ -216,6 +216,8 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t offset)
 	int64_t error = fault(as == FILE_REDO ? KIND_redo : as == FILE_DSYNC ? KIND_dsync
 									     : KIND_pwrite);
 
+	if (as == FILE_REDO)
+		delay_flush();
 	if (part(error, n) == 0 && n > 0)
 		return fail(error);
 	return syscall(SYS_pwrite64, fd, p, part(error, n), offset);

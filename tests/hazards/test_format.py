@@ -7,7 +7,7 @@ from case import Case
 
 import lmdb_file
 
-FORMAT = 4
+FORMAT = 5
 MAGIC = b"handoff\n"
 
 
@@ -40,7 +40,7 @@ class Format(Case):
     def test_a_newer_format_is_refused_and_nothing_is_changed(self):
         newer = format_record(FORMAT + 1)
         self.assertGreater(lmdb_file.replace(self.path, format_record(FORMAT), newer), 0)
-        self.assert_refused("format 5, this broker knows format 4: .*newer")
+        self.assert_refused("format 6, this broker knows format 5: .*newer")
         lmdb_file.replace(self.path, newer, format_record(FORMAT))
         self.assert_all_is_there()
 

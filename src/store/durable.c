@@ -8,7 +8,12 @@
 #define SCATTERED_MAX 4096
 /* What is worth another thread's time, and ours to hear of it. */
 #define FLUSHER_BYTES (16 * 1024)
+/*
+ * A turn that is ripe is worth a write, and took about as long as one: so the loop and the disk are
+ * both at work. Beside a slow disk it is better to wait for more: what misses a write waits for two.
+ */
 #define RIPE_BYTES (64 * 1024)
+#define RIPE_BYTES_A_US 200
 /* Pages that may be in use, and those that cannot be used yet, beside what is free. */
 #define USED_SHARE 4
 #define FREED_SHARE 8
@@ -63,7 +68,9 @@ static int hear_flusher(struct store *s)
 {
 	if (!s->is_writing)
 		return 0;
-	int rc = flusher_wait(s->flusher);
+	uint64_t us;
+	int rc = flusher_wait(s->flusher, &us);
+	s->write_us = (3 * s->write_us + us) / 4;
 	s->is_writing = false;
 	FAILPOINT("redo.heard");
 	if (rc == 0)
@@ -132,6 +139,7 @@ int store_commit_begin(struct store *s)
 bool store_turn_is_ripe(const struct store *s)
 {
 	return s->flusher && s->redo.n >= RIPE_BYTES &&
+	    s->redo.n >= RIPE_BYTES_A_US * s->write_us &&
 	    (!s->is_writing || flusher_is_done(s->flusher));
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -19,6 +20,7 @@ struct flusher {
 	pthread_cond_t changed;		/* state has */
 	enum state state;
 	int fd, rc;
+	uint64_t took_us;
 	const uint8_t *p;
 	size_t n;
 	uint64_t at;
@@ -60,13 +62,23 @@ static enum state wait_for(struct flusher *f, enum state one, enum state other)
 	return state;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void *run(void *arg)
 {
 	struct flusher *f = arg;
 
 	change(f, IDLE);
 	while (wait_for(f, SUBMITTED, ENDING) == SUBMITTED) {
+		uint64_t began_us = now_us();
 		f->rc = flush_now(f->fd, f->p, f->n, f->at);
+		f->took_us = now_us() - began_us;
 		change(f, WRITTEN);
 		f->done(f->arg);
 	}
@@ -134,8 +146,9 @@ bool flusher_is_done(struct flusher *f)
 	return done;
 }
 
-int flusher_wait(struct flusher *f)
+int flusher_wait(struct flusher *f, uint64_t *took_us)
 {
 	wait_for(f, IDLE, WRITTEN);
+	*took_us = f->took_us;
 	return f->rc;
 }

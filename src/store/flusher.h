@@ -22,8 +22,8 @@ void flusher_destroy(struct flusher *f);
 void flusher_submit(struct flusher *f, int fd, const uint8_t *p, size_t n, uint64_t at);
 /* flusher_wait() will not have to wait. */
 bool flusher_is_done(struct flusher *f);
-/* 0 when all is durable, or an errno. */
-int flusher_wait(struct flusher *f) MUST_CHECK;
+/* 0 when all is durable, or an errno; *took_us: so long the latest write took. */
+int flusher_wait(struct flusher *f, uint64_t *took_us) MUST_CHECK;
 
 /* What the thread does: on the caller's. 0, or an errno. */
 int flush_now(int fd, const uint8_t *p, size_t n, uint64_t at) MUST_CHECK;

@@ -40,6 +40,7 @@ struct store {
 	bool changed;			/* the turn has something to commit */
 	struct redo redo;
 	struct flusher *flusher;	/* NULL: all is written by the turn itself */
+	uint64_t write_us;		/* so long it takes, about */
 	bool is_writing;		/* the flusher does, or its word was not heard yet */
 	uint64_t turn_number;		/* of the turn that goes on */
 	uint64_t durable, durable_next;	/* the latest durable one; and behind what is written */

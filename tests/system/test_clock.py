@@ -16,6 +16,7 @@ import time
 from case import Case
 from broker import Broker
 from certificates import Authority
+from ctl import ADMIN, Ctl
 
 PRELOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "preload")
 HOUR = 3600
@@ -365,17 +366,42 @@ class SlowFlush(Case):
     def setUp(self):
         super().setUp()
         self.disk = SlowDisk(self.directory)
-        self.broker = self.start_broker('route "alpha-beta" { ack_timeout_ms = 2000 }',
-                                        environment=self.disk.environment)
+        self.broker = self.start_broker(ADMIN +
+                                        'route "alpha-beta" { ack_timeout_ms = 2000 }',
+                                        write_timeout_ms=1000, environment=self.disk.environment)
         self.alpha, self.beta = self.module(self.broker, "ALPHA"), self.module(self.broker, "BETA")
+
+    def hand_over_slowly(self, size):
+        self.disk.delay(STALL_SECONDS)
+        begun = time.monotonic()
+        batch = self.alpha.send(self.alpha.batch(size=size))
+        self.alpha.send(batch)          # a repeat: its answer promises the same
+        for _ in range(2):
+            answer = self.alpha.answer_to(batch, seconds=4 * STALL_SECONDS)
+            self.assertEqual(answer.status, "RECEIVED")
+            self.assertGreaterEqual(time.monotonic() - begun, STALL_SECONDS)
+        return batch
+
+    def test_answers_of_a_turn_that_is_written_aside_wait_and_nobody_is_cut_for_it(self):
+        batch = self.hand_over_slowly(40000)
+        self.disk.delay(0)
+        self.beta.finish(self.beta.delivery(batch))
+        self.assertEqual(self.alpha.outcome(batch).status, "PROCESSED")
+
+    def test_an_operator_is_told_nothing_that_may_be_lost(self):
+        ctl = Ctl(self.broker)
+        self.disk.delay(STALL_SECONDS)
+        begun = time.monotonic()
+        batch = self.alpha.send(self.alpha.batch(size=40000))
+        while not ctl.ask("batches")["batches"]:
+            pass
+        self.assertGreaterEqual(time.monotonic() - begun, STALL_SECONDS)
+        self.disk.delay(0)
+        self.assertEqual(self.alpha.answer_to(batch).status, "RECEIVED")
 
     def test_what_is_answered_right_after_it_was_in_time(self):
         deliveries = [self.beta.delivery(self.alpha.hand_over()) for _ in range(3)]
-        self.disk.delay(STALL_SECONDS)
-        begun = time.monotonic()
-        batch = self.alpha.send(self.alpha.batch())
-        self.alpha.answer_to(batch, seconds=4 * STALL_SECONDS)
-        self.assertGreaterEqual(time.monotonic() - begun, STALL_SECONDS)
+        self.hand_over_slowly(3000)
         self.disk.delay(0)
         for delivery in deliveries:
             self.assertFalse(self.beta.finish(delivery).get("duplicate"))

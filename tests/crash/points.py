@@ -24,6 +24,7 @@ START = {
 WORK = {
     "redo.before": ("all that a turn has done, and its write to the redo log", 40),
     "redo.after": ("that write, and the first byte that tells of it", 40),
+    "redo.heard": ("a turn that another thread has written, and what it owes", 4),
     "commit.before": ("turns that the redo log has, and their checkpoint", 3),
     "commit.after": ("the checkpoint, and the redo log that begins anew", 3),
     "intake.before": ("a batch in its child transaction, and that one's end", 40),

@@ -11,7 +11,7 @@ from witness import Recording, messages
 # Retries are not what is looked at; what is rejected here is rejected for good.
 SETTINGS = 'route "alpha-beta" { queue_capacity = 50000 }\n'
 # A turn with such a batch is longer than the redo log takes, a quarter of it: a checkpoint ends it.
-LARGE_BATCH = 300000
+LARGE_BATCH = 100000
 
 
 def first_start(directory, authority, plant=""):

@@ -5,9 +5,11 @@
 #include <stdint.h>
 
 /*
- * A record stands behind what it tells of, which has succeeded; the process has one thread, so the
- * order of the records is the order of the calls. A place in the trace is a record's first byte,
- * counted from the trace's beginning: workloads.py keeps what was promised by such places.
+ * A record stands behind what it tells of, which has succeeded. The order of the records is the
+ * order of the calls, but for a write to the redo log by the broker's second thread: it stands where
+ * it has returned, and its images are made there, with all that was promised by then. A place in the
+ * trace is a record's first byte, counted from the trace's beginning: workloads.py keeps what was
+ * promised by such places.
  */
 enum trace_kind {
 	TRACE_START,		/* a process begins; what it has opened is no more */

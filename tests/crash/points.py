@@ -1,9 +1,9 @@
 """points.py - the named points at which the broker can be made to kill itself: base/failpoint.h.
 
 Each with what a death there cuts in two, and the most passages to wait for: the one at which the
-broker dies is drawn below it. A point that is passed once a start, once a stop, has 1. Each start ends with
-a checkpoint: the first passage of commit.before and commit.after is that one, and what the redo log
-had is done again then; the later ones come when the log is full.
+broker dies is drawn below it. A point that is passed once a start, once a stop, has 1. Each start
+has a checkpoint behind what it does again of the redo log: the first passage of commit.before and
+commit.after is that one; the later ones come when the log is full.
 """
 
 # While a store is made; some of them also while one is opened.

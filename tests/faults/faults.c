@@ -111,7 +111,9 @@ int open(const char *path, int flags, ...)
 	               : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 
 	if (fd >= 0 && fd < DESCRIPTORS)
-		opened[fd] = !(flags & O_DSYNC) ? FILE_OPENED : is_redo(path) ? FILE_REDO : FILE_DSYNC;
+		opened[fd] = !(flags & O_DSYNC) ? FILE_OPENED
+		    : is_redo(path)		? FILE_REDO
+						: FILE_DSYNC;
 	return fd;
 }
 

@@ -134,8 +134,8 @@ class Life:
             return "ended in a library"
         if not is_defined:
             raise Broken("ended with status %d, which is no defined end" % status)
-        # While another thread writes to the redo log, what earlier turns owe may leave; what is told
-        # too early is found to be lost, at the next start.
+        # While another thread writes to the redo log, what earlier turns owe may leave; what is
+        # told too early is found to be lost, at the next start.
         if self.plan.point.kind not in FLUSHES:
             pass        # what failed first need not be what ended it
         elif late > EXIT_SECONDS:

@@ -360,4 +360,5 @@ class Stop(Stage):
         self.life.kill()
 
 
-STAGES = {stage.__name__.lower(): stage for stage in (Start, Restart, Emptied, Handshake, Work, Stop)}
+STAGES = {stage.__name__.lower(): stage
+          for stage in (Start, Restart, Emptied, Handshake, Work, Stop)}

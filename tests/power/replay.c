@@ -23,7 +23,7 @@
  * is in doubt, images are made of what a power loss would leave (disk.h), N in all, spread evenly.
  * Each is given to a broker's start (judge.h). Exits 1 when one image was a violation; each is told
  * with the words that replay it. --tears cuts synced writes, LMDB's of its meta page at each byte,
- * the redo log's at some: that is outside the assumptions, and counted apart, but has to be fine, too.
+ * the redo log's at some: outside the assumptions, and counted apart, but it has to be fine, too.
  *
  * Workers share the places out among them; one that a signal ends is a violation and is replaced.
  */

@@ -7,6 +7,9 @@
 #include "store/internal.h"
 #include "store/redo_row.h"
 
+/* What is this large is written once, by a checkpoint: a flush more costs less than a copy. */
+#define VALUE_MAX (128 * 1024)
+
 /* --- gathering ------------------------------------------------------------------------------- */
 
 void redo_settle(struct store *s)
@@ -33,7 +36,7 @@ static uint8_t *add(struct store *s, enum redo_kind kind, enum table t, const MD
 	redo_settle(s);
 	r->scattered += is_scattered(t);
 	size_t n = REDO_CHANGE_BYTES + key->mv_size + value;
-	if (r->too_long || r->n + n > r->most) {
+	if (r->too_long || value > VALUE_MAX || r->n + n > r->most) {
 		r->too_long = true;
 		return NULL;
 	}

@@ -22,15 +22,23 @@ static void a_checkpoint_leaves_the_store_s_file_whole_alone(void **state)
 	}
 }
 
+/* Of rows that are not too long for the log themselves: the turn has so many bytes, or some more. */
+static void fill_turn(struct store *s, size_t bytes)
+{
+	while (s->redo.n + 101000 < bytes)
+		add_large(s, 100000);
+	add_large(s, bytes - s->redo.n);
+}
+
 static void a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint(void **state)
 {
 	struct fixture *f = *state;
 	struct store *s = f->store;
 	size_t most = log_length(f) / 4;
 
-	add_large(s, most - REDO_PAGE);
+	fill_turn(s, most - REDO_PAGE);
 	end_turn_in_log(s);
-	add_large(s, most);
+	fill_turn(s, most);
 	assert_true(ends_with_a_checkpoint(s));
 	assert_int_equal(s->redo.at, 0);
 	add_batch(s);
@@ -38,6 +46,15 @@ static void a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint(void 
 	uint64_t digest = digest_of(s);
 	start_again(f);
 	assert_int_equal(digest_of(f->store), digest);
+}
+
+/* It would be written twice. */
+static void a_large_payload_ends_with_a_checkpoint(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+
+	add_large(s, 128 * 1024);
+	assert_true(ends_with_a_checkpoint(s));
 }
 
 /* Its quarter is no whole page: the longest turn ends at the last that is. */
@@ -53,7 +70,7 @@ static void the_longest_turn_ends_with_a_page(void **state)
 	assert_int_equal(store_open(&o, &f->store, why, sizeof why), 0);
 	size_t quarter = log_length(f) / 4;
 	assert_int_not_equal(quarter % REDO_PAGE, 0);
-	add_large(f->store, quarter - 700);
+	fill_turn(f->store, quarter - 700);
 	assert_true(ends_with_a_checkpoint(f->store));
 }
 
@@ -162,6 +179,7 @@ int main(void)
 		STORE_TEST(a_checkpoint_leaves_the_store_s_file_whole_alone),
 		STORE_TEST(a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint),
 		STORE_TEST(the_longest_turn_ends_with_a_page),
+		STORE_TEST(a_large_payload_ends_with_a_checkpoint),
 		STORE_TEST(a_full_log_begins_anew),
 		STORE_TEST(a_store_that_is_nearly_full_checkpoints_each_turn),
 		STORE_TEST(many_rows_in_no_order_end_with_a_checkpoint),

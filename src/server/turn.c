@@ -37,9 +37,10 @@ static void take_lookers(struct turn *t)
  *	turn_end:  commit ─► write to sockets ─► free what died
  *
  * This is where RECEIVED is said: its frame was queued by a handler and leaves in
- * sessions_settle(), after store_commit() has returned 0; so do an operator's answers in
- * admin_settle(), and pages in http_settle(). Nothing leaves the process on any other path. What took long on the way is
- * nobody's lateness: clock_stalled().
+ * sessions_settle(), when its turn is durable; so do an operator's answers in admin_settle(), and
+ * pages in http_settle(). Nothing leaves the process on any other path. A busy turn becomes durable
+ * while the next one goes on: what is owed for it leaves behind that one's commit, or before it is
+ * begun. What took long on the way is nobody's lateness: clock_stalled().
  */
 static void turn_take(struct turn *t)
 {

@@ -44,20 +44,34 @@ static inline const uint8_t *redo_take(const uint8_t *p, size_t n, uint64_t *v)
 	return p + n;
 }
 
-static inline uint64_t redo_sum_word(uint64_t sum, const uint8_t *p, size_t n)
+static inline uint64_t redo_sum_word(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+	return sum ^ sum >> 32;
+}
+
+static inline uint64_t redo_word(const uint8_t *p, size_t n)
 {
 	uint64_t word = 0;
 
 	memcpy(&word, p, n);
-	sum = (sum ^ le64toh(word)) * 0x9e3779b97f4a7c15;
-	return sum ^ sum >> 32;
+	return le64toh(word);
 }
 
+/* Four lanes side by side, as a word's sum takes some cycles to come; then they are words, too. */
 static inline uint64_t redo_sum_bytes(uint64_t sum, const uint8_t *p, size_t n)
 {
-	for (; n >= 8; n -= 8, p += 8)
-		sum = redo_sum_word(sum, p, 8);
-	return n > 0 ? redo_sum_word(sum, p, n) : sum;
+	uint64_t lanes[4] = { sum, 1, 2, 3 };
+
+	for (; n >= 32; n -= 32, p += 32)
+		for (size_t i = 0; i < 4; i++)
+			lanes[i] = redo_sum_word(lanes[i], redo_word(p + 8 * i, 8));
+	sum = lanes[0];
+	for (size_t i = 1; i < 4; i++)
+		sum = redo_sum_word(sum, lanes[i]);
+	for (; n > 0; n -= n < 8 ? n : 8, p += 8)
+		sum = redo_sum_word(sum, redo_word(p, n < 8 ? n : 8));
+	return sum;
 }
 
 /*

@@ -3,6 +3,7 @@
 #define HANDOFF_STORE_ALIAS_ROW_H
 
 #include "store/internal.h"
+#include "store/number.h"
 
 /*
  *	alias, alias_new version(1) count(2) newest id(8), then for each batch
@@ -15,22 +16,6 @@
 #define ALIAS_ENTRY_BYTES 48
 #define ALIAS_CRC_BYTES 4
 #define ALIAS_ENTRIES_MAX ((16384 - ALIAS_HEAD_BYTES - ALIAS_CRC_BYTES) / ALIAS_ENTRY_BYTES)
-
-static inline uint8_t *put_le(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-	return p + n;
-}
-
-static inline uint64_t get_le(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 /* alias.c: an entry of a row that is whole; a row appended to either table, NULL when it failed. */
 void alias_read(const uint8_t *entry, struct alias *a);

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "store/number.h"
+
 #define REDO_PAGE 4096
 #define REDO_MAGIC "handredo"
 #define REDO_TURN_BYTES (8 + 8 + 8 + 4 + 4 + 8)
@@ -28,21 +30,6 @@ struct redo_change {
 	uint16_t key_bytes;
 	uint32_t value_bytes;
 };
-
-static inline uint8_t *redo_number(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-	return p + n;
-}
-
-static inline const uint8_t *redo_take(const uint8_t *p, size_t n, uint64_t *v)
-{
-	*v = 0;
-	for (size_t i = 0; i < n; i++)
-		*v |= (uint64_t)p[i] << (8 * i);
-	return p + n;
-}
 
 static inline uint64_t redo_sum_word(uint64_t sum, uint64_t word)
 {
@@ -90,53 +77,41 @@ static inline void redo_turn_encode(const struct redo_turn *t, uint8_t *turn)
 	uint8_t *p = turn;
 
 	memcpy(p, REDO_MAGIC, 8);
-	p = redo_number(p + 8, t->key, 8);
-	p = redo_number(p, t->commit, 8);
-	p = redo_number(p, t->number, 4);
-	p = redo_number(p, t->bytes, 4);
-	redo_number(p, redo_sum(turn, t->bytes), 8);
+	p = put_le(p + 8, t->key, 8);
+	p = put_le(p, t->commit, 8);
+	p = put_le(p, t->number, 4);
+	p = put_le(p, t->bytes, 4);
+	put_le(p, redo_sum(turn, t->bytes), 8);
 }
 
 /* False: at `turn`, with n bytes to the end of the file, is no whole turn of this key. */
 static inline bool redo_turn_decode(const uint8_t *turn, size_t n, uint64_t key,
     struct redo_turn *t)
 {
-	uint64_t number, bytes, sum;
-
 	if (n < REDO_TURN_BYTES || memcmp(turn, REDO_MAGIC, 8) != 0)
 		return false;
-	const uint8_t *p = redo_take(turn + 8, 8, &t->key);
-	p = redo_take(p, 8, &t->commit);
-	p = redo_take(p, 4, &number);
-	p = redo_take(p, 4, &bytes);
-	redo_take(p, 8, &sum);
-	t->number = (uint32_t)number;
-	t->bytes = (uint32_t)bytes;
-	return t->key == key && bytes <= n - REDO_TURN_BYTES && redo_sum(turn, bytes) == sum;
+	*t = (struct redo_turn){ get_le(turn + 8, 8), get_le(turn + 16, 8),
+		(uint32_t)get_le(turn + 24, 4), (uint32_t)get_le(turn + 28, 4) };
+	return t->key == key && t->bytes <= n - REDO_TURN_BYTES &&
+	    redo_sum(turn, t->bytes) == get_le(turn + 32, 8);
 }
 
 static inline void redo_change_encode(const struct redo_change *c, uint8_t *p)
 {
-	p = redo_number(p, c->kind, 1);
-	p = redo_number(p, c->table, 1);
-	p = redo_number(p, c->key_bytes, 2);
-	redo_number(p, c->value_bytes, 4);
+	p = put_le(p, c->kind, 1);
+	p = put_le(p, c->table, 1);
+	p = put_le(p, c->key_bytes, 2);
+	put_le(p, c->value_bytes, 4);
 }
 
 /* False: n bytes hold no whole change. */
 static inline bool redo_change_decode(const uint8_t *p, size_t n, struct redo_change *c)
 {
-	uint64_t kind, table, key, value;
-
 	if (n < REDO_CHANGE_BYTES)
 		return false;
-	p = redo_take(p, 1, &kind);
-	p = redo_take(p, 1, &table);
-	p = redo_take(p, 2, &key);
-	redo_take(p, 4, &value);
-	*c = (struct redo_change){ (enum redo_kind)kind, (unsigned)table, (uint16_t)key,
-		(uint32_t)value };
-	return key + value <= n - REDO_CHANGE_BYTES;
+	*c = (struct redo_change){ (enum redo_kind)p[0], p[1], (uint16_t)get_le(p + 2, 2),
+		(uint32_t)get_le(p + 4, 4) };
+	return (size_t)c->key_bytes + c->value_bytes <= n - REDO_CHANGE_BYTES;
 }
 
 #endif

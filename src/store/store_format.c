@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/rng.h"
 #include "store/internal.h"
+#include "store/number.h"
 
 #define STORE_FORMAT 5
 #define STORE_MAGIC "handoff\n"
@@ -52,21 +53,6 @@ _Static_assert(sizeof(struct meta) == META_NUMBERS * 8, "meta is a row of number
 #define META_BYTES (8 + 4 + 16 + META_NUMBERS * 8 + 4)
 
 static const struct key meta_key = { .b = "store", .n = 5 };
-
-static void put_le(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t get_le(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 void store_meta_save(struct store *s)
 {

@@ -73,9 +73,7 @@ static ssize_t write_meta(int fd, const void *p, size_t n, off_t at)
 /* Some of a turn: cut in what it has to say, not in the zeros behind that. */
 static ssize_t write_turn(int fd, const uint8_t *p, size_t n, off_t at)
 {
-	uint64_t changes;
-
-	redo_take(p + REDO_TURN_BYTES - 12, 4, &changes);
+	uint64_t changes = get_le(p + REDO_TURN_BYTES - 12, 4);
 	size_t half = (REDO_TURN_BYTES + (size_t)changes) / 2;
 	if (armed == DISK_LOG_TORN)
 		write_now(fd, p, half, at);

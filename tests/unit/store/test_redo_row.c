@@ -13,7 +13,7 @@
 static void row_fill(uint8_t *row, uint8_t with)
 {
 	memset(row, with, ROW_BYTES - 4);
-	redo_number(row + ROW_BYTES - 4, crc32c(0, row, ROW_BYTES - 4), 4);
+	put_le(row + ROW_BYTES - 4, crc32c(0, row, ROW_BYTES - 4), 4);
 }
 
 static void turn_make(uint8_t turn[REDO_TURN_BYTES + BYTES], uint8_t with, uint64_t commit)

@@ -129,6 +129,26 @@ static void settle(struct turn *t)
 	store_read_end(t->store);
 }
 
+/*
+ * What has become durable meanwhile does not wait for this turn. Deadlines begin when the last byte
+ * of a delivery is handed over: it is now, and not when the latest turn was.
+ */
+static bool let_out(struct turn *t)
+{
+	uint64_t durable = store_durable_turn(t->store);
+
+	if (!hear(t))
+		return false;
+	if (store_durable_turn(t->store) == durable)
+		return true;
+	clock_read(&t->clock);
+	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
+	sessions_set_time(t->sessions, t->clock.peer_ms);
+	sessions_settle(t->sessions);
+	store_read_end(t->store);
+	return true;
+}
+
 static bool turn_end(struct turn *t, bool *changed)
 {
 	if (!commit(t, changed))
@@ -205,10 +225,8 @@ bool turn_run(struct turn *t)
 	    sessions_have_pending(t->sessions) || (t->admin && admin_have_pending(t->admin)) ||
 	    (t->http && http_have_pending(t->http)));
 	began_us = clock_monotonic_us();
-	if (!hear(t))
+	if (!let_out(t))
 		return false;
-	sessions_settle(t->sessions);	/* what is durable now does not wait for this turn */
-	store_read_end(t->store);
 	turn_take(t);
 	if (!turn_end(t, &changed))
 		return false;

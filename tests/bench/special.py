@@ -8,7 +8,6 @@
                  100-fold: operations on the store, and processor time
     start        a million batches in custody: from the start of the process to the first delivery
     backlog      a million batches in custody: the broker's own memory
-    redo         what a redo log below the store would give a lone batch (redo.py)
 """
 
 import contextlib
@@ -20,7 +19,6 @@ import time
 from broker import ROOT
 from contenders import Handoff
 from load import finish_client, start_client
-from redo import redo
 from table import median
 from workloads import MIDDLE, SMALL, WHOLE, flow, numbers
 
@@ -230,4 +228,4 @@ def backlog(directory, authority, options):
 
 
 SPECIAL = {"history": history, "connections": connections, "bulk": bulk, "drained": drained,
-           "growth": growth, "start": start, "backlog": backlog, "redo": redo}
+           "growth": growth, "start": start, "backlog": backlog}

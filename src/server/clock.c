@@ -53,23 +53,27 @@ void clock_start(struct custody_clock *c, uint64_t saved_ms, const struct store_
 	c->stalled_ms = 0;
 }
 
-void clock_read(struct custody_clock *c)
+bool clock_stalled(struct custody_clock *c, int64_t since_ms, int64_t until_ms)
 {
-	int64_t passed_ms = clock_monotonic_ms() - c->monotonic_ms;
+	bool is_long = until_ms - since_ms > CLOCK_STALL_MS;
+
+	if (is_long)
+		c->stalled_ms += (uint64_t)(until_ms - since_ms);
+	return is_long;
+}
+
+int64_t clock_read(struct custody_clock *c, int64_t *busy_since_ms)
+{
+	int64_t read_ms = clock_monotonic_ms(), passed_ms = read_ms - c->monotonic_ms;
 	uint64_t now_ms = c->base_ms + (passed_ms > 0 ? (uint64_t)passed_ms : 0);
 
+	if (clock_stalled(c, *busy_since_ms, read_ms))
+		*busy_since_ms = read_ms;
 	if (now_ms > c->now_ms)
 		c->now_ms = now_ms;
 	if (c->now_ms - c->stalled_ms > c->peer_ms)
 		c->peer_ms = c->now_ms - c->stalled_ms;
-}
-
-void clock_stalled(struct custody_clock *c, int64_t since_ms)
-{
-	int64_t stall_ms = clock_monotonic_ms() - since_ms;
-
-	if (stall_ms > CLOCK_STALL_MS)
-		c->stalled_ms += (uint64_t)stall_ms;
+	return read_ms;
 }
 
 struct store_boot clock_boot(const struct custody_clock *c)

@@ -2,6 +2,7 @@
 #ifndef HANDOFF_SERVER_CLOCK_H
 #define HANDOFF_SERVER_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/store.h"
@@ -32,9 +33,14 @@ struct custody_clock {
  */
 void clock_start(struct custody_clock *c, uint64_t saved_ms, const struct store_boot *boot,
     int64_t wall_ms);
-void clock_read(struct custody_clock *c);
-/* We did nothing for peers since then, by clock_monotonic_ms(): it was nobody's time. */
-void clock_stalled(struct custody_clock *c, int64_t since_ms);
+/* We did nothing for peers between these, by clock_monotonic_ms(): if it was long, nobody's time. */
+bool clock_stalled(struct custody_clock *c, int64_t since_ms, int64_t until_ms);
+/*
+ * Reads the time, and returns it by clock_monotonic_ms(). What has passed since *busy_since_ms was our
+ * own: when it is a stall it is counted, and *busy_since_ms set to now. It is one reading, so that no
+ * stall falls between two.
+ */
+int64_t clock_read(struct custody_clock *c, int64_t *busy_since_ms);
 /* How the clock goes with that since boot, for the next start. */
 struct store_boot clock_boot(const struct custody_clock *c);
 

@@ -44,7 +44,7 @@ static void take_lookers(struct turn *t)
  */
 static void turn_take(struct turn *t)
 {
-	clock_read(&t->clock);
+	clock_read(&t->clock, &t->awake_ms);
 	core_set_time(t->core, t->clock.now_ms, t->clock.peer_ms, datetime_now_us());
 	own_health_tell(&t->own_health, t->core);
 	sessions_set_time(t->sessions, t->clock.peer_ms);
@@ -58,9 +58,7 @@ static void turn_take(struct turn *t)
 /* Work of ours that took long, a flush above all, is nobody's lateness. */
 static void read_clock(struct turn *t)
 {
-	clock_stalled(&t->clock, t->awake_ms);
-	t->awake_ms = clock_monotonic_ms();
-	clock_read(&t->clock);
+	t->awake_ms = clock_read(&t->clock, &t->awake_ms);
 }
 
 static void note_commit(struct turn *t, int64_t took_us)
@@ -141,7 +139,7 @@ static bool let_out(struct turn *t)
 		return false;
 	if (store_durable_turn(t->store) == durable)
 		return true;
-	clock_read(&t->clock);
+	clock_read(&t->clock, &t->awake_ms);
 	core_time_passed(t->core, t->clock.now_ms, t->clock.peer_ms);
 	sessions_set_time(t->sessions, t->clock.peer_ms);
 	sessions_settle(t->sessions);
@@ -195,7 +193,7 @@ static int64_t set_timer(struct turn *t)
 		return INT64_MAX;
 	}
 	timeout_start(t->timeout, (int64_t)wait_ms);
-	return clock_monotonic_ms() + (int64_t)wait_ms;
+	return t->awake_ms + (int64_t)wait_ms;
 }
 
 /*
@@ -213,7 +211,7 @@ static void sleep_until_ready(struct turn *t, bool pending)
 	if (!pending && due_ms != INT64_MAX && t->awake_ms >= due_ms)
 		histogram_add(&t->measures.late, (uint64_t)(t->awake_ms - due_ms) * 1000);
 	if (due_ms != INT64_MAX && t->awake_ms > due_ms + CLOCK_STALL_MS)
-		clock_stalled(&t->clock, began_ms);
+		clock_stalled(&t->clock, began_ms, t->awake_ms);
 }
 
 bool turn_run(struct turn *t)

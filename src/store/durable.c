@@ -4,8 +4,12 @@
 #include "base/failpoint.h"
 #include "store/internal.h"
 
-/* Changes to rows that follow no order: a page each is in memory until the checkpoint, at worst. */
-#define SCATTERED_MAX 4096
+/*
+ * What is changed is in memory until the checkpoint, by pages: so many rows whose keys follow no
+ * order, a page each at worst, and so many bytes of payloads that have gone.
+ */
+#define SCATTERED_MAX 1024
+#define TOUCHED_MAX (4u << 20)
 /* What is worth another thread's time, and ours to hear of it. */
 #define FLUSHER_BYTES (16 * 1024)
 /*
@@ -40,8 +44,9 @@ static bool has_used_much(const struct store *s)
  */
 static bool wants_checkpoint(const struct store *s)
 {
-	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX || has_used_much(s) ||
-	    has_freed_much(s) || s->checkpoints_due > 0;
+	return !redo_has_room(&s->redo) || s->redo.scattered > SCATTERED_MAX ||
+	    s->bytes_touched > TOUCHED_MAX || has_used_much(s) || has_freed_much(s) ||
+	    s->checkpoints_due > 0;
 }
 
 static int checkpoint(struct store *s)
@@ -49,7 +54,7 @@ static int checkpoint(struct store *s)
 	if (has_freed_much(s))
 		s->checkpoints_due = 2;
 	s->checkpoints_due -= s->checkpoints_due > 0;
-	s->bytes_freed = s->pages_reserved = 0;
+	s->bytes_freed = s->bytes_touched = s->pages_reserved = 0;
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */

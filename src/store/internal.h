@@ -72,6 +72,7 @@ struct store {
 	uint64_t pages_before_intake;	/* to go back to, as meta */
 	uint64_t pages_reserved;	/* the most that an intake had to leave, since the checkpoint */
 	uint64_t bytes_freed;		/* of payloads, since the checkpoint */
+	uint64_t bytes_touched;		/* of them, those on pages that are in memory for it */
 	unsigned checkpoints_due;	/* so many turns, until what was freed can be used */
 	uint64_t commits;
 	uint64_t operations;
@@ -148,6 +149,7 @@ bool notice_is_whole(const MDB_val *key, const MDB_val *v);
 
 /* A batch in custody: queue.c. */
 void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n);
+void payload_del(struct store *s, const struct key *k, size_t n);
 /* Damage stays damage. */
 void payload_move(struct store *s, uint64_t from, uint64_t to);
 /* Its rows of queue, due and series. */

@@ -103,10 +103,8 @@ void store_dead_purge(struct store *s, const struct batch *dead)
 
 	table_del(s, TABLE_DEAD, &k);
 	FAILPOINT("purge.middle");
-	if (table_get(s, TABLE_PAYLOAD, &payload, &v)) {
-		s->bytes_freed += v.mv_size;
-		table_del(s, TABLE_PAYLOAD, &payload);
-	}
+	if (table_get(s, TABLE_PAYLOAD, &payload, &v))
+		payload_del(s, &payload, v.mv_size);
 	journal_del(s, dead->id);
 	confirm_forget_early(s, dead->route, dead->id);
 	bool own = identity_del_dead(s, dead->route, &dead->batch_id, dead->id);

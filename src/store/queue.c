@@ -79,6 +79,14 @@ void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 	s->payload_copies++;
 }
 
+/* A row that shares its page is deleted in a copy of it, in memory until the checkpoint. */
+void payload_del(struct store *s, const struct key *k, size_t n)
+{
+	table_del(s, TABLE_PAYLOAD, k);
+	s->bytes_freed += n;
+	s->bytes_touched += n < s->page_size / 2 ? n : 0;
+}
+
 int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t **p, size_t *n)
 {
 	struct key k = key_id(id);
@@ -197,8 +205,7 @@ void store_batch_end(struct store *s, const struct batch *from, const struct end
 	struct key k = key_id(from->id);
 
 	leave_queue(s, from);
-	s->bytes_freed += from->payload_bytes;
-	table_del(s, TABLE_PAYLOAD, &k);
+	payload_del(s, &k, from->payload_bytes);
 	FAILPOINT("end.middle");
 	ended_put(s, e);
 	identity_end(s, from, e);

@@ -21,10 +21,26 @@ void redo_settle(struct store *s)
 	r->open.row = NULL;
 }
 
-/* Keys that follow no order, in trees of any size: a page each at worst, which stays in memory. */
-static bool is_scattered(enum table t)
+/*
+ * Far from the latest of its kind in a tree of any size: a page of its own, at worst. Our library's
+ * ids begin with the time, and are near each other.
+ */
+static bool is_far(struct redo *r, enum redo_kind kind, enum table t, const MDB_val *key)
 {
-	return t == TABLE_IDENTITY_ENDED || t == TABLE_ERROR_BY || t == TABLE_CONFIRM_RECORD;
+	enum { ID_BYTES = 16, NEAR_MS = 1000 };
+	uint64_t *latest, ms = 0;
+
+	if (t == TABLE_ERROR_BY || t == TABLE_CONFIRM_RECORD)
+		return true;
+	if ((t != TABLE_IDENTITY && t != TABLE_IDENTITY_ENDED) || key->mv_size < ID_BYTES)
+		return false;
+	const uint8_t *id = (const uint8_t *)key->mv_data + key->mv_size - ID_BYTES;
+	for (size_t i = 0; i < 6; i++)
+		ms = ms << 8 | id[i];
+	latest = &r->latest_ms[t == TABLE_IDENTITY][kind == REDO_PUT];
+	uint64_t far = ms > *latest ? ms - *latest : *latest - ms;
+	*latest = ms;
+	return far > NEAR_MS;
 }
 
 /* The change's head and key; returns where its value goes, NULL when the turn is too long. */
@@ -34,7 +50,7 @@ static uint8_t *add(struct store *s, enum redo_kind kind, enum table t, const MD
 	struct redo *r = &s->redo;
 
 	redo_settle(s);
-	r->scattered += is_scattered(t);
+	r->scattered += is_far(r, kind, t, key);
 	size_t n = REDO_CHANGE_BYTES + key->mv_size + value;
 	if (r->too_long || value > VALUE_MAX || r->n + n > r->most) {
 		r->too_long = true;

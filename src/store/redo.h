@@ -43,6 +43,7 @@ struct redo {
 	size_t before_intake;		/* n, to go back to */
 	bool too_long;			/* this turn is: a checkpoint has to end it */
 	unsigned scattered;		/* changes since the checkpoint that may each need a page */
+	uint64_t latest_ms[2][2];	/* of ids, by table and kind of change: redo.c */
 	struct {			/* a row that is being filled: its bytes are taken later */
 		const uint8_t *row;
 		size_t at, n;

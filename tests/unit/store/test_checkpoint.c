@@ -1,4 +1,6 @@
 /* test_checkpoint.c - when a turn ends with a commit of LMDB, and what that leaves */
+#include <endian.h>
+
 #include "redo_fixture.h"
 
 /* --- checkpoints ----------------------------------------------------------------------------- */
@@ -110,6 +112,19 @@ static void a_store_that_is_nearly_full_checkpoints_each_turn(void **state)
 	assert_true(ends_with_a_checkpoint(s));
 }
 
+/* Of ids that are so far from each other, by the time that they begin with. */
+static void end_batches(struct store *s, uint64_t from, uint64_t n, uint64_t step)
+{
+	for (uint64_t i = from; i < from + n; i++) {
+		struct uuid id = id_of(i);
+		uint64_t ms = htobe64((i * step) << 16);
+		memcpy(id.b, &ms, 6);
+		struct key k = key_identity(ROUTE, &id);
+		table_put(s, TABLE_IDENTITY_ENDED, &k, "row", 3);
+	}
+	s->pages_used = 0;	/* as in a store to which they are nothing */
+}
+
 /* Each may have a page of its own in memory. */
 static void many_rows_in_no_order_end_with_a_checkpoint(void **state)
 {
@@ -117,18 +132,23 @@ static void many_rows_in_no_order_end_with_a_checkpoint(void **state)
 	uint64_t rows = 0;
 
 	for (bool ended = false; !ended; rows += 64) {
-		assert_true(rows <= 4096);
-		for (uint64_t n = rows; n < rows + 64; n++) {
-			struct uuid id = id_of(n);
-			struct key k = key_identity(ROUTE, &id);
-			table_put(s, TABLE_IDENTITY_ENDED, &k, "row", 3);
-		}
-		s->pages_used = 0;	/* as in a store to which they are nothing */
+		assert_true(rows <= 1024);
+		end_batches(s, rows, 64, UINT64_C(0x9e3779b97f4a7c15));
 		ended = ends_with_a_checkpoint(s);
 	}
-	assert_int_equal(rows, 4096 + 64);
+	assert_int_equal(rows, 1024 + 64);
 	add_batch(s);
 	end_turn_in_log(s);
+}
+
+static void as_many_that_are_near_each_other_do_not(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+
+	for (uint64_t rows = 0; rows < 2048; rows += 64) {
+		end_batches(s, rows, 64, 100);
+		end_turn_in_log(s);
+	}
 }
 
 /* --- room that is there behind a checkpoint -------------------------------------------------- */
@@ -183,6 +203,7 @@ int main(void)
 		STORE_TEST(a_full_log_begins_anew),
 		STORE_TEST(a_store_that_is_nearly_full_checkpoints_each_turn),
 		STORE_TEST(many_rows_in_no_order_end_with_a_checkpoint),
+		STORE_TEST(as_many_that_are_near_each_other_do_not),
 		STORE_TEST(what_finds_no_room_is_ended_with_a_checkpoint),
 		STORE_TEST(a_log_that_cannot_be_written_fails_the_commit),
 	};

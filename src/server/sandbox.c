@@ -300,13 +300,13 @@ static void put_words(struct sandbox *out)
 static void enter_files(const struct sandbox_paths *paths, struct sandbox *out)
 {
 	if (SANITIZED) {
-		miss(out, "all: this is a build with sanitizers");
+		miss(out, "all: this is a build with sanitizers; ");
 		return;
 	}
 	drop_capabilities();
 	/* Both demand it; nothing is executed any more, with other rights or without. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		miss(out, "all: %s", strerror(errno));
+		miss(out, "all: %s; ", strerror(errno));
 	else
 		enter_landlock(paths, out);
 }

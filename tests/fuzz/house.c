@@ -104,8 +104,12 @@ static void put_pages(void)
 {
 	int fd = open_pages(O_RDWR);
 
+	char log[400];
+
 	must(pwrite(fd, pages, pages_len, 0) == (ssize_t)pages_len);
 	close(fd);
+	snprintf(log, sizeof log, "%s/custody.redo", store_directory());
+	must(truncate(log, 0) == 0);	/* an empty redo log is as a new one */
 }
 
 /* --- start and end ---------------------------------------------------------------------------- */

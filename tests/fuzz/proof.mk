@@ -37,7 +37,7 @@ $(BUILD)/fuzz-lines: $(call objects,$(filter-out %/main.c,$(TOOL) $(CTL)))
 $(BUILD)/fuzz-session $(BUILD)/fuzz-admin: $(call objects,$(addprefix tests/fuzz/,wires.c house.c peers_say.c peers_hear.c))
 $(BUILD)/fuzz-pipeline: $(call objects,$(filter-out %/main.c %/report.c,$(SIM)))
 
-$(BUILD)/fuzz-frame: private LDFLAGS += -Wl,--wrap=core_note_refusal
+$(BUILD)/fuzz-frame: private LDFLAGS += -Wl,--wrap=core_note_refusal,--wrap=store_turn_is_ripe
 $(BUILD)/fuzz-tls $(BUILD)/fuzz-seeds: private LDFLAGS += -Wl,--wrap=getrandom,--wrap=time
 $(BUILD)/fuzz-pipeline: private LDFLAGS += -Wl,--wrap=rng_below,--wrap=mdb_put,--wrap=mdb_cursor_put,--wrap=mdb_txn_begin,--wrap=redo_size
 $(BUILD)/obj/tests/fuzz/target_lines.o: private EXTRA := -I.

@@ -33,12 +33,15 @@ struct custody_clock {
  */
 void clock_start(struct custody_clock *c, uint64_t saved_ms, const struct store_boot *boot,
     int64_t wall_ms);
-/* We did nothing for peers between these, by clock_monotonic_ms(): if it was long, nobody's time. */
+/*
+ * We did nothing for peers between these, as clock_monotonic_ms() has them: if that was long it was
+ * nobody's time, and true is returned.
+ */
 bool clock_stalled(struct custody_clock *c, int64_t since_ms, int64_t until_ms);
 /*
- * Reads the time, and returns it by clock_monotonic_ms(). What has passed since *busy_since_ms was our
- * own: when it is a stall it is counted, and *busy_since_ms set to now. It is one reading, so that no
- * stall falls between two.
+ * Reads the time, and returns it as clock_monotonic_ms() has it. What has passed since *busy_since_ms
+ * was our own: when it is a stall it is counted, and *busy_since_ms set to now, so that it is counted
+ * once. It is one reading: no stall falls between two.
  */
 int64_t clock_read(struct custody_clock *c, int64_t *busy_since_ms);
 /* How the clock goes with that since boot, for the next start. */

@@ -15,9 +15,10 @@
 #include "store/internal.h"
 
 /*
- * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb` and LMDB's own
- * `custody.mdb-lock`. Opening goes: lock; make the file when it is not there; check its length;
- * grow it when it is to be larger; open it for good; format record.
+ * In the store's directory stand `lock` (ours: one broker a store), `custody.mdb`, LMDB's own
+ * `custody.mdb-lock`, and the redo log `custody.redo`, which redo_file.c opens. Opening goes: lock;
+ * make the file when it is not there; check its length; grow it when it is to be larger; open it for
+ * good; format record; redo log.
  *
  * It is made as `custody.mdb.new`, preallocated to its whole size (so that a full disk is met now
  * and not in a commit, reliability.md B2), synced, and only then gets its name: a power loss leaves

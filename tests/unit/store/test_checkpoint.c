@@ -24,6 +24,16 @@ static void a_checkpoint_leaves_the_store_s_file_whole_alone(void **state)
 	}
 }
 
+/* Behind a checkpoint: what comes is in the log alone, and is done again. */
+static void assert_the_log_goes_on(struct fixture *f)
+{
+	add_batch(f->store);
+	end_turn_in_log(f->store);
+	uint64_t digest = digest_of(f->store);
+	start_again(f);
+	assert_int_equal(digest_of(f->store), digest);
+}
+
 /* Of rows that are not too long for the log themselves: the turn has so many bytes, or some more. */
 static void fill_turn(struct store *s, size_t bytes)
 {
@@ -43,11 +53,7 @@ static void a_turn_longer_than_a_quarter_of_the_log_ends_with_a_checkpoint(void 
 	fill_turn(s, most);
 	assert_true(ends_with_a_checkpoint(s));
 	assert_int_equal(s->redo.at, 0);
-	add_batch(s);
-	end_turn_in_log(s);
-	uint64_t digest = digest_of(s);
-	start_again(f);
-	assert_int_equal(digest_of(f->store), digest);
+	assert_the_log_goes_on(f);
 }
 
 /* It would be written twice. */
@@ -90,11 +96,7 @@ static void a_full_log_begins_anew(void **state)
 	}
 	assert_int_equal(turns, log_length(f) / (15 * REDO_PAGE) + 1);
 	assert_int_equal(s->redo.at, 0);
-	add_batch(s);
-	end_turn_in_log(s);
-	uint64_t digest = digest_of(s);
-	start_again(f);
-	assert_int_equal(digest_of(f->store), digest);
+	assert_the_log_goes_on(f);
 }
 
 /* What is freed would be usable two checkpoints later. */
@@ -151,6 +153,23 @@ static void as_many_that_are_near_each_other_do_not(void **state)
 	}
 }
 
+/* Small ones share their pages, which are copied for it; a large one has its own, and is not. */
+static void many_small_payloads_that_have_gone_end_with_a_checkpoint(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->store;
+	const size_t sizes[] = { 1000, 3000 };
+
+	for (int n = 0; n < 2; n++) {
+		add_large(s, sizes[n]);
+		assert_int_equal(store_commit(s), 0);
+		assert_int_equal(store_checkpoint(s), 0);
+		s->bytes_touched = (4u << 20) - 500;	/* as behind some thousand others */
+		struct key k = key_id(s->meta.last_id);
+		payload_del(s, &k, sizes[n]);
+		assert_int_equal(ends_with_a_checkpoint(s), n == 0);
+	}
+}
+
 /* --- room that is there behind a checkpoint -------------------------------------------------- */
 
 static void what_finds_no_room_is_ended_with_a_checkpoint(void **state)
@@ -204,6 +223,7 @@ int main(void)
 		STORE_TEST(a_store_that_is_nearly_full_checkpoints_each_turn),
 		STORE_TEST(many_rows_in_no_order_end_with_a_checkpoint),
 		STORE_TEST(as_many_that_are_near_each_other_do_not),
+		STORE_TEST(many_small_payloads_that_have_gone_end_with_a_checkpoint),
 		STORE_TEST(what_finds_no_room_is_ended_with_a_checkpoint),
 		STORE_TEST(a_log_that_cannot_be_written_fails_the_commit),
 	};

@@ -271,7 +271,7 @@ static int open_door(struct server *s)
 
 /* --- locked in -------------------------------------------------------------------------------- */
 
-/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
+/* The redo log's thread: the loop may sleep until it has written. */
 static void on_written(void *arg)
 {
 	struct turn *t = arg;
@@ -287,6 +287,7 @@ static void start_threads(void *arg)
 		log_warning("no thread for the redo log", "effect=\"turns wait for the disk\"");
 }
 
+/* All is open that a broker needs: whatever peers send from now on causes no more than that. */
 static void lock_in(struct server *s)
 {
 	const struct config *c = s->config;

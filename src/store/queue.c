@@ -133,7 +133,7 @@ void payload_move(struct store *s, uint64_t from, uint64_t to)
 	size_t n = v.mv_size;
 	memcpy(copy, v.mv_data, n);
 	payload_reseal(copy, n, from, to);
-	table_del(s, TABLE_PAYLOAD, &was);
+	payload_del(s, &was, n);
 	if ((p = table_reserve(s, TABLE_PAYLOAD, &is, n, MDB_APPEND)))
 		memcpy(p, copy, n);
 	s->payload_copies++;

@@ -57,7 +57,7 @@ class Module(Client):
         self.seen = max(self.seen, message.get("notice") or 0)
         if message.type == "BATCH_TRANSFER":
             self.held[message.batch_id] = message
-        elif message.type == "ACKNOWLEDGMENT":
+        elif message.type == "ACKNOWLEDGMENT" and message.status == "PROCESSED":
             self.held.pop(message.batch_id, None)
         return message
 
@@ -66,7 +66,8 @@ class Module(Client):
         self.listen(0.005)
         for delivery in list(self.held.values()):
             self.answer_to(self.acknowledge(delivery, "PROCESSED"))
-            self.held.pop(delivery.batch_id, None)
+            if self.held.get(delivery.batch_id) is delivery:    # not one that came meanwhile
+                del self.held[delivery.batch_id]
 
     def forget_unread(self):
         """What nobody asked for: outcomes of experiments that are over."""

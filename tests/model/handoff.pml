@@ -31,7 +31,7 @@
  *   owed again, after HELLO                      mailbox_open               src/core/mailbox.c
  *   the source has got it                        core_seen                  src/core/mailbox.c
  *   a person redrives a dead letter              core_operate               src/core/operate.c
- *   the turn becomes durable                     store_commit               src/store/store.c
+ *   the turn becomes durable                     store_commit               src/store/durable.c
  *   then, and only then, frames leave            sessions_settle            src/session/sessions.c
  *   kill -9 and a new start                      instance_recover           src/core/instance.c
  *
@@ -43,9 +43,11 @@
  * was handed over, retention. A connection is a queue each way that loses all at once when it
  * breaks; the broker notices that in a later turn, or when the instance comes back. Between two
  * turns nothing of the broker can be seen by anybody, so a turn is one step, in which the process
- * may die at any point. Leases are counted by batch, not over all: they are only ever compared
- * together with the batch's id. Of a target that POISON kills, the connection's end arrives before
- * its next HELLO: who comes back earlier is REPLACED, which is no loss and finds no poison.
+ * may die at any point. That the next turn may run while another thread still writes this one shows
+ * as frames that leave later, and in no other way: a queue may be as slow as it likes. Leases are
+ * counted by batch, not over all: they are only ever compared together with the batch's id. Of a
+ * target that POISON kills, the connection's end arrives before its next HELLO: who comes back
+ * earlier is REPLACED, which is no loss and finds no poison.
  */
 #ifdef PIPELINE
 #define BATCHES 3

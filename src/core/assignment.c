@@ -5,27 +5,31 @@
 #include "base/mem.h"
 #include "core/internal.h"
 
+/* Leases follow each other: nothing spreads better over a table than what they are. */
+static unsigned hash_of(uint64_t lease)
+{
+	return (unsigned)lease;
+}
+
 struct assignment *assignment_by_lease(struct core *c, uint64_t lease)
 {
 	struct assignment *a;
 
-	HASH_FIND(hh, c->assigned, &lease, sizeof lease, a);
+	HASH_FIND_BYHASHVALUE(hh, c->assigned, &lease, sizeof lease, hash_of(lease), a);
 	return a;
 }
 
 struct assignment *assignment_add(struct core *c, struct route *r, const struct batch *b,
     struct instance *i)
 {
-	struct assignment *a = xcalloc(1, sizeof *a);
+	struct assignment *a = xmalloc(sizeof *a);
 
-	a->batch = *b;
-	a->route = r;
-	a->holder = i;
-	a->since_us = c->wall_us;
+	*a = (struct assignment){ .batch = *b, .route = r, .holder = i, .since_us = c->wall_us };
 	TAILQ_INSERT_TAIL(&i->held, a, of_holder);
 	i->held_count++;
 	vitals_took(c, i);
-	HASH_ADD(hh, c->assigned, batch.lease, sizeof a->batch.lease, a);
+	HASH_ADD_BYHASHVALUE(hh, c->assigned, batch.lease, sizeof a->batch.lease,
+	    hash_of(b->lease), a);
 	if (b->suspect) {
 		assert(!r->target->suspect);
 		r->target->suspect = a;

@@ -112,6 +112,9 @@ struct sessions {
 	uint64_t next_deadline_ms;
 	bool stopping;
 	struct buf record;		/* gathers what leaves in one TLS record */
+	/* Memory that one frame or delivery leaves to the next; NULL and empty: none. */
+	struct frame *spare_frame;
+	struct buf spare_bytes, spare_tail;
 };
 
 /* --- session.c: one life, one door ------------------------------------------------------------ */

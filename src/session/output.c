@@ -22,13 +22,13 @@
 #define FIRST_PIECE_BYTES 2048
 #define PIECE_BYTES RECORD_BYTES
 #define USUAL_ANSWER_BYTES 1024
+#define SPARE_BYTES 1024
 
 static struct output *add_output(struct session *s, bool is_delivery)
 {
-	struct output *o = xcalloc(1, sizeof *o);
+	struct output *o = xmalloc(sizeof *o);
 
-	o->is_delivery = is_delivery;
-	o->turn = store_turn(s->all->store);
+	*o = (struct output){ .is_delivery = is_delivery, .turn = store_turn(s->all->store) };
 	if (output_is_empty(s)) {	/* from now on it can be slow */
 		s->progress_ms = s->all->now_ms;
 		s->is_sampled = false;
@@ -38,15 +38,34 @@ static struct output *add_output(struct session *s, bool is_delivery)
 	return o;
 }
 
+/* Small pieces of deliveries leave their memory to the next one's. */
+static void give_back(struct buf *spare, struct buf *b)
+{
+	if (spare->data || b->cap > SPARE_BYTES) {
+		buf_finish(b);
+		return;
+	}
+	*spare = *b;
+	buf_clear(spare);
+}
+
+static void take_spare(struct buf *b, struct buf *spare)
+{
+	*b = *spare;
+	buf_init(spare, 0);
+}
+
 static void free_output(struct session *s, struct output *o)
 {
+	struct sessions *ss = s->all;
+
 	if (o->delivery.frame)
-		s->all->kept_bytes -= o->delivery.frame->len;
+		ss->kept_bytes -= o->delivery.frame->len;
 	frame_unref(o->delivery.frame);
 	if (!o->is_delivery)
 		s->out_bytes -= o->bytes.len;
-	buf_finish(&o->bytes);
-	buf_finish(&o->tail);
+	give_back(&ss->spare_bytes, &o->bytes);
+	give_back(&ss->spare_tail, &o->tail);
 	free(o);
 }
 
@@ -205,6 +224,8 @@ static bool begin_delivery(struct session *s, struct output *o, const uint8_t *b
 	buf_init(&summary, SIZE_MAX);
 	if (core_delivery_summary(s->all->core, d->lease, &summary))
 		out.error_summary = (struct span){ (const char *)buf_bytes(&summary), summary.len };
+	take_spare(&o->bytes, &s->all->spare_bytes);
+	take_spare(&o->tail, &s->all->spare_tail);
 	encode_delivery(&o->bytes, &o->tail, body, n, &o->body_skip, &out);
 	buf_finish(&summary);
 	o->body_len = n;

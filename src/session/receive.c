@@ -5,6 +5,7 @@
 
 #define FRAME_FIRST_BYTES 65536 /* memory that an announced length gets before its bytes come */
 #define SMALL_FRAME_BYTES 16384 /* frames up to here do not count against the assembly budget */
+#define SPARE_FRAME_BYTES 4096	/* a frame whose memory the next one may have */
 
 static uint32_t longest_frame(const struct session *s)
 {
@@ -30,6 +31,27 @@ static uint64_t budgeted(uint32_t length)
 	return length > SMALL_FRAME_BYTES ? length : 0;
 }
 
+/* With memory for its first bytes at least. */
+static struct frame *new_frame(struct sessions *ss, uint32_t length)
+{
+	struct frame *spare = ss->spare_frame;
+
+	if (!spare || length > spare->cap)
+		return frame_create(length < FRAME_FIRST_BYTES ? length : FRAME_FIRST_BYTES);
+	ss->spare_frame = NULL;
+	spare->len = 0;
+	return spare;
+}
+
+/* Most frames are answers, which nobody keeps: the memory of one serves them all. */
+static void end_frame(struct sessions *ss, struct frame *frame)
+{
+	if (ss->spare_frame || frame->refs > 1 || frame->cap > SPARE_FRAME_BYTES)
+		frame_unref(frame);
+	else
+		ss->spare_frame = frame;
+}
+
 /* The length is known. False: the frame has to wait, or the session ends. */
 static bool begin_frame(struct session *s)
 {
@@ -46,7 +68,7 @@ static bool begin_frame(struct session *s)
 		ss->any_starved = true;
 		return false;
 	}
-	s->frame = frame_create(length < FRAME_FIRST_BYTES ? length : FRAME_FIRST_BYTES);
+	s->frame = new_frame(ss, length);
 	if (!s->frame) {
 		session_goodbye(s, GOODBYE_TIMEOUT, LEAVE_LOST, 1000, "no memory for a frame");
 		return false;
@@ -86,20 +108,20 @@ void session_drop_frame(struct session *s)
 }
 
 /* Room for the next bytes of the body, at least one: memory follows what has been received. */
-static bool make_room(struct session *s)
+static size_t make_room(struct session *s)
 {
 	struct frame *f = s->frame;
 
 	if (f->len < f->cap)
-		return true;
+		return (f->cap < s->frame_len ? f->cap : s->frame_len) - f->len;
 	size_t want = f->cap * 4 < s->frame_len ? f->cap * 4 : s->frame_len;
 	f = frame_grow(f, want);
 	if (!f) {
 		session_goodbye(s, GOODBYE_TIMEOUT, LEAVE_LOST, 1000, "no memory for a frame");
-		return false;
+		return 0;
 	}
 	s->frame = f;
-	return true;
+	return f->cap - f->len;
 }
 
 /* The peer has closed, or TLS has failed: there will be no more. */
@@ -132,7 +154,7 @@ static void frame_complete(struct session *s)
 	s->frame = NULL;
 	s->length_got = 0;
 	session_handle(s, frame);
-	frame_unref(frame);
+	end_frame(s->all, frame);
 }
 
 static size_t receive_step(struct session *s)
@@ -149,9 +171,8 @@ static size_t receive_step(struct session *s)
 		return 0;
 	n = 0;
 	if (s->frame->len < s->frame_len) {
-		if (!make_room(s))
-			return 0;
-		n = read_some(s, s->frame->data + s->frame->len, s->frame->cap - s->frame->len);
+		size_t room = make_room(s);
+		n = room > 0 ? read_some(s, s->frame->data + s->frame->len, room) : 0;
 		if (n == 0)
 			return 0;
 		s->frame->len += n;

@@ -48,6 +48,9 @@ void sessions_destroy(struct sessions *ss)
 	destroy_list(&ss->sessions);
 	decoder_destroy(ss->decoder);
 	buf_finish(&ss->record);
+	frame_unref(ss->spare_frame);
+	buf_finish(&ss->spare_bytes);
+	buf_finish(&ss->spare_tail);
 	free(ss);
 }
 

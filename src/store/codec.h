@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "store/number.h"
 #include "store/record.h"
 
 /*
@@ -27,8 +28,7 @@ static inline void put(struct writer *w, const void *p, size_t n)
 
 static inline void put_number(struct writer *w, uint64_t v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		*w->at++ = (uint8_t)(v >> (8 * i));
+	w->at = put_le(w->at, v, n);
 }
 
 static inline struct writer writer_begin(uint8_t *out)
@@ -73,11 +73,8 @@ static inline void take_bytes(struct reader *r, void *out, size_t n)
 static inline uint64_t take_number(struct reader *r, size_t n)
 {
 	const uint8_t *p = take(r, n);
-	uint64_t v = 0;
 
-	for (size_t i = 0; p && i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	return p ? get_le(p, n) : 0;
 }
 
 static inline struct reader reader_begin(const uint8_t *p, size_t n)

@@ -1,18 +1,30 @@
 /* key.c - the keys of the tables: big-endian numbers, so that bytes sort as numbers do */
 #include "store/key.h"
 
+#include <endian.h>
 #include <string.h>
+
+static void add(struct key *k, const void *p, size_t n)
+{
+	memcpy(k->b + k->n, p, n);
+	k->n = (uint8_t)(k->n + n);
+}
+
+static void add8(struct key *k, uint8_t v)
+{
+	add(k, &v, sizeof v);
+}
 
 static void add32(struct key *k, uint32_t v)
 {
-	for (int shift = 24; shift >= 0; shift -= 8)
-		k->b[k->n++] = (uint8_t)(v >> shift);
+	v = htobe32(v);
+	add(k, &v, sizeof v);
 }
 
 static void add64(struct key *k, uint64_t v)
 {
-	add32(k, (uint32_t)(v >> 32));
-	add32(k, (uint32_t)v);
+	v = htobe64(v);
+	add(k, &v, sizeof v);
 }
 
 struct key key_id(uint64_t id)
@@ -28,7 +40,7 @@ struct key key_queue(uint32_t route, enum queue_class class, uint64_t id)
 	struct key k = { .n = 0 };
 
 	add32(&k, route);
-	k.b[k.n++] = (uint8_t)class;
+	add8(&k, (uint8_t)class);
 	add64(&k, id);
 	return k;
 }
@@ -90,8 +102,7 @@ struct key key_identity(uint32_t route, const struct uuid *batch_id)
 	struct key k = { .n = 0 };
 
 	add32(&k, route);
-	memcpy(k.b + k.n, batch_id->b, sizeof batch_id->b);
-	k.n = (uint8_t)(k.n + sizeof batch_id->b);
+	add(&k, batch_id->b, sizeof batch_id->b);
 	return k;
 }
 
@@ -99,7 +110,7 @@ struct key key_error_by(uint8_t index, uint64_t hash, uint64_t number)
 {
 	struct key k = { .n = 0 };
 
-	k.b[k.n++] = index;
+	add8(&k, index);
 	add64(&k, hash);
 	add64(&k, number);
 	return k;
@@ -124,10 +135,16 @@ struct key key_number(uint32_t number)
 
 uint32_t key_get32(const uint8_t *p)
 {
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	uint32_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be32toh(v);
 }
 
 uint64_t key_get64(const uint8_t *p)
 {
-	return (uint64_t)key_get32(p) << 32 | key_get32(p + 4);
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be64toh(v);
 }

@@ -2,7 +2,6 @@
 #ifndef HANDOFF_STORE_REDO_ROW_H
 #define HANDOFF_STORE_REDO_ROW_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,14 +36,6 @@ static inline uint64_t redo_sum_word(uint64_t sum, uint64_t word)
 	return sum ^ sum >> 32;
 }
 
-static inline uint64_t redo_word(const uint8_t *p, size_t n)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, p, n);
-	return le64toh(word);
-}
-
 /* Four lanes side by side, as a word's sum takes some cycles to come; then they are words, too. */
 static inline uint64_t redo_sum_bytes(uint64_t sum, const uint8_t *p, size_t n)
 {
@@ -52,12 +43,12 @@ static inline uint64_t redo_sum_bytes(uint64_t sum, const uint8_t *p, size_t n)
 
 	for (; n >= 32; n -= 32, p += 32)
 		for (size_t i = 0; i < 4; i++)
-			lanes[i] = redo_sum_word(lanes[i], redo_word(p + 8 * i, 8));
+			lanes[i] = redo_sum_word(lanes[i], get_le(p + 8 * i, 8));
 	sum = lanes[0];
 	for (size_t i = 1; i < 4; i++)
 		sum = redo_sum_word(sum, lanes[i]);
 	for (; n > 0; n -= n < 8 ? n : 8, p += 8)
-		sum = redo_sum_word(sum, redo_word(p, n < 8 ? n : 8));
+		sum = redo_sum_word(sum, get_le(p, n < 8 ? n : 8));
 	return sum;
 }
 

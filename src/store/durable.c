@@ -55,6 +55,7 @@ static int checkpoint(struct store *s)
 		s->checkpoints_due = 2;
 	s->checkpoints_due -= s->checkpoints_due > 0;
 	s->bytes_freed = s->bytes_touched = s->pages_reserved = 0;
+	s->checkpoint_id = s->meta.last_id;
 	FAILPOINT("commit.before");
 	int rc = mdb_txn_commit(s->turn);
 	s->turn = NULL;			/* consumed, also when it failed */

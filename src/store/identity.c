@@ -5,8 +5,8 @@
 
 /*
  * Two tables. `identity` has what is in custody or a dead letter: kind(1) id(8); it is as small as
- * they are few, and stands in custody's tree. `identity_ended` has what has ended: source(4)
- * notice(8) of the row of history. A batch_id is in one of them at most.
+ * they are few. `identity_ended` has what has ended: source(4) notice(8) of the row of history. A
+ * batch_id is in one of them at most.
  */
 #define LIVE_BYTES 9
 #define ENDED_BYTES 12

@@ -28,7 +28,7 @@ struct store {
 	MDB_txn *intake;		/* its child, NULL outside an intake */
 	MDB_txn *reader;		/* made once, renewed for what follows a commit */
 	bool reading;			/* reader is active */
-	MDB_dbi tables[TABLE_COUNT];	/* the tree that each stands in */
+	MDB_dbi tables[TABLE_COUNT];
 	MDB_cursor *cursors[TABLE_COUNT];	/* of the intake's transaction, or the turn's */
 	bool touched[TABLE_COUNT];		/* by that transaction */
 	struct meta meta, saved;	/* now, and as the latest commit has it */
@@ -73,6 +73,7 @@ struct store {
 	uint64_t pages_reserved;	/* the most that an intake had to leave, since the checkpoint */
 	uint64_t bytes_freed;		/* of payloads, since the checkpoint */
 	uint64_t bytes_touched;		/* of them, those on pages that are in memory for it */
+	uint64_t checkpoint_id;		/* the last batch before it */
 	unsigned checkpoints_due;	/* so many turns, until what was freed can be used */
 	uint64_t commits;
 	uint64_t operations;
@@ -109,7 +110,6 @@ bool table_seek_before(struct store *s, enum table t, const struct key *k, MDB_v
     MDB_val *v);
 /* All rows from k on, with a cursor of its own; nothing is changed meanwhile. */
 struct table_walk {
-	enum table t;
 	MDB_cursor *c;
 	struct key from;
 	bool begun;
@@ -117,8 +117,6 @@ struct table_walk {
 bool table_walk_begin(struct store *s, enum table t, const struct key *k, struct table_walk *w);
 bool table_walk_next(struct table_walk *w, MDB_val *key, MDB_val *v);
 void table_walk_end(struct table_walk *w);
-/* The table stands in one tree with others. */
-bool table_is_shared(enum table t);
 /* What a key of `due` or `confirm_due` says. */
 struct due {
 	uint64_t time_ms;

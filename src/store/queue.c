@@ -79,12 +79,16 @@ void payload_put(struct store *s, uint64_t id, const uint8_t *p, size_t n)
 	s->payload_copies++;
 }
 
-/* A row that shares its page is deleted in a copy of it, in memory until the checkpoint. */
+/*
+ * A row that shares its page is deleted in a copy of it, in memory until the checkpoint. What came
+ * since the last one is there anyhow, and leaves its room to what comes next.
+ */
 void payload_del(struct store *s, const struct key *k, size_t n)
 {
 	table_del(s, TABLE_PAYLOAD, k);
 	s->bytes_freed += n;
-	s->bytes_touched += n < s->page_size / 2 ? n : 0;
+	if (n < s->page_size / 2 && key_get64(k->b) <= s->checkpoint_id)
+		s->bytes_touched += n;
 }
 
 int store_payload_get(struct store *s, uint64_t id, bool verify, const uint8_t **p, size_t *n)
@@ -144,10 +148,10 @@ void payload_move(struct store *s, uint64_t from, uint64_t to)
 
 static void due_put(struct store *s, const struct batch *b)
 {
+	if (b->state != BATCH_WAITING)
+		return;
 	struct key due = key_due(b->due_ms, b->route, b->id);
-
-	if (b->state == BATCH_WAITING)
-		table_put(s, TABLE_DUE, &due, NULL, 0);
+	table_put(s, TABLE_DUE, &due, NULL, 0);
 }
 
 void queue_enter(struct store *s, const struct batch *b)

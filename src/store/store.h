@@ -16,8 +16,7 @@
  * the functions go on as no-ops and store_commit() refuses, which ends the process. Only intake may
  * be refused alone, between store_intake_begin() and store_intake_end().
  *
- * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h). What lives
- * as long as custody, and what is written each turn, shares one B-tree: table.c.
+ * Tables, in the order of a batch's life (numbers are the store's own; keys in key.h):
  *
  *	payload   id                      -> the frame's body as it came
  *	queue     route, class, id        -> struct batch (READY by class, ASSIGNED, WAITING)

@@ -11,22 +11,19 @@
 #define STORE_FORMAT 5
 #define STORE_MAGIC "handoff\n"
 
-/* The tree that a table stands in. */
-static const char custody[] = "custody";
 static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = custody,
-	[TABLE_ROUTE] = custody,
-	[TABLE_INSTANCE] = custody,
-	[TABLE_SEQUENCE] = custody,
-	[TABLE_ALIAS_NEW] = custody,
-	[TABLE_SERIES] = custody,
-	[TABLE_DUE] = custody,
-	[TABLE_IDENTITY] = custody,
-	[TABLE_QUEUE] = custody,
-	[TABLE_PAYLOAD] = custody,
+	[TABLE_META] = "meta",
 	[TABLE_NAME] = "name",
+	[TABLE_ROUTE] = "route",
+	[TABLE_INSTANCE] = "instance",
+	[TABLE_SEQUENCE] = "sequence",
+	[TABLE_PAYLOAD] = "payload",
+	[TABLE_QUEUE] = "queue",
+	[TABLE_DUE] = "due",
+	[TABLE_SERIES] = "series",
 	[TABLE_DEAD] = "dead",
 	[TABLE_ENDED] = "ended",
+	[TABLE_IDENTITY] = "identity",
 	[TABLE_IDENTITY_ENDED] = "identity_ended",
 	[TABLE_NOTICE] = "notice",
 	[TABLE_JOURNAL] = "journal",
@@ -34,6 +31,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_CONFIRM_DUE] = "confirm_due",
 	[TABLE_CONFIRM_RECORD] = "confirm_record",
 	[TABLE_ALIAS] = "alias",
+	[TABLE_ALIAS_NEW] = "alias_new",
 	[TABLE_ALIAS_FILTER] = "alias_filter",
 	[TABLE_ERROR] = "error",
 	[TABLE_ERROR_BY] = "error_by",
@@ -141,15 +139,15 @@ static int table_open(struct store *s, MDB_txn *txn, enum table t, bool make, ch
 		  "the store's table %s cannot be opened: %s", table_names[t], mdb_strerror(rc));
 }
 
-/* Formats below 4 have it in a table of its own. */
+/* Format 4 has it in a tree with other tables, whose keys begin with a number of each. */
 static bool meta_find(struct store *s, MDB_txn *txn, MDB_val *v)
 {
-	MDB_val key = { meta_key.n, (void *)(uintptr_t)meta_key.b };
+	MDB_val key = { 6, (char[]){ "\1store" } };
 	MDB_dbi older;
 
-	if (mdb_dbi_open(txn, custody, 0, &s->tables[TABLE_META]) == 0)
+	if (mdb_dbi_open(txn, table_names[TABLE_META], 0, &s->tables[TABLE_META]) == 0)
 		return table_get(s, TABLE_META, &meta_key, v);
-	return mdb_dbi_open(txn, "meta", 0, &older) == 0 && mdb_get(txn, older, &key, v) == 0;
+	return mdb_dbi_open(txn, "custody", 0, &older) == 0 && mdb_get(txn, older, &key, v) == 0;
 }
 
 /*

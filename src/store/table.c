@@ -23,62 +23,9 @@ void tables_leave(struct store *s)
 	tables_forget(s);
 }
 
-/* --- tables that share a tree ----------------------------------------------------------------- */
-
-/*
- * A commit writes a page of each tree that it changes, at least; and what is written each turn, or
- * lives as long as a batch is in custody, is small when little is in custody. So these tables share
- * one tree, `custody`, and a lone batch often one leaf of it: the first byte of a key there says
- * which table it is of. PAYLOAD is the last: its rows are appended to the tree.
- */
-static const uint8_t prefixes[TABLE_COUNT] = {
-	[TABLE_META] = 1,
-	[TABLE_ROUTE] = 2,
-	[TABLE_INSTANCE] = 3,
-	[TABLE_SEQUENCE] = 4,
-	[TABLE_ALIAS_NEW] = 5,
-	[TABLE_SERIES] = 6,
-	[TABLE_DUE] = 7,
-	[TABLE_IDENTITY] = 8,
-	[TABLE_QUEUE] = 9,
-	[TABLE_PAYLOAD] = 255,
-};
-
-bool table_is_shared(enum table t)
+static MDB_val val_of(const struct key *k)
 {
-	return prefixes[t] != 0;
-}
-
-/* A key as the tree has it. */
-struct tree_key {
-	uint8_t b[1 + KEY_MAX];
-	MDB_val val;
-};
-
-static MDB_val *tree_key(enum table t, const struct key *k, struct tree_key *out)
-{
-	out->b[0] = prefixes[t];
-	memcpy(out->b + 1, k->b, sizeof k->b);
-	out->val = prefixes[t] ? (MDB_val){ 1u + k->n, out->b } : (MDB_val){ k->n, out->b + 1 };
-	return &out->val;
-}
-
-/* A key that was found: false when it is another table's, else as the table has it. */
-static bool own_key(enum table t, MDB_val *found)
-{
-	if (!prefixes[t])
-		return true;
-	if (found->mv_size == 0 || *(const uint8_t *)found->mv_data != prefixes[t])
-		return false;
-	found->mv_data = (uint8_t *)found->mv_data + 1;
-	found->mv_size--;
-	return true;
-}
-
-/* A key that own_key() has found, as the tree has it. */
-static MDB_val tree_val(enum table t, const MDB_val *own)
-{
-	return prefixes[t] ? (MDB_val){ own->mv_size + 1, (uint8_t *)own->mv_data - 1 } : *own;
+	return (MDB_val){ k->n, (void *)(uintptr_t)k->b };
 }
 
 /* --- cursors --------------------------------------------------------------------------------- */
@@ -103,18 +50,17 @@ static MDB_cursor *cursor_of(struct store *s, enum table t, bool first_too)
 static int put(struct store *s, enum table t, const struct key *k, MDB_val *value, unsigned flags)
 {
 	MDB_txn *txn = store_writer(s);
-	struct tree_key key;
+	MDB_val key = val_of(k);
 
 	if (!txn)
 		return MDB_BAD_TXN;
-	tree_key(t, k, &key);
 	s->operations++;
 	s->pages_used += value->mv_size / s->page_size + PAGES_PER_CHANGE;
 	s->changed = true;
-	redo_put(s, t, &key.val, value);
+	redo_put(s, t, &key, value);
 	MDB_cursor *c = cursor_of(s, t, false);
-	int rc = c ? mdb_cursor_put(c, &key.val, value, flags)
-		   : mdb_put(txn, s->tables[t], &key.val, value, flags);
+	int rc = c ? mdb_cursor_put(c, &key, value, flags)
+		   : mdb_put(txn, s->tables[t], &key, value, flags);
 	if (rc != 0)
 		store_failed(s, rc, "put");
 	return rc;
@@ -141,18 +87,17 @@ uint8_t *table_reserve(struct store *s, enum table t, const struct key *k, size_
 void table_del(struct store *s, enum table t, const struct key *k)
 {
 	MDB_txn *txn = store_writer(s);
-	struct tree_key key;
+	MDB_val key = val_of(k);
 
 	if (!txn)
 		return;
-	tree_key(t, k, &key);
 	s->operations++;
 	s->pages_used += PAGES_PER_CHANGE;
 	s->changed = true;
-	redo_del(s, t, &key.val);
+	redo_del(s, t, &key);
 	MDB_cursor *c = cursor_of(s, t, false);
-	int rc = c ? mdb_cursor_get(c, &key.val, NULL, MDB_SET)
-		   : mdb_del(txn, s->tables[t], &key.val, NULL);
+	int rc = c ? mdb_cursor_get(c, &key, NULL, MDB_SET)
+		   : mdb_del(txn, s->tables[t], &key, NULL);
 	if (c && rc == 0)
 		rc = mdb_cursor_del(c, 0);
 	if (rc != 0)
@@ -162,18 +107,17 @@ void table_del(struct store *s, enum table t, const struct key *k)
 bool table_del_if(struct store *s, enum table t, const struct key *k, const void *p, size_t n)
 {
 	MDB_cursor *c = cursor_of(s, t, true);
-	struct tree_key key;
-	MDB_val v;
+	MDB_val key = val_of(k), v;
 
 	if (!c)
 		return false;
 	s->operations++;
 	s->pages_used += PAGES_PER_CHANGE;
-	int rc = mdb_cursor_get(c, tree_key(t, k, &key), &v, MDB_SET);
+	int rc = mdb_cursor_get(c, &key, &v, MDB_SET);
 	bool same = rc == 0 && v.mv_size == n && memcmp(v.mv_data, p, n) == 0;
 	s->changed |= same;
 	if (same) {
-		redo_del(s, t, &key.val);
+		redo_del(s, t, &key);
 		rc = mdb_cursor_del(c, 0);
 	}
 	if (rc != 0 && rc != MDB_NOTFOUND)
@@ -184,21 +128,18 @@ bool table_del_if(struct store *s, enum table t, const struct key *k, const void
 uint64_t table_del_prefix(struct store *s, enum table t, const struct key *k, unsigned most)
 {
 	MDB_cursor *c = cursor_of(s, t, true);
-	struct tree_key key;
+	MDB_val found = val_of(k), v;
 	uint64_t cost = 0;
 	unsigned count = 0;
-	MDB_val found, v;
 
 	if (!c)
 		return 0;
-	found = *tree_key(t, k, &key);
 	int rc = mdb_cursor_get(c, &found, &v, MDB_SET_RANGE);
-	while (rc == 0 && count < most && own_key(t, &found) && found.mv_size >= k->n &&
+	while (rc == 0 && count < most && found.mv_size >= k->n &&
 	    memcmp(found.mv_data, k->b, k->n) == 0) {
-		MDB_val whole = tree_val(t, &found);
 		cost += row_cost(found.mv_size, v.mv_size);
 		count++;
-		redo_del(s, t, &whole);
+		redo_del(s, t, &found);
 		rc = mdb_cursor_del(c, 0);
 		if (rc == 0)
 			rc = mdb_cursor_get(c, &found, &v, MDB_NEXT);
@@ -224,14 +165,13 @@ bool table_get(struct store *s, enum table t, const struct key *k, MDB_val *v)
 {
 	MDB_cursor *c = s->turn ? cursor_of(s, t, false) : NULL;
 	MDB_txn *txn = store_reader(s);
-	struct tree_key key;
+	MDB_val key = val_of(k);
 
 	if (!txn)
 		return false;
-	tree_key(t, k, &key);
 	s->operations++;
-	return was_found(s, c ? mdb_cursor_get(c, &key.val, v, MDB_SET)
-			      : mdb_get(txn, s->tables[t], &key.val, v), "get");
+	return was_found(s, c ? mdb_cursor_get(c, &key, v, MDB_SET)
+			      : mdb_get(txn, s->tables[t], &key, v), "get");
 }
 
 /* A cursor to go somewhere with: the table's own in a turn, else one that close_cursor() ends. */
@@ -259,17 +199,16 @@ static bool seek(struct store *s, enum table t, const struct key *k, bool before
     MDB_val *v)
 {
 	MDB_cursor *c = read_cursor(s, t);
-	struct tree_key key;
 
 	if (!c)
 		return false;
 	s->operations++;
-	*found = *tree_key(t, k, &key);
+	*found = val_of(k);
 	int rc = mdb_cursor_get(c, found, v, MDB_SET_RANGE);
 	if (before && (rc == 0 || rc == MDB_NOTFOUND))
 		rc = mdb_cursor_get(c, found, v, rc == 0 ? MDB_PREV : MDB_LAST);
 	close_cursor(s, c);
-	return was_found(s, rc, "seek") && own_key(t, found);
+	return was_found(s, rc, "seek");
 }
 
 bool table_seek(struct store *s, enum table t, const struct key *k, MDB_val *found, MDB_val *v)
@@ -287,23 +226,19 @@ bool table_walk_begin(struct store *s, enum table t, const struct key *k, struct
 {
 	MDB_txn *txn = store_reader(s);
 
-	*w = (struct table_walk){ .t = t, .from = *k };
+	*w = (struct table_walk){ .from = *k };
 	return txn && mdb_cursor_open(txn, s->tables[t], &w->c) == 0;
 }
 
 bool table_walk_next(struct table_walk *w, MDB_val *key, MDB_val *v)
 {
-	struct tree_key from;
-	int rc;
+	bool begun = w->begun;
 
-	if (w->begun) {
-		rc = mdb_cursor_get(w->c, key, v, MDB_NEXT);
-	} else {
-		*key = *tree_key(w->t, &w->from, &from);
-		rc = mdb_cursor_get(w->c, key, v, key->mv_size ? MDB_SET_RANGE : MDB_FIRST);
-	}
 	w->begun = true;
-	return rc == 0 && own_key(w->t, key);
+	if (begun)
+		return mdb_cursor_get(w->c, key, v, MDB_NEXT) == 0;
+	*key = val_of(&w->from);
+	return mdb_cursor_get(w->c, key, v, key->mv_size ? MDB_SET_RANGE : MDB_FIRST) == 0;
 }
 
 void table_walk_end(struct table_walk *w)

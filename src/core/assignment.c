@@ -5,7 +5,13 @@
 #include "base/mem.h"
 #include "core/internal.h"
 
-/* Leases follow each other: nothing spreads better over a table than what they are. */
+/*
+ * Leases follow each other: nothing spreads better over a table than what they are. So its chains
+ * can be short, and each step of one is into memory that nobody has looked at lately.
+ */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 2U
+
 static unsigned hash_of(uint64_t lease)
 {
 	return (unsigned)lease;

@@ -2,6 +2,7 @@
 #include "base/digest.h"
 
 #include <gcrypt.h>
+#include <string.h>
 
 #include "base/hex.h"
 #include "base/log.h"
@@ -25,6 +26,28 @@ void digest_init(void)
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES])
 {
 	gcry_md_hash_buffer(GCRY_MD_SHA256, out, p, n);
+}
+
+/* A struct sha256 is libgcrypt's handle, under a name of ours. */
+struct sha256 *sha256_begin(void)
+{
+	gcry_md_hd_t handle;
+
+	return gcry_md_open(&handle, GCRY_MD_SHA256, 0) == 0 ? (struct sha256 *)handle : NULL;
+}
+
+void sha256_add(struct sha256 *h, const void *p, size_t n)
+{
+	gcry_md_write((gcry_md_hd_t)h, p, n);
+}
+
+void sha256_end(struct sha256 *h, uint8_t out[SHA256_BYTES])
+{
+	gcry_md_hd_t handle = (gcry_md_hd_t)h;
+
+	if (out)
+		memcpy(out, gcry_md_read(handle, GCRY_MD_SHA256), SHA256_BYTES);
+	gcry_md_close(handle);
 }
 
 void hex_format(const uint8_t *p, size_t n, char *out)

@@ -11,7 +11,12 @@
 
 /* Call once at start, before any other thread or TLS; ends the process when libgcrypt is unfit. */
 void digest_init(void);
+struct sha256;
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
+/* The same in parts. NULL when memory is refused; the end, with NULL where it is not wanted, frees. */
+struct sha256 *sha256_begin(void);
+void sha256_add(struct sha256 *h, const void *p, size_t n);
+void sha256_end(struct sha256 *h, uint8_t out[SHA256_BYTES]);
 /* CRC-32C (Castagnoli) of n bytes, going on from `crc` (0 to begin). */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 

@@ -8,6 +8,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "core/internal.h"
+#include "wire/ahead.h"
 #include "wire/decode.h"
 
 /* protocol.md section 5, in its order. Each check_ returns true when the batch may go on. */
@@ -222,7 +223,7 @@ static bool check_content(struct offer *o)
 	uint8_t digest[SHA256_BYTES];
 	int64_t found;
 
-	sha256(b->records.p, b->records.n, digest);
+	ahead_digest(o->frame, b->records, digest);
 	if (memcmp(digest, b->checksum, sizeof digest) != 0) {
 		hex_format(b->checksum, sizeof b->checksum, expected);
 		hex_format(digest, sizeof digest, actual);

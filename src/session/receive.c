@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "session/internal.h"
+#include "wire/ahead.h"
 
 #define FRAME_FIRST_BYTES 65536 /* memory that an announced length gets before its bytes come */
 #define SMALL_FRAME_BYTES 16384 /* frames up to here do not count against the assembly budget */
@@ -176,6 +177,8 @@ static size_t receive_step(struct session *s)
 		if (n == 0)
 			return 0;
 		s->frame->len += n;
+		if (s->frame_len >= AHEAD_FRAME_BYTES)
+			ahead_follow(s->frame);
 	}
 	if (s->frame->len == s->frame_len)
 		frame_complete(s);

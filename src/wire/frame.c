@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "wire/ahead.h"
+
 struct frame *frame_create(size_t cap)
 {
 	struct frame *f = malloc(sizeof *f + cap);
@@ -34,6 +36,8 @@ struct frame *frame_ref(struct frame *f)
 
 void frame_unref(struct frame *f)
 {
-	if (f && --f->refs == 0)
-		free(f);
+	if (!f || --f->refs > 0)
+		return;
+	ahead_free(f->ahead);
+	free(f);
 }

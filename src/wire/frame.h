@@ -24,6 +24,7 @@ static inline void frame_length_put(uint8_t p[4], uint32_t n)
  */
 struct frame {
 	unsigned refs;
+	struct ahead *ahead;	/* NULL, or what was hashed while it came: ahead.h */
 	size_t len;		/* bytes received */
 	size_t cap;		/* bytes allocated behind */
 	uint8_t data[];

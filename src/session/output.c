@@ -326,8 +326,18 @@ static void shut_down(struct session *s)
 	session_make_ready(s);
 }
 
+/* In the middle of a frame that is longer than one peer's share of a turn. */
+static bool is_amid_long(const struct session *s)
+{
+	const struct output *o = TAILQ_FIRST(&s->out);
+
+	return o->is_delivery && o->begun && o->body_len > PEER_BYTES_PER_TURN;
+}
+
 void output_pump(struct session *s)
 {
+	uint64_t before = stream_sent_bytes(s->stream);
+	bool more, goes_on;
 	size_t queued;
 	int rc;
 
@@ -336,9 +346,13 @@ void output_pump(struct session *s)
 	do {
 		queued = stream_unsent(s->stream);
 		rc = fill_stream(s) ? stream_flush(s->stream) : ERR_IO;
-	} while (rc == 0 && !output_is_empty(s) && !output_is_held(s) &&
-	    stream_unsent(s->stream) < queued + 1);
+		more = rc == 0 && !output_is_empty(s) && !output_is_held(s);
+		goes_on = more && is_amid_long(s) &&
+		    stream_sent_bytes(s->stream) - before >= PEER_BYTES_PER_TURN;
+	} while (more && !goes_on && stream_unsent(s->stream) < queued + 1);
 	note_progress(s);
+	if (goes_on)
+		session_make_dirty(s);	/* in the next turn: others are waiting */
 	if (rc != 0 && rc != ERR_AGAIN) {
 		s->broken = true; /* what that means for its batches is the next turn's to decide */
 		session_make_ready(s);

@@ -70,14 +70,15 @@ void store_meta_save(struct store *s)
 }
 
 /*
- * LMDB keeps where the tree of custody begins. Who is led to the page where it began a commit ago
- * finds it as it was then, whole: what was taken in since would be missed by nobody.
+ * LMDB keeps where each tree begins. Who is led to the page where one began a commit ago finds it
+ * as it was then, whole. What is in custody stands in several, which then disagree, and audit says
+ * so; the record, with the numbers that must never be given twice, is compared with nothing else.
  */
 static int meta_check_commit(struct store *s, uint64_t latest, char *why, size_t size)
 {
 	return s->meta.commit == latest ? 0
 	    : store_refuse(ERR_CORRUPT, why, size,
-		  "the store is damaged: what is in custody is of commit %llu, the latest is %llu; "
+		  "the store is damaged: its record is of commit %llu, the latest is %llu; "
 		  "restore a backup",
 		  (unsigned long long)s->meta.commit, (unsigned long long)latest);
 }

@@ -228,30 +228,42 @@ static void the_boot_is_remembered(void **state)
 	assert_true(uuid_equal(&found.boot_id, &b.boot_id) && found.offset_ms == -12);
 }
 
-/* Formats below 4 had their record in a table of its own, and no tree of custody. */
-static void an_older_format_is_refused_in_words(void **state)
+/* Formats below 4 had their record where it is now, and 4 in a tree that it shared with others. */
+static void assert_refused(struct fixture *f, const char *table, MDB_val key, const char *record,
+    const char *words)
 {
-	struct fixture *f = *state;
 	struct store_options o = { .path = f->dir, .size = 64u << 20 };
-	MDB_val key = { 5, "store" }, v = { 12, "handoff\n\3\0\0\0" };
 	MDB_txn *txn = store_writer(f->store);
+	MDB_val v = { 12, (void *)(uintptr_t)record };
 	struct store *s;
 	char why[256];
-	MDB_dbi meta;
+	MDB_dbi older;
 
 	assert_int_equal(mdb_drop(txn, f->store->tables[TABLE_META], 1), 0);
-	assert_int_equal(mdb_dbi_open(txn, "meta", MDB_CREATE, &meta), 0);
-	assert_int_equal(mdb_put(txn, meta, &key, &v, 0), 0);
+	assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &older), 0);
+	assert_int_equal(mdb_put(txn, older, &key, &v, 0), 0);
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	f->store->turn = NULL;
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_VERSION);
-	assert_non_null(strstr(why, "the store has format 3, this broker knows format 5"));
+	assert_non_null(strstr(why, words));
 }
 
-/* LMDB led to where the tree of custody began a commit ago: it is whole, and not all there is. */
-static void custody_of_an_earlier_commit_is_refused(void **state)
+static void format_3_is_refused_in_words(void **state)
+{
+	assert_refused(*state, "meta", (MDB_val){ 5, "store" }, "handoff\n\3\0\0\0",
+	    "the store has format 3, this broker knows format 5");
+}
+
+static void format_4_is_refused_in_words(void **state)
+{
+	assert_refused(*state, "custody", (MDB_val){ 6, "\1store" }, "handoff\n\4\0\0\0",
+	    "the store has format 4, this broker knows format 5");
+}
+
+/* LMDB led to where the record's tree began a commit ago: it is whole, and what it says is old. */
+static void a_record_of_an_earlier_commit_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct store_options o = { .path = f->dir, .size = 64u << 20 };
@@ -265,7 +277,7 @@ static void custody_of_an_earlier_commit_is_refused(void **state)
 	store_close(f->store);
 	f->store = NULL;
 	assert_int_equal(store_open(&o, &s, why, sizeof why), ERR_CORRUPT);
-	assert_non_null(strstr(why, "what is in custody is of commit"));
+	assert_non_null(strstr(why, "its record is of commit"));
 }
 
 int main(void)
@@ -283,8 +295,9 @@ int main(void)
 		STORE_TEST(a_notice_moves_whole_and_under_a_new_number),
 		STORE_TEST(a_damaged_notice_is_skipped_and_trimmed),
 		STORE_TEST(the_boot_is_remembered),
-		STORE_TEST(an_older_format_is_refused_in_words),
-		STORE_TEST(custody_of_an_earlier_commit_is_refused),
+		STORE_TEST(format_3_is_refused_in_words),
+		STORE_TEST(format_4_is_refused_in_words),
+		STORE_TEST(a_record_of_an_earlier_commit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

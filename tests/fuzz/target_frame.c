@@ -143,6 +143,7 @@ static struct hearing receive(struct stream *wire, size_t n)
 	must(memory_peak() <= 4 * n + OVERHEAD_BYTES);
 	must(s.state == SESSION_DEAD || wire->p == wire->end);
 	session_drop_frame(&s);
+	frame_unref(all.spare_frame);
 	must(all.assembly_bytes == 0);
 	return heard;
 }

@@ -18,7 +18,10 @@ struct flusher;
 struct flusher *flusher_create(void (*done)(void *arg), void *arg);
 /* Waits for what was submitted. NULL is fine. */
 void flusher_destroy(struct flusher *f);
-/* Writes n bytes at `at` of a file that is O_DSYNC. Nothing is under way. */
+/*
+ * Writes n bytes at `at` of a file that is O_DSYNC. Nothing is under way. Where it is O_DIRECT, too,
+ * `p`, n and `at` are multiples of a page.
+ */
 void flusher_submit(struct flusher *f, int fd, const uint8_t *p, size_t n, uint64_t at);
 /* flusher_wait() will not have to wait. */
 bool flusher_is_done(struct flusher *f);

@@ -33,11 +33,12 @@
 struct store;
 
 struct redo {
-	int fd;				/* O_DSYNC: a write has returned when it is durable */
+	int fd;				/* O_DSYNC: a write has returned when it is durable; where
+					   that can be, O_DIRECT: whole pages, from whole pages */
 	uint64_t size;			/* of the file */
 	uint64_t at;			/* where the next turn goes */
 	uint32_t number;		/* its number */
-	uint8_t *bytes;			/* this turn as it will be written */
+	uint8_t *bytes;			/* this turn as it will be written; begins a page */
 	uint8_t *under_way;		/* the turn before, while a flusher writes it */
 	size_t n, most;			/* used, and the ceiling */
 	size_t before_intake;		/* n, to go back to */
